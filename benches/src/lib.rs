@@ -1,0 +1,1 @@
+//! Corpora, a counting allocator and a table printer shared by the benches.

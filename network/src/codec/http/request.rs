@@ -1,0 +1,103 @@
+//! A parsed request: slices of the head, and the body.
+
+use std::fmt;
+
+use crate::codec::Payload;
+
+/// One complete HTTP/1.1 request (RFC 9112 section 3), borrowed from the buffer it came in.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// Method, upper case as it came.
+    pub method: &'a str,
+    /// Request target as it came, query included; for absolute-form the part from the path on.
+    pub target: &'a str,
+    /// 0 for HTTP/1.0, 1 for HTTP/1.1.
+    pub minor_version: u8,
+    /// Whether the connection stays open after the answer (RFC 9112 section 9.3).
+    pub keep_alive: bool,
+    /// The header fields.
+    pub headers: Headers<'a>,
+    /// The body, chunks already joined; empty if there is none.
+    pub body: Payload<'a>,
+}
+
+impl<'a> Request<'a> {
+    /// The target up to the query.
+    #[must_use]
+    pub fn path(&self) -> &'a str {
+        self.target.split_once('?').map_or(self.target, |(path, _)| path)
+    }
+
+    /// The target behind the `?`, not decoded; empty if there is none.
+    #[must_use]
+    pub fn query(&self) -> &'a str {
+        self.target.split_once('?').map_or("", |(_, query)| query)
+    }
+}
+
+/// The header fields of a head that has been checked: CRLF-ended lines `name: value`, without the
+/// empty line at the end. Lookups scan the lines, which for the few fields of a request is quicker
+/// than to build a table, and needs no memory.
+#[derive(Clone, Copy, Default)]
+pub struct Headers<'a>(&'a [u8]);
+
+impl<'a> Headers<'a> {
+    /// Wraps lines that a head parser has accepted.
+    #[must_use]
+    pub const fn from_checked(lines: &'a [u8]) -> Self {
+        Self(lines)
+    }
+
+    /// The lines as they came.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.0
+    }
+
+    /// Every field in order: name as it came, value without blanks around it.
+    pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            while !rest.is_empty() {
+                let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+                let (line, after) = rest.split_at(end);
+                rest = after;
+                let Some(colon) = memchr::memchr(b':', line) else { continue };
+                let Ok(name) = std::str::from_utf8(&line[..colon]) else { continue };
+                return Some((name, line[colon + 1..].trim_ascii()));
+            }
+            None
+        })
+    }
+
+    /// The value of the first field of this name, letter case aside, if it is UTF-8.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&'a str> {
+        self.iter()
+            .find(|(field, _)| field.eq_ignore_ascii_case(name))
+            .and_then(|(_, value)| std::str::from_utf8(value).ok())
+    }
+
+    /// How many fields have this name, letter case aside.
+    #[must_use]
+    pub fn count(&self, name: &str) -> usize {
+        self.iter().filter(|(field, _)| field.eq_ignore_ascii_case(name)).count()
+    }
+
+    /// Whether any field of this name holds `token` in its comma-separated list, letter case aside
+    /// (RFC 9110 section 5.6.1).
+    #[must_use]
+    pub fn has_token(&self, name: &str, token: &str) -> bool {
+        self.iter().filter(|(field, _)| field.eq_ignore_ascii_case(name)).any(|(_, value)| {
+            value
+                .split(|&byte| byte == b',')
+                .any(|part| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+        })
+    }
+}
+
+impl fmt::Debug for Headers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter().map(|(name, value)| (name, value.escape_ascii().to_string()))).finish()
+    }
+}
