@@ -1,1 +1,51 @@
-//! gate
+//! Frames to sessions and workers: knows sessions, never what a message means.
+//!
+//! A developer writes a [`Module`], adds it to a [`Builder`] together with [`Listener`]s, and starts
+//! it. Each reactor has a gate of its own that owns the sessions of its connections. The gate hands
+//! their messages in batches to the worker threads that run the module, or calls it on the spot
+//! ([`Placement`]), and does what the module or a [`GateHandle`] asks: send, publish to a topic,
+//! subscribe, close.
+//!
+//! ```text
+//!   network ──frame──▶ Gate ──batch──▶ Mailbox ──▶ Worker ──▶ Module
+//!      ▲                 ▲                                      │ Context
+//!      └──── Ctx::send ──┴──────── batch of commands ◀──────────┘
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod admission;
+mod builder;
+mod command;
+mod config;
+mod context;
+mod dispatch;
+mod envelope;
+mod error;
+mod gate;
+mod handle;
+mod http;
+mod mailbox;
+mod module;
+mod rate;
+mod session;
+mod tables;
+mod topic;
+mod worker;
+
+pub use builder::{Builder, RunningGate};
+pub use config::{Limits, Listener};
+pub use context::Context;
+pub use envelope::{Envelope, Handshake, HttpRequest, ModuleId};
+pub use error::GateError;
+pub use handle::{Batch, GateHandle};
+pub use module::{Module, Placement};
+pub use rate::Rate;
+pub use topic::Message;
+
+pub use common::{CloseReason, SessionId, TopicId};
+pub use network::codec::MessageKind;
+pub use network::codec::http::{Headers, Response};
+pub use network::codec::tcp::TcpFraming;
+pub use network::sys::ListenOptions;
+pub use network::{Overflow, ReactorConfig, ReactorStats};

@@ -19,7 +19,8 @@ mod stack;
 use bytes::{Bytes, BytesMut};
 
 pub use error::ProtocolError;
-pub use stack::{Framing, Stack, StackConfig};
+pub use stack::{EncodeError, Framing, MessageKind, StackConfig, WireForm};
+pub(crate) use stack::Stack;
 
 /// One framing's state for one connection: a machine from bytes to frames.
 pub trait Codec {

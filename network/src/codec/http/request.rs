@@ -22,10 +22,15 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// The target up to the query.
+    /// The target up to the query. An empty path, which absolute-form allows, is `/` (RFC 9110
+    /// section 4.2.3).
     #[must_use]
     pub fn path(&self) -> &'a str {
-        self.target.split_once('?').map_or(self.target, |(path, _)| path)
+        let path = self
+            .target
+            .split_once('?')
+            .map_or(self.target, |(path, _)| path);
+        if path.is_empty() { "/" } else { path }
     }
 
     /// The target behind the `?`, not decoded; empty if there is none.
@@ -62,8 +67,12 @@ impl<'a> Headers<'a> {
                 let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
                 let (line, after) = rest.split_at(end);
                 rest = after;
-                let Some(colon) = memchr::memchr(b':', line) else { continue };
-                let Ok(name) = std::str::from_utf8(&line[..colon]) else { continue };
+                let Some(colon) = memchr::memchr(b':', line) else {
+                    continue;
+                };
+                let Ok(name) = std::str::from_utf8(&line[..colon]) else {
+                    continue;
+                };
                 return Some((name, line[colon + 1..].trim_ascii()));
             }
             None
@@ -81,23 +90,32 @@ impl<'a> Headers<'a> {
     /// How many fields have this name, letter case aside.
     #[must_use]
     pub fn count(&self, name: &str) -> usize {
-        self.iter().filter(|(field, _)| field.eq_ignore_ascii_case(name)).count()
+        self.iter()
+            .filter(|(field, _)| field.eq_ignore_ascii_case(name))
+            .count()
     }
 
     /// Whether any field of this name holds `token` in its comma-separated list, letter case aside
     /// (RFC 9110 section 5.6.1).
     #[must_use]
     pub fn has_token(&self, name: &str, token: &str) -> bool {
-        self.iter().filter(|(field, _)| field.eq_ignore_ascii_case(name)).any(|(_, value)| {
-            value
-                .split(|&byte| byte == b',')
-                .any(|part| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
-        })
+        self.iter()
+            .filter(|(field, _)| field.eq_ignore_ascii_case(name))
+            .any(|(_, value)| {
+                value
+                    .split(|&byte| byte == b',')
+                    .any(|part| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+            })
     }
 }
 
 impl fmt::Debug for Headers<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.iter().map(|(name, value)| (name, value.escape_ascii().to_string()))).finish()
+        f.debug_map()
+            .entries(
+                self.iter()
+                    .map(|(name, value)| (name, value.escape_ascii().to_string())),
+            )
+            .finish()
     }
 }

@@ -1,0 +1,175 @@
+//! What a listener is told.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use common::limits;
+use network::codec::http::Response;
+use network::codec::tcp::TcpFraming;
+use network::codec::{Framing, StackConfig};
+use network::sys::ListenOptions;
+use network::{Overflow, Profile};
+
+use crate::envelope::ModuleId;
+use crate::http::{Route, Router};
+use crate::rate::Rate;
+
+/// Limits of the connections of one listener.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections at once.
+    pub connections_max: usize,
+    /// Connections at once from one client address (IPv6: one /64).
+    pub connections_per_address_max: usize,
+    /// Bytes of a WebSocket message. TCP framings have their own limit.
+    pub message_bytes_max: usize,
+    /// Bytes of an HTTP request body.
+    pub body_bytes_max: usize,
+    /// Messages per session; `None` for no limit.
+    pub message_rate: Option<Rate>,
+    /// Bytes that may wait to be written to one connection.
+    pub outbox_bytes_max: usize,
+    /// What happens beyond that.
+    pub overflow: Overflow,
+    /// Seconds until the upgrade, or the first complete frame.
+    pub handshake_seconds: u32,
+    /// Seconds from the first byte of a frame to its last.
+    pub frame_seconds: u32,
+    /// Seconds until a session must be bound to a user; 0 for no limit.
+    pub auth_seconds: u32,
+    /// Seconds without a sign of life until a session is asked for one; after as many more it is
+    /// closed. 0 for never.
+    pub idle_seconds: u32,
+    /// Seconds that a close may take.
+    pub close_seconds: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: usize::MAX,
+            connections_per_address_max: usize::MAX,
+            message_bytes_max: limits::MESSAGE_BYTES_MAX,
+            body_bytes_max: limits::BODY_BYTES_MAX,
+            message_rate: None,
+            outbox_bytes_max: 4 * limits::OUTBOX_BYTES_MAX,
+            overflow: Overflow::Close,
+            handshake_seconds: limits::HANDSHAKE_SECONDS,
+            frame_seconds: limits::FRAME_SECONDS,
+            auth_seconds: 0,
+            idle_seconds: limits::IDLE_SECONDS,
+            close_seconds: limits::CLOSE_SECONDS,
+        }
+    }
+}
+
+/// An address to listen on, what is spoken there, and who answers.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    pub(crate) name: Arc<str>,
+    pub(crate) addr: SocketAddr,
+    pub(crate) framing: Framing,
+    /// Who gets the messages of a TCP framing.
+    pub(crate) module: Option<ModuleId>,
+    pub(crate) router: Router,
+    pub(crate) limits: Limits,
+    pub(crate) options: ListenOptions,
+    pub(crate) farewell: Option<Bytes>,
+}
+
+impl Listener {
+    /// HTTP/1.1 and WebSocket on one port.
+    #[must_use]
+    pub fn http(addr: SocketAddr) -> Self {
+        Self::new(addr, Framing::Http, "http")
+    }
+
+    /// A TCP framing; its messages go to `module`.
+    #[must_use]
+    pub fn tcp(addr: SocketAddr, framing: TcpFraming, module: ModuleId) -> Self {
+        let name = framing.name();
+        let mut listener = Self::new(addr, Framing::Tcp(framing), name);
+        listener.module = Some(module);
+        listener
+    }
+
+    fn new(addr: SocketAddr, framing: Framing, name: &str) -> Self {
+        Self {
+            name: name.into(),
+            addr,
+            framing,
+            module: None,
+            router: Router::default(),
+            limits: Limits::default(),
+            options: ListenOptions::default(),
+            farewell: None,
+        }
+    }
+
+    /// Name in logs and metrics; by default what is spoken.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Accepts WebSocket upgrades of `path`; `*` stands for every path. Messages go to `module`.
+    #[must_use]
+    pub fn websocket(mut self, path: &str, module: ModuleId) -> Self {
+        self.router.add(path, Route::WebSocket(module));
+        self
+    }
+
+    /// Hands HTTP requests whose path begins with `prefix` to `module`.
+    #[must_use]
+    pub fn requests(mut self, prefix: &str, module: ModuleId) -> Self {
+        self.router.add(prefix, Route::Requests(module));
+        self
+    }
+
+    /// Answers GET and HEAD of `path` with this response, in the reactor.
+    #[must_use]
+    pub fn page(mut self, path: &str, response: Response) -> Self {
+        self.router.add(path, Route::Page(Arc::new(response)));
+        self
+    }
+
+    /// Sets the limits.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets the options of the listening socket.
+    #[must_use]
+    pub fn options(mut self, options: ListenOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Encoded bytes that are sent before the close when a peer breaks a TCP framing.
+    #[must_use]
+    pub fn farewell(mut self, bytes: impl Into<Bytes>) -> Self {
+        self.farewell = Some(bytes.into());
+        self
+    }
+
+    pub(crate) fn profile(&self) -> Profile {
+        let limits = &self.limits;
+        let mut stack = StackConfig::for_framing(&self.framing);
+        stack.ws.message_bytes_max = limits.message_bytes_max;
+        stack.http.body_bytes_max = limits.body_bytes_max;
+        let mut profile = Profile::new(self.framing.clone());
+        profile.stack = stack;
+        profile.handshake_seconds = limits.handshake_seconds;
+        profile.frame_seconds = limits.frame_seconds;
+        profile.idle_seconds = limits.idle_seconds;
+        profile.close_seconds = limits.close_seconds;
+        profile.outbox_bytes_max = limits.outbox_bytes_max;
+        profile.overflow = limits.overflow;
+        profile.farewell = self.farewell.clone();
+        profile
+    }
+}

@@ -1,0 +1,90 @@
+//! From a reactor to the workers: one batch for each worker concerned, at the end of the turn.
+
+use common::SessionId;
+use network::Ctx;
+
+use crate::envelope::Parcel;
+use crate::mailbox::Mailbox;
+
+/// Batches of one reactor on their way to the workers. One session always goes to the same one.
+///
+/// A worker whose mailbox is full is *stalled*: its batch stays here, and each session that still
+/// sends for it is paused after that message. So at most one message per session waits, and the
+/// clients are slowed down by the kernel's receive window.
+#[derive(Debug)]
+pub(crate) struct Dispatcher {
+    reactor: u16,
+    reactors: usize,
+    lanes: Vec<Lane>,
+}
+
+#[derive(Debug)]
+struct Lane {
+    mailbox: Mailbox,
+    batch: Vec<Parcel>,
+    stalled: bool,
+    paused: Vec<SessionId>,
+}
+
+impl Dispatcher {
+    pub(crate) fn new(reactor: u16, reactors: usize, mailboxes: Vec<Mailbox>) -> Self {
+        let lanes = mailboxes
+            .into_iter()
+            .map(|mailbox| Lane { mailbox, batch: Vec::new(), stalled: false, paused: Vec::new() })
+            .collect();
+        Self { reactor, reactors, lanes }
+    }
+
+    /// The worker of a session. Where there are fewer workers than reactors, all sessions of a
+    /// reactor share one, which makes for the fewest and longest batches.
+    fn lane(&self, session: SessionId) -> usize {
+        let workers = self.lanes.len();
+        let spread = workers.div_ceil(self.reactors);
+        (usize::from(self.reactor) * spread + session.slot() as usize % spread) % workers
+    }
+
+    /// Adds an event to its worker's batch.
+    #[inline]
+    pub(crate) fn dispatch(&mut self, ctx: &mut Ctx<'_>, parcel: Parcel) {
+        let lane = self.lane(parcel.session);
+        let lane = &mut self.lanes[lane];
+        if lane.stalled {
+            ctx.pause(parcel.session);
+            lane.paused.push(parcel.session);
+        }
+        lane.batch.push(parcel);
+    }
+
+    /// Sends the batches of this turn. What does not fit stays, and the worker will wake us.
+    pub(crate) fn send(&mut self, ctx: &mut Ctx<'_>) {
+        for lane in &mut self.lanes {
+            if lane.batch.is_empty() {
+                continue;
+            }
+            let capacity = lane.batch.len();
+            let batch = std::mem::take(&mut lane.batch);
+            let sent = lane.mailbox.try_send(batch).or_else(|batch| {
+                lane.mailbox.stall(self.reactor);
+                lane.mailbox.try_send(batch)
+            });
+            match sent {
+                Ok(()) => {
+                    lane.stalled = false;
+                    lane.batch.reserve(capacity.min(256));
+                    for session in lane.paused.drain(..) {
+                        ctx.resume(session);
+                    }
+                }
+                Err(batch) => {
+                    lane.stalled = true;
+                    lane.batch = batch;
+                }
+            }
+        }
+    }
+
+    /// Whether everything was handed over.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lanes.iter().all(|lane| lane.batch.is_empty())
+    }
+}

@@ -1,0 +1,121 @@
+//! What a module is handed.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use common::{CloseReason, SessionId};
+use network::codec::http::Headers;
+use network::codec::{MessageKind, Payload};
+
+/// One message of a session.
+#[derive(Debug)]
+pub struct Envelope<'a> {
+    /// Whose message it is.
+    pub session: SessionId,
+    /// Whether it came as text or binary.
+    pub kind: MessageKind,
+    pub(crate) payload: EnvelopePayload<'a>,
+}
+
+#[derive(Debug)]
+pub(crate) enum EnvelopePayload<'a> {
+    /// In the reactor, straight from the read buffer.
+    Frame(Payload<'a>),
+    /// On a worker.
+    Bytes(Bytes),
+}
+
+impl Envelope<'_> {
+    /// The bytes of the message.
+    #[inline]
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        match &self.payload {
+            EnvelopePayload::Frame(payload) => payload.as_slice(),
+            EnvelopePayload::Bytes(bytes) => bytes,
+        }
+    }
+
+    /// Takes the bytes out: free on a worker, one allocation in the reactor.
+    #[inline]
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        match self.payload {
+            EnvelopePayload::Frame(payload) => payload.into_bytes(),
+            EnvelopePayload::Bytes(bytes) => bytes,
+        }
+    }
+}
+
+/// How a session came to be.
+#[derive(Clone, Debug)]
+pub struct Handshake {
+    /// Name of the listener.
+    pub listener: std::sync::Arc<str>,
+    /// Address of the peer.
+    pub peer: SocketAddr,
+    /// How messages travel: text or binary is what a module should answer with.
+    pub kind: MessageKind,
+    /// Whether the framing tells the end of one message from the next by lines.
+    pub lines: bool,
+    /// Path of the WebSocket upgrade; empty on TCP.
+    pub path: String,
+    /// Query of the WebSocket upgrade, not decoded; empty on TCP.
+    pub query: String,
+    /// Header fields of the upgrade, as lines; empty on TCP.
+    pub(crate) headers: Bytes,
+}
+
+impl Handshake {
+    /// Header fields of the upgrade.
+    #[must_use]
+    pub fn headers(&self) -> Headers<'_> {
+        Headers::from_checked(&self.headers)
+    }
+}
+
+/// A complete HTTP request; to be answered with [`crate::Context::respond`].
+#[derive(Clone, Debug)]
+pub struct HttpRequest {
+    /// The connection that waits for the answer.
+    pub session: SessionId,
+    /// Method as it came.
+    pub method: String,
+    /// Path of the target.
+    pub path: String,
+    /// Query of the target, not decoded.
+    pub query: String,
+    /// The body.
+    pub body: Bytes,
+    pub(crate) headers: Bytes,
+}
+
+impl HttpRequest {
+    /// Header fields.
+    #[must_use]
+    pub fn headers(&self) -> Headers<'_> {
+        Headers::from_checked(&self.headers)
+    }
+}
+
+/// What happened to a session, on its way to a worker.
+#[derive(Debug)]
+pub(crate) enum Event {
+    Open(Box<Handshake>),
+    Message(MessageKind, Bytes),
+    Request(Box<HttpRequest>),
+    Limited,
+    Close(CloseReason),
+}
+
+/// An event with its address.
+#[derive(Debug)]
+pub(crate) struct Parcel {
+    pub(crate) session: SessionId,
+    pub(crate) module: ModuleId,
+    pub(crate) event: Event,
+}
+
+/// Which of the gate's modules; given by [`crate::Builder::module`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ModuleId(pub(crate) u16);

@@ -1,0 +1,355 @@
+//! The layer between a reactor and the modules: sessions, routing, topics, limits.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use common::{CloseReason, ConnId, Tick};
+use network::codec::http::{Request, Response};
+use network::codec::ws::handshake::{self, HandshakeError};
+use network::codec::{Frame, Framing, MessageKind, Payload};
+use network::{Admission, Ctx, Deadline, Handler, Offer};
+
+use crate::admission::Doorman;
+use crate::command::Command;
+use crate::config::Listener;
+use crate::context::{Context, Near};
+use crate::dispatch::Dispatcher;
+use crate::envelope::{
+    Envelope, EnvelopePayload, Event, Handshake, HttpRequest, ModuleId, Parcel,
+};
+use crate::handle::{GateHandle, Outgoing};
+use crate::http::Found;
+use crate::module::Module;
+use crate::rate::{Bucket, Rate};
+use crate::session::{Session, SessionState};
+use crate::tables::Tables;
+use crate::worker;
+
+/// Commands that may wait for another reactor that is overloaded, beyond its own queue.
+const COMMANDS_HELD_MAX: usize = 65_536;
+/// Messages in a row over the rate, as a multiple of the burst, after which a session is closed.
+const OVER_RATE_BURSTS_MAX: u32 = 2;
+
+/// One per reactor, and sole owner of that reactor's tables.
+pub(crate) struct Gate {
+    tables: Tables,
+    listeners: Arc<[Listener]>,
+    doorman: Arc<Doorman>,
+    dispatcher: Dispatcher,
+    /// Instances of the modules that are placed here, by module; `None` for those on workers.
+    modules: Vec<Option<Box<dyn Module>>>,
+    handle: GateHandle,
+    outgoing: Outgoing,
+    /// When a drain ends, whatever is left.
+    drain_until: Option<Tick>,
+}
+
+impl Gate {
+    pub(crate) fn new(
+        listeners: Arc<[Listener]>,
+        doorman: Arc<Doorman>,
+        dispatcher: Dispatcher,
+        modules: Vec<Option<Box<dyn Module>>>,
+        handle: GateHandle,
+    ) -> Self {
+        let auth = listeners.iter().map(|listener| listener.limits.auth_seconds).collect();
+        let tables = Tables::new(Arc::clone(&handle.presence), auth);
+        let outgoing = Outgoing::new(handle.reactors.len());
+        Self {
+            tables,
+            listeners,
+            doorman,
+            dispatcher,
+            modules,
+            handle,
+            outgoing,
+            drain_until: None,
+        }
+    }
+
+    /// Hands an event to the session's module: here, or to its worker.
+    fn announce(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, module: ModuleId, event: Event) {
+        let parcel = Parcel { session: conn, module, event };
+        match &mut self.modules[usize::from(module.0)] {
+            None => self.dispatcher.dispatch(ctx, parcel),
+            Some(module) => {
+                let mut context =
+                    near(&self.handle, &mut self.outgoing, &mut self.tables, ctx);
+                worker::deliver(module.as_mut(), &mut context, parcel);
+            }
+        }
+    }
+
+    #[inline]
+    fn on_message(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        conn: ConnId,
+        kind: MessageKind,
+        payload: Payload<'_>,
+    ) {
+        let Some(session) = self.tables.sessions.get_mut(conn) else { return };
+        session.asked = false;
+        if let Some(rate) = self.listeners[usize::from(session.listener)].limits.message_rate
+            && !session.bucket.take(rate, ctx.now_ms())
+        {
+            self.on_over_rate(ctx, conn, rate);
+            return;
+        }
+        session.over_rate = 0;
+        let module = session.module;
+        match &mut self.modules[usize::from(module.0)] {
+            None => {
+                let event = Event::Message(kind, payload.into_bytes());
+                self.dispatcher.dispatch(ctx, Parcel { session: conn, module, event });
+            }
+            Some(module) => {
+                let mut context =
+                    near(&self.handle, &mut self.outgoing, &mut self.tables, ctx);
+                let payload = EnvelopePayload::Frame(payload);
+                module.on_message(&mut context, Envelope { session: conn, kind, payload });
+            }
+        }
+    }
+
+    #[cold]
+    fn on_over_rate(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, rate: Rate) {
+        let Some(session) = self.tables.sessions.get_mut(conn) else { return };
+        let first = session.over_rate == 0;
+        session.over_rate = session.over_rate.saturating_add(1);
+        let module = session.module;
+        if u32::from(session.over_rate) > rate.burst.saturating_mul(OVER_RATE_BURSTS_MAX) {
+            ctx.close(conn, CloseReason::RateExceeded, "too many messages");
+        } else if first {
+            self.announce(ctx, conn, module, Event::Limited);
+        }
+    }
+
+    fn on_request(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, request: &Request<'_>) {
+        let Some(session) = self.tables.sessions.get_mut(conn) else { return };
+        session.asked = false;
+        let listener = usize::from(session.listener);
+        let listeners = Arc::clone(&self.listeners);
+        let path = request.path();
+        let found = listeners[listener].router.find(
+            request.method,
+            path,
+            handshake::is_upgrade(request),
+        );
+        let answer = match found {
+            Found::WebSocket(module) => match self.open_websocket(ctx, conn, request, module) {
+                Ok(()) => return,
+                Err(error) => refuse_upgrade(error),
+            },
+            Found::Requests(module) => {
+                let request = Box::new(HttpRequest {
+                    session: conn,
+                    method: request.method.to_owned(),
+                    path: path.to_owned(),
+                    query: request.query().to_owned(),
+                    body: Bytes::copy_from_slice(&request.body),
+                    headers: Bytes::copy_from_slice(request.headers.as_bytes()),
+                });
+                self.announce(ctx, conn, module, Event::Request(request));
+                return;
+            }
+            Found::Page(page) => {
+                // Who does not wait for an answer any more has gone.
+                let _ = ctx.respond(conn, page);
+                return;
+            }
+            Found::UpgradeOnly => Response::text(426, "this path speaks WebSocket\n")
+                .with_header("upgrade", "websocket"),
+            Found::WrongMethod => {
+                Response::text(405, "method not allowed\n").with_header("allow", "GET, HEAD")
+            }
+            Found::Nothing => Response::text(404, "not found\n"),
+        };
+        let _ = ctx.respond(conn, &answer);
+    }
+
+    fn open_websocket(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        conn: ConnId,
+        request: &Request<'_>,
+        module: ModuleId,
+    ) -> Result<(), HandshakeError> {
+        let accept = handshake::accept(request)?;
+        let Some(session) = self.tables.sessions.get_mut(conn) else { return Ok(()) };
+        if ctx.upgrade(conn, &accept, None).is_err() {
+            return Ok(());
+        }
+        session.module = module;
+        session.state = SessionState::Anonymous;
+        let listener = usize::from(session.listener);
+        self.tables.expect_login(ctx, conn);
+        let Some(peer) = ctx.peer_addr(conn) else { return Ok(()) };
+        let handshake = Handshake {
+            listener: Arc::clone(&self.listeners[listener].name),
+            peer,
+            kind: MessageKind::Text,
+            lines: false,
+            path: request.path().to_owned(),
+            query: request.query().to_owned(),
+            headers: Bytes::copy_from_slice(request.headers.as_bytes()),
+        };
+        self.announce(ctx, conn, module, Event::Open(Box::new(handshake)));
+        Ok(())
+    }
+
+    fn drain(&mut self, ctx: &mut Ctx<'_>, reason: CloseReason, seconds: u32) {
+        ctx.stop_accepting();
+        self.drain_until = Some(ctx.now().after(seconds));
+        let mut conns = Vec::with_capacity(ctx.connections());
+        ctx.walk(0, usize::MAX, |conn| conns.push(conn));
+        for conn in conns {
+            ctx.close(conn, reason, "the server stops");
+        }
+    }
+}
+
+/// The context of a module that runs in the reactor.
+#[inline]
+fn near<'a>(
+    handle: &'a GateHandle,
+    outgoing: &'a mut Outgoing,
+    tables: &'a mut Tables,
+    ctx: &'a mut Ctx<'_>,
+) -> Context<'a> {
+    let now_ms = ctx.now_ms();
+    let near = Near { reactor: ctx.reactor(), tables, ctx: ctx.reborrow() };
+    Context { handle, outgoing, near: Some(near), now_ms }
+}
+
+fn refuse_upgrade(error: HandshakeError) -> Response {
+    let response = Response::text(error.status(), format!("{error}\n"));
+    if error.status() == 426 {
+        response.with_header("sec-websocket-version", "13").with_header("upgrade", "websocket")
+    } else {
+        response
+    }
+}
+
+impl Handler for Gate {
+    type Command = Command;
+
+    fn on_accept(&mut self, _ctx: &mut Ctx<'_>, offer: Offer) -> Admission {
+        let address = self.doorman.fingerprint(offer.peer.ip());
+        if self.doorman.enter(usize::from(offer.profile), address) {
+            Admission::Accept
+        } else {
+            Admission::Refuse
+        }
+    }
+
+    fn on_open(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, offer: Offer) {
+        let listener = &self.listeners[usize::from(offer.profile)];
+        let module = listener.module;
+        let bucket = listener
+            .limits
+            .message_rate
+            .map_or_else(Bucket::default, |rate| Bucket::full(rate, ctx.now_ms()));
+        let session = Session {
+            generation: conn.generation(),
+            module: module.unwrap_or(ModuleId(0)),
+            listener: offer.profile,
+            state: if module.is_some() { SessionState::Anonymous } else { SessionState::Plain },
+            asked: false,
+            over_rate: 0,
+            address: self.doorman.fingerprint(offer.peer.ip()),
+            bucket,
+            topics: Default::default(),
+            user: 0,
+        };
+        let handshake = module.map(|module| {
+            let handshake = Handshake {
+                listener: Arc::clone(&listener.name),
+                peer: offer.peer,
+                kind: listener.message_kind(),
+                lines: listener.speaks_lines(),
+                path: String::new(),
+                query: String::new(),
+                headers: Bytes::new(),
+            };
+            (module, handshake)
+        });
+        self.tables.sessions.insert(conn, session);
+        if let Some((module, handshake)) = handshake {
+            self.tables.expect_login(ctx, conn);
+            self.announce(ctx, conn, module, Event::Open(Box::new(handshake)));
+        }
+    }
+
+    #[inline]
+    fn on_frame(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, frame: Frame<'_>) {
+        match frame {
+            Frame::Text(payload) => self.on_message(ctx, conn, MessageKind::Text, payload),
+            Frame::Binary(payload) => self.on_message(ctx, conn, MessageKind::Binary, payload),
+            Frame::Request(request) => self.on_request(ctx, conn, &request),
+            Frame::Pong(_) => {
+                if let Some(session) = self.tables.sessions.get_mut(conn) {
+                    session.asked = false;
+                }
+            }
+            // Answered by the network layer, or of the client role, in which a gate never is.
+            Frame::Ping(_) | Frame::Close(_) | Frame::Upgraded => {}
+        }
+    }
+
+    fn on_command(&mut self, ctx: &mut Ctx<'_>, command: Command) {
+        match command {
+            Command::Drain { reason, seconds } => self.drain(ctx, reason, seconds),
+            command => self.tables.apply(ctx, command),
+        }
+    }
+
+    fn on_deadline(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, deadline: Deadline) {
+        let Some(session) = self.tables.sessions.get_mut(conn) else { return };
+        match deadline {
+            Deadline::Idle if session.asked => ctx.close(conn, CloseReason::Idle, "idle"),
+            Deadline::Idle => {
+                session.asked = true;
+                // Framings without a ping can only wait for their client to speak.
+                let _ = ctx.ping(conn);
+            }
+            Deadline::Asked if session.state == SessionState::Anonymous => {
+                ctx.close(conn, CloseReason::AuthTimeout, "no login in time");
+            }
+            Deadline::Asked => {}
+        }
+    }
+
+    fn on_turn(&mut self, ctx: &mut Ctx<'_>) -> bool {
+        self.dispatcher.send(ctx);
+        let held = self.outgoing.try_submit(&self.handle.reactors, COMMANDS_HELD_MAX);
+        self.tables.fanouts.end_turn();
+        let fanning = self.tables.run_fanouts(ctx);
+        if let Some(until) = self.drain_until {
+            let everything_handed_over = ctx.connections() == 0 && self.dispatcher.is_empty();
+            if everything_handed_over || ctx.now() >= until {
+                ctx.stop();
+            }
+        }
+        held || fanning
+    }
+
+    fn on_close(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, reason: CloseReason) {
+        let Some(session) = self.tables.remove(conn) else { return };
+        self.doorman.leave(usize::from(session.listener), session.address);
+        if session.state != SessionState::Plain {
+            self.announce(ctx, conn, session.module, Event::Close(reason));
+        }
+    }
+}
+
+impl Listener {
+    fn message_kind(&self) -> MessageKind {
+        if self.speaks_lines() { MessageKind::Text } else { MessageKind::Binary }
+    }
+
+    fn speaks_lines(&self) -> bool {
+        use network::codec::tcp::TcpFraming;
+        matches!(self.framing, Framing::Tcp(TcpFraming::Line(_)))
+    }
+}

@@ -1,0 +1,228 @@
+//! Reaching sessions from any thread.
+
+use std::fmt;
+use std::sync::Arc;
+
+use common::{CloseReason, SessionId, TopicId};
+use network::{ReactorHandle, Stopped};
+
+use crate::command::Command;
+use crate::topic::{Message, Prepared, TopicPresence};
+
+/// Sends, publishes, subscribes and closes, from any thread. Cheap to clone.
+///
+/// What is asked of sessions that are gone is dropped; that is no error, since a session can go at
+/// any moment. What one thread asks of one session happens in the order in which it asked.
+///
+/// Each call hands a batch of one to the reactor concerned and waits while its queue is full;
+/// [`GateHandle::batch`] hands over many at once.
+#[derive(Clone)]
+pub struct GateHandle {
+    pub(crate) reactors: Arc<[ReactorHandle<Command>]>,
+    pub(crate) presence: Arc<TopicPresence>,
+}
+
+impl fmt::Debug for GateHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GateHandle").field("reactors", &self.reactors.len()).finish()
+    }
+}
+
+impl GateHandle {
+    /// Sends a message to one session.
+    pub fn send(&self, session: SessionId, message: Message) {
+        self.batch().send(session, message);
+    }
+
+    /// Sends one message to each of `sessions`, encoded once per wire form.
+    pub fn send_many(&self, sessions: &[SessionId], message: Message) {
+        self.batch().send_many(sessions, message);
+    }
+
+    /// Sends a message to all subscribers of a topic, except one if given.
+    pub fn publish(&self, topic: TopicId, message: Message, except: Option<SessionId>) {
+        self.batch().publish(topic, message, except);
+    }
+
+    /// Adds a session to a topic; nothing happens if it is in it.
+    pub fn subscribe(&self, session: SessionId, topic: TopicId) {
+        self.batch().subscribe(session, topic);
+    }
+
+    /// Takes a session out of a topic.
+    pub fn unsubscribe(&self, session: SessionId, topic: TopicId) {
+        self.batch().unsubscribe(session, topic);
+    }
+
+    /// Says that a user has logged in, which ends the session's authentication deadline.
+    pub fn bind(&self, session: SessionId, user: u64) {
+        self.batch().bind(session, user);
+    }
+
+    /// Closes a session in order, after what was sent to it.
+    pub fn close(&self, session: SessionId, reason: CloseReason, text: &str) {
+        self.batch().close(session, reason, text);
+    }
+
+    /// Collects requests, and hands them over together when it is dropped: one message and at most
+    /// one wake-up per reactor.
+    #[must_use]
+    pub fn batch(&self) -> Batch<'_> {
+        Batch { handle: self, outgoing: Outgoing::new(self.reactors.len()) }
+    }
+
+    pub(crate) fn drain(&self, reason: CloseReason, seconds: u32) {
+        for reactor in self.reactors.iter() {
+            // A reactor that has ended has nothing left to drain.
+            let _ = reactor.submit(vec![Command::Drain { reason, seconds }]);
+        }
+    }
+}
+
+/// Requests that are handed over together; see [`GateHandle::batch`].
+#[derive(Debug)]
+pub struct Batch<'a> {
+    handle: &'a GateHandle,
+    outgoing: Outgoing,
+}
+
+impl Batch<'_> {
+    /// See [`GateHandle::send`].
+    pub fn send(&mut self, session: SessionId, message: Message) {
+        self.outgoing.push(session, Command::Send { session, message });
+    }
+
+    /// See [`GateHandle::send_many`].
+    pub fn send_many(&mut self, sessions: &[SessionId], message: Message) {
+        self.outgoing.send_many(sessions, message);
+    }
+
+    /// See [`GateHandle::publish`].
+    pub fn publish(&mut self, topic: TopicId, message: Message, except: Option<SessionId>) {
+        self.outgoing.publish(&self.handle.presence, topic, message, except);
+    }
+
+    /// See [`GateHandle::subscribe`].
+    pub fn subscribe(&mut self, session: SessionId, topic: TopicId) {
+        self.outgoing.subscribe(&self.handle.presence, session, topic);
+    }
+
+    /// See [`GateHandle::unsubscribe`].
+    pub fn unsubscribe(&mut self, session: SessionId, topic: TopicId) {
+        self.outgoing.push(session, Command::Unsubscribe { session, topic });
+    }
+
+    /// See [`GateHandle::bind`].
+    pub fn bind(&mut self, session: SessionId, user: u64) {
+        self.outgoing.push(session, Command::Bind { session, user });
+    }
+
+    /// See [`GateHandle::close`].
+    pub fn close(&mut self, session: SessionId, reason: CloseReason, text: &str) {
+        self.outgoing.push(session, Command::Close { session, reason, text: text.to_owned() });
+    }
+}
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        self.outgoing.submit(&self.handle.reactors);
+    }
+}
+
+/// Commands collected for each reactor.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    lanes: Vec<Vec<Command>>,
+}
+
+impl Outgoing {
+    pub(crate) fn new(reactors: usize) -> Self {
+        Self { lanes: (0..reactors).map(|_| Vec::new()).collect() }
+    }
+
+    #[inline]
+    pub(crate) fn push(&mut self, session: SessionId, command: Command) {
+        // An id that no reactor of ours made finds nobody.
+        if let Some(lane) = self.lanes.get_mut(usize::from(session.reactor())) {
+            lane.push(command);
+        }
+    }
+
+    pub(crate) fn send_many(&mut self, sessions: &[SessionId], message: Message) {
+        let prepared = Arc::new(Prepared::new(message));
+        let mut rest: Vec<SessionId> = sessions.to_vec();
+        rest.sort_unstable();
+        for of_reactor in rest.chunk_by(|a, b| a.reactor() == b.reactor()) {
+            self.push(
+                of_reactor[0],
+                Command::SendPrepared {
+                    sessions: of_reactor.to_vec(),
+                    prepared: Arc::clone(&prepared),
+                },
+            );
+        }
+    }
+
+    pub(crate) fn publish(
+        &mut self,
+        presence: &TopicPresence,
+        topic: TopicId,
+        message: Message,
+        except: Option<SessionId>,
+    ) {
+        let prepared = Arc::new(Prepared::new(message));
+        for reactor in presence.reactors(topic) {
+            let prepared = Arc::clone(&prepared);
+            self.lanes[usize::from(reactor)].push(Command::Publish { topic, prepared, except });
+        }
+    }
+
+    pub(crate) fn subscribe(
+        &mut self,
+        presence: &TopicPresence,
+        session: SessionId,
+        topic: TopicId,
+    ) {
+        if topic != TopicId::ALL && usize::from(session.reactor()) < self.lanes.len() {
+            presence.enter(topic, session.reactor());
+            self.push(session, Command::Subscribe { session, topic });
+        }
+    }
+
+    /// Hands over what was collected; waits for reactors whose queue is full.
+    pub(crate) fn submit(&mut self, reactors: &[ReactorHandle<Command>]) {
+        for (lane, reactor) in self.lanes.iter_mut().zip(reactors) {
+            if !lane.is_empty()
+                && let Err(Stopped(commands)) = reactor.submit(std::mem::take(lane))
+            {
+                tracing::debug!(commands = commands.len(), "dropped: the reactor has stopped");
+            }
+        }
+    }
+
+    /// Hands over what was collected without waiting; true if something is left. What is left
+    /// beyond `commands_max` per reactor is dropped.
+    pub(crate) fn try_submit(
+        &mut self,
+        reactors: &[ReactorHandle<Command>],
+        commands_max: usize,
+    ) -> bool {
+        let mut left = false;
+        for (lane, reactor) in self.lanes.iter_mut().zip(reactors) {
+            if lane.is_empty() {
+                continue;
+            }
+            if let Err(error) = reactor.try_submit(std::mem::take(lane))
+                && !error.is_disconnected()
+            {
+                *lane = error.into_inner();
+                if lane.len() > commands_max {
+                    tracing::warn!(dropped = lane.len() - commands_max, "a reactor is overloaded");
+                    lane.truncate(commands_max);
+                }
+                left = true;
+            }
+        }
+        left
+    }
+}

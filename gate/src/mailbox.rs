@@ -1,0 +1,127 @@
+//! A worker's bounded queue, seen by the reactors.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::envelope::Parcel;
+
+/// Batches that may wait beside the bound on events; a batch has at least one event.
+const BATCHES_MAX: usize = 4096;
+
+/// Sender's side.
+#[derive(Clone, Debug)]
+pub(crate) struct Mailbox {
+    sender: Sender<Vec<Parcel>>,
+    shared: Arc<Shared>,
+}
+
+/// Worker's side.
+#[derive(Debug)]
+pub(crate) struct Letters {
+    receiver: Receiver<Vec<Parcel>>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// Events that were sent and not yet dealt with.
+    depth: AtomicUsize,
+    depth_max: usize,
+    /// A reactor, by index, that holds a batch back until there is room.
+    stalled: Box<[AtomicBool]>,
+}
+
+impl Mailbox {
+    pub(crate) fn new(depth_max: usize, reactors: usize) -> (Self, Letters) {
+        let (sender, receiver) = bounded(BATCHES_MAX);
+        let shared = Arc::new(Shared {
+            depth: AtomicUsize::new(0),
+            depth_max,
+            stalled: (0..reactors).map(|_| AtomicBool::new(false)).collect(),
+        });
+        (Self { sender, shared: Arc::clone(&shared) }, Letters { receiver, shared })
+    }
+
+    /// Sends a batch; gives it back if there is no room. A batch larger than the whole bound is
+    /// taken by an empty mailbox.
+    pub(crate) fn try_send(&self, batch: Vec<Parcel>) -> Result<(), Vec<Parcel>> {
+        let events = batch.len();
+        let depth = self.shared.depth.fetch_add(events, Ordering::SeqCst);
+        if depth > 0 && depth + events > self.shared.depth_max {
+            self.shared.depth.fetch_sub(events, Ordering::SeqCst);
+            return Err(batch);
+        }
+        self.sender.try_send(batch).map_err(|error| {
+            self.shared.depth.fetch_sub(events, Ordering::SeqCst);
+            error.into_inner()
+        })
+    }
+
+    /// Notes that `reactor` holds a batch back: the worker wakes it when there is room. The sender
+    /// tries once more after this, so that room made in between is not missed.
+    pub(crate) fn stall(&self, reactor: u16) {
+        self.shared.stalled[usize::from(reactor)].store(true, Ordering::SeqCst);
+    }
+}
+
+impl Letters {
+    /// The next batch; `None` when all senders are gone and everything is read.
+    pub(crate) fn recv(&self) -> Option<Vec<Parcel>> {
+        self.receiver.recv().ok()
+    }
+
+    /// A batch of so many events is dealt with. Calls `wake` for each reactor that holds one back,
+    /// once half of the mailbox is free.
+    pub(crate) fn done(&self, events: usize, mut wake: impl FnMut(usize)) {
+        let depth = self.shared.depth.fetch_sub(events, Ordering::SeqCst) - events;
+        if depth <= self.shared.depth_max / 2 {
+            for (reactor, stalled) in self.shared.stalled.iter().enumerate() {
+                if stalled.load(Ordering::SeqCst) && stalled.swap(false, Ordering::SeqCst) {
+                    wake(reactor);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::envelope::{Event, ModuleId};
+    use common::SessionId;
+
+    fn batch(events: usize) -> Vec<Parcel> {
+        (0..events)
+            .map(|_| Parcel {
+                session: SessionId::new(0, 0, 1),
+                module: ModuleId(0),
+                event: Event::Limited,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_bound_counts_events_and_not_batches() {
+        let (mailbox, letters) = Mailbox::new(10, 1);
+        mailbox.try_send(batch(6)).unwrap();
+        assert_eq!(mailbox.try_send(batch(5)).unwrap_err().len(), 5);
+        mailbox.try_send(batch(4)).unwrap();
+        mailbox.stall(0);
+        let mut woken = Vec::new();
+        letters.recv().unwrap();
+        letters.done(6, |reactor| woken.push(reactor));
+        assert_eq!(woken, [0], "half is free");
+        letters.recv().unwrap();
+        letters.done(4, |reactor| woken.push(reactor));
+        assert_eq!(woken, [0], "nobody is stalled any more");
+    }
+
+    #[test]
+    fn a_batch_over_the_bound_passes_an_empty_mailbox() {
+        let (mailbox, _letters) = Mailbox::new(10, 1);
+        mailbox.try_send(batch(11)).unwrap();
+        assert!(mailbox.try_send(batch(1)).is_err());
+    }
+}

@@ -1,0 +1,55 @@
+//! What a user of the framework implements.
+
+use common::{CloseReason, SessionId};
+
+use crate::context::Context;
+use crate::envelope::{Envelope, Handshake, HttpRequest};
+
+/// The meaning of messages: is told what sessions do, and answers through [`Context`].
+///
+/// Every thread that runs the module has an instance of its own; what they share they share by
+/// their own means. The events of one session always come to the same instance, in order.
+pub trait Module: Send {
+    /// A session has begun: a WebSocket is open, or a TCP client has connected.
+    fn on_open(
+        &mut self,
+        _context: &mut Context<'_>,
+        _session: SessionId,
+        _handshake: &Handshake,
+    ) {
+    }
+
+    /// A session has sent a message.
+    fn on_message(&mut self, context: &mut Context<'_>, envelope: Envelope<'_>);
+
+    /// An HTTP request has come to a path of this module. The connection waits for
+    /// [`Context::respond`].
+    fn on_request(&mut self, context: &mut Context<'_>, request: HttpRequest) {
+        context.respond(request.session, network::codec::http::Response::text(404, "not found\n"));
+    }
+
+    /// A session sends faster than it may; the message that was too many is dropped. Told at most
+    /// once a second; a session that does not slow down is closed.
+    fn on_limited(&mut self, _context: &mut Context<'_>, _session: SessionId) {}
+
+    /// A session that was announced with `on_open` has ended.
+    fn on_close(
+        &mut self,
+        _context: &mut Context<'_>,
+        _session: SessionId,
+        _reason: CloseReason,
+    ) {
+    }
+}
+
+/// Where a module runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Placement {
+    /// In worker threads: frames travel there in batches over channels. For whatever computes or
+    /// keeps shared state.
+    #[default]
+    Worker,
+    /// In the reactor thread itself, without a copy or a channel. For what is tiny and never
+    /// blocks: every microsecond there is taken from all connections of the reactor.
+    Reactor,
+}

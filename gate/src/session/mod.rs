@@ -1,0 +1,50 @@
+//! The gate's view of a connection.
+
+mod table;
+
+use crate::envelope::ModuleId;
+use crate::rate::Bucket;
+use crate::topic::Memberships;
+
+pub(crate) use table::SessionTable;
+
+/// Where a session is in its life.
+///
+/// ```text
+///   Plain ──upgrade, or accepted on TCP──▶ Anonymous ──bind──▶ Bound
+///     │                                        │                 │
+///     └──────────── connection closed ─────────┴─────────────────┘
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SessionState {
+    /// HTTP so far: no module knows of it.
+    Plain,
+    /// Announced to its module; nobody has logged in.
+    Anonymous,
+    /// A user is bound to it.
+    Bound,
+}
+
+/// A session in its slot; it lives exactly as long as its connection.
+#[derive(Debug)]
+pub(crate) struct Session {
+    /// Generation of the connection; 0 if the slot is free.
+    pub(crate) generation: u32,
+    pub(crate) module: ModuleId,
+    /// Index of the listener.
+    pub(crate) listener: u16,
+    pub(crate) state: SessionState,
+    /// A sign of life was asked for and has not come.
+    pub(crate) asked: bool,
+    /// Messages in a row that came over the rate.
+    pub(crate) over_rate: u16,
+    /// Fingerprint of the peer's address, for the cap per address.
+    pub(crate) address: u64,
+    pub(crate) bucket: Bucket,
+    pub(crate) topics: Memberships,
+    /// The user, once bound.
+    pub(crate) user: u64,
+}
+
+/// A million of these is 64 MB.
+const _: () = assert!(size_of::<Session>() <= 64);

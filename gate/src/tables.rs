@@ -1,0 +1,137 @@
+//! What one reactor's gate keeps of its sessions and topics, and what commands do to it.
+
+use std::sync::Arc;
+
+use common::{SessionId, Tick, TopicId};
+use network::Ctx;
+
+use crate::command::Command;
+use crate::session::{SessionState, SessionTable};
+use crate::topic::{Fanouts, Prepared, TopicPresence, TopicTable};
+
+/// Topics that one session can be in.
+const TOPICS_PER_SESSION_MAX: usize = 4096;
+
+#[derive(Debug)]
+pub(crate) struct Tables {
+    pub(crate) sessions: SessionTable,
+    pub(crate) topics: TopicTable,
+    pub(crate) fanouts: Fanouts,
+    pub(crate) presence: Arc<TopicPresence>,
+    /// Seconds that a session has to log in, by listener; 0 for no limit.
+    pub(crate) auth_seconds: Vec<u32>,
+}
+
+impl Tables {
+    pub(crate) fn new(presence: Arc<TopicPresence>, auth_seconds: Vec<u32>) -> Self {
+        Self {
+            sessions: SessionTable::default(),
+            topics: TopicTable::default(),
+            fanouts: Fanouts::default(),
+            presence,
+            auth_seconds,
+        }
+    }
+
+    /// Does what a command asks. Sessions that are gone are none of anybody's business any more.
+    pub(crate) fn apply(&mut self, ctx: &mut Ctx<'_>, command: Command) {
+        match command {
+            Command::Send { session, message } => {
+                // Without success it is gone, or dealt with and counted by the outbox's policy.
+                let _ = ctx.send(session, message.kind, &message.payload);
+            }
+            Command::SendPrepared { sessions, prepared } => {
+                for session in sessions {
+                    if let Some(form) = ctx.wire_form(session)
+                        && let Ok(bytes) = prepared.wire(form)
+                    {
+                        let _ = ctx.send_encoded(session, bytes);
+                    }
+                }
+            }
+            Command::Publish { topic, prepared, except } => {
+                self.publish(ctx, topic, prepared, except);
+            }
+            Command::Subscribe { session, topic } => self.subscribe(session, topic),
+            Command::Unsubscribe { session, topic } => self.unsubscribe(session, topic),
+            Command::Bind { session, user } => {
+                if let Some(entry) = self.sessions.get_mut(session) {
+                    entry.state = SessionState::Bound;
+                    entry.user = user;
+                    ctx.set_deadline(session, Tick::default());
+                }
+            }
+            Command::Unbind { session } => {
+                if let Some(entry) = self.sessions.get_mut(session) {
+                    entry.state = SessionState::Anonymous;
+                    entry.user = 0;
+                    self.expect_login(ctx, session);
+                }
+            }
+            Command::Respond { session, response } => {
+                // Who does not wait for an answer any more has gone.
+                let _ = ctx.respond(session, &response);
+            }
+            Command::Close { session, reason, text } => ctx.close(session, reason, &text),
+            Command::Drain { .. } => unreachable!("the gate takes this one itself"),
+        }
+    }
+
+    /// Starts the time that a session has to log in.
+    pub(crate) fn expect_login(&self, ctx: &mut Ctx<'_>, session: SessionId) {
+        let Some(entry) = self.sessions.get(session) else { return };
+        let seconds = self.auth_seconds[usize::from(entry.listener)];
+        if seconds > 0 {
+            ctx.set_deadline(session, ctx.now().after(seconds));
+        }
+    }
+
+    /// Sends to the subscribers here, as far as the turn's budget goes.
+    pub(crate) fn publish(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        topic: TopicId,
+        prepared: Arc<Prepared>,
+        except: Option<SessionId>,
+    ) {
+        self.fanouts.begin(&mut self.topics, topic, prepared, except);
+        self.run_fanouts(ctx);
+    }
+
+    /// Goes on with the fan-outs; true if some are left for the next turn.
+    pub(crate) fn run_fanouts(&mut self, ctx: &mut Ctx<'_>) -> bool {
+        self.fanouts.run(ctx, &mut self.sessions, &mut self.topics)
+    }
+
+    fn subscribe(&mut self, session: SessionId, topic: TopicId) {
+        let subscribed = self.sessions.get_mut(session).is_some_and(|entry| {
+            entry.topics.len() < TOPICS_PER_SESSION_MAX
+                && self.topics.subscribe(topic, session.slot(), &mut entry.topics)
+        });
+        if !subscribed {
+            self.presence.leave(topic, session.reactor());
+        }
+    }
+
+    fn unsubscribe(&mut self, session: SessionId, topic: TopicId) {
+        let Some(entry) = self.sessions.get_mut(session) else { return };
+        let mut topics = std::mem::take(&mut entry.topics);
+        if let Some(compaction) = self.topics.unsubscribe(topic, &mut topics) {
+            compaction.run(&mut self.sessions);
+            self.presence.leave(topic, session.reactor());
+        }
+        if let Some(entry) = self.sessions.get_mut(session) {
+            entry.topics = topics;
+        }
+    }
+
+    /// Takes a session out of all its topics and out of the table.
+    pub(crate) fn remove(&mut self, session: SessionId) -> Option<crate::session::Session> {
+        let mut entry = self.sessions.remove(session)?;
+        while let Some((topic, compaction)) = self.topics.leave_one(&mut entry.topics) {
+            compaction.run(&mut self.sessions);
+            self.presence.leave(topic, session.reactor());
+        }
+        Some(entry)
+    }
+}

@@ -1,0 +1,71 @@
+//! A message on its way to many.
+
+use bytes::Bytes;
+use network::codec::{EncodeError, MessageKind, WireForm};
+use parking_lot::Mutex;
+
+/// A payload and its kind: what a module sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Text or binary.
+    pub kind: MessageKind,
+    /// The bytes.
+    pub payload: Bytes,
+}
+
+impl Message {
+    /// A text message.
+    #[must_use]
+    pub fn text(payload: impl Into<Bytes>) -> Self {
+        Self { kind: MessageKind::Text, payload: payload.into() }
+    }
+
+    /// A binary message.
+    #[must_use]
+    pub fn binary(payload: impl Into<Bytes>) -> Self {
+        Self { kind: MessageKind::Binary, payload: payload.into() }
+    }
+}
+
+/// A message that is encoded once for each wire form in use, whatever number of reactors and
+/// receivers there are.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    message: Message,
+    /// Taken once per reactor, publish and form, not per receiver.
+    encoded: Mutex<Vec<(WireForm, Result<Bytes, EncodeError>)>>,
+}
+
+impl Prepared {
+    pub(crate) const fn new(message: Message) -> Self {
+        Self { message, encoded: Mutex::new(Vec::new()) }
+    }
+
+    /// The message as it stands on the wire; encoded by the first who asks.
+    pub(crate) fn wire(&self, form: WireForm) -> Result<Bytes, EncodeError> {
+        let mut encoded = self.encoded.lock();
+        if let Some((_, bytes)) = encoded.iter().find(|(known, _)| *known == form) {
+            return bytes.clone();
+        }
+        let bytes = form.encode(self.message.kind, &self.message.payload);
+        encoded.push((form, bytes.clone()));
+        bytes
+    }
+}
+
+/// One reactor's own copies of a prepared message, so that the counts of references that a
+/// fan-out moves stay on one core.
+#[derive(Debug, Default)]
+pub(crate) struct LocalForms(Vec<(WireForm, Option<Bytes>)>);
+
+impl LocalForms {
+    #[inline]
+    pub(crate) fn get(&mut self, prepared: &Prepared, form: WireForm) -> Option<Bytes> {
+        if let Some((_, bytes)) = self.0.iter().find(|(known, _)| *known == form) {
+            return bytes.clone();
+        }
+        let bytes = prepared.wire(form).ok().map(|bytes| Bytes::copy_from_slice(&bytes));
+        self.0.push((form, bytes.clone()));
+        bytes
+    }
+}

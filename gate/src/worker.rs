@@ -1,0 +1,85 @@
+//! The thread that runs modules.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use common::CloseReason;
+
+use crate::context::Context;
+use crate::envelope::{Envelope, EnvelopePayload, Event, Parcel};
+use crate::handle::{GateHandle, Outgoing};
+use crate::mailbox::Letters;
+use crate::module::Module;
+
+/// Owns an instance of every module that is placed on workers, and the mailbox of its sessions.
+pub(crate) struct Worker {
+    letters: Letters,
+    modules: Vec<Option<Box<dyn Module>>>,
+    handle: GateHandle,
+    outgoing: Outgoing,
+    started: Instant,
+}
+
+impl Worker {
+    pub(crate) fn new(
+        letters: Letters,
+        modules: Vec<Option<Box<dyn Module>>>,
+        handle: GateHandle,
+        started: Instant,
+    ) -> Self {
+        let outgoing = Outgoing::new(handle.reactors.len());
+        Self { letters, modules, handle, outgoing, started }
+    }
+
+    /// Works until all reactors have ended and everything that they sent is dealt with.
+    pub(crate) fn run(&mut self) {
+        while let Some(batch) = self.letters.recv() {
+            self.step(batch);
+        }
+    }
+
+    /// Deals with one batch; the replies leave together.
+    fn step(&mut self, batch: Vec<Parcel>) {
+        let events = batch.len();
+        let now_ms = self.started.elapsed().as_millis() as u64;
+        for parcel in batch {
+            self.deliver(parcel, now_ms);
+        }
+        self.outgoing.submit(&self.handle.reactors);
+        let reactors = &self.handle.reactors;
+        self.letters.done(events, |reactor| reactors[reactor].wake());
+    }
+
+    fn deliver(&mut self, parcel: Parcel, now_ms: u64) {
+        let Some(Some(module)) = self.modules.get_mut(usize::from(parcel.module.0)) else { return };
+        let mut context = Context {
+            handle: &self.handle,
+            outgoing: &mut self.outgoing,
+            near: None,
+            now_ms,
+        };
+        let session = parcel.session;
+        // A module that panics loses the session whose event it was, and no other.
+        let outcome =
+            catch_unwind(AssertUnwindSafe(|| deliver(module.as_mut(), &mut context, parcel)));
+        if outcome.is_err() {
+            tracing::error!(%session, "a module panicked; its session is closed");
+            context.close(session, CloseReason::Module(1011), "internal error");
+        }
+    }
+}
+
+/// Calls the method of the module that the event is for.
+pub(crate) fn deliver(module: &mut dyn Module, context: &mut Context<'_>, parcel: Parcel) {
+    let session = parcel.session;
+    match parcel.event {
+        Event::Message(kind, payload) => {
+            let payload = EnvelopePayload::Bytes(payload);
+            module.on_message(context, Envelope { session, kind, payload });
+        }
+        Event::Open(handshake) => module.on_open(context, session, &handshake),
+        Event::Request(request) => module.on_request(context, *request),
+        Event::Limited => module.on_limited(context, session),
+        Event::Close(reason) => module.on_close(context, session, reason),
+    }
+}

@@ -1,0 +1,274 @@
+//! The head of a request: request line and header fields (RFC 9112 sections 3 and 5).
+
+use std::mem::MaybeUninit;
+
+use common::limits;
+
+use super::body::Body;
+use super::request::Headers;
+use super::{HttpConfig, to_u32};
+use crate::codec::ProtocolError;
+
+/// A head that has been checked, and what it says about the body behind it.
+#[derive(Debug)]
+pub(super) struct Head<'a> {
+    pub(super) method: &'a str,
+    pub(super) target: &'a str,
+    pub(super) minor_version: u8,
+    pub(super) keep_alive: bool,
+    pub(super) headers: Headers<'a>,
+    /// The body, of which nothing has been looked at.
+    pub(super) body: Body,
+}
+
+impl<'a> Head<'a> {
+    /// Finds the end of the head at the front of `input`, of which the first `searched` bytes have
+    /// been looked at before.
+    ///
+    /// # Errors
+    /// `BadHead`, `HeadTooLarge`, and `TargetTooLong` if not even the request line has an end.
+    pub(super) fn find_end(
+        config: &HttpConfig,
+        input: &[u8],
+        searched: usize,
+    ) -> Result<Option<usize>, ProtocolError> {
+        find_empty_line(input, searched, config.head_bytes_max).map_err(|error| {
+            let window = &input[..input.len().min(config.head_bytes_max)];
+            if memchr::memchr(b'\n', window).is_none() {
+                return ProtocolError::TargetTooLong;
+            }
+            error
+        })
+    }
+
+    /// Parses a complete head, its empty line included.
+    ///
+    /// # Errors
+    /// All that is wrong with a head, and `BodyTooLarge` for what it announces.
+    pub(super) fn parse(config: &HttpConfig, head: &'a [u8]) -> Result<Self, ProtocolError> {
+        let mut table = [const { MaybeUninit::uninit() }; limits::HEADERS_MAX];
+        let table = &mut table[..config.headers_max.min(limits::HEADERS_MAX)];
+        let mut parsed = httparse::Request::new(&mut []);
+        let status = parsed
+            .parse_with_uninit_headers(head, table)
+            .map_err(|error| refused(error, head))?;
+        let (Some(method), Some(target), Some(minor_version)) =
+            (parsed.method, parsed.path, parsed.version)
+        else {
+            return Err(ProtocolError::BadHead);
+        };
+        if status != httparse::Status::Complete(head.len()) {
+            return Err(ProtocolError::BadHead);
+        }
+        if target.len() > config.target_bytes_max {
+            return Err(ProtocolError::TargetTooLong);
+        }
+
+        let fields = Fields::gather(parsed.headers)?;
+        fields.check_host(minor_version)?;
+        Ok(Self {
+            method,
+            target: reduce_target(method, target).ok_or(ProtocolError::BadHead)?,
+            minor_version,
+            keep_alive: fields.keep_alive(minor_version),
+            headers: Headers::from_checked(field_lines(head)),
+            body: fields.body(config, minor_version)?,
+        })
+    }
+}
+
+/// Finds the empty line that ends a section of field lines; gives the bytes up to and with it.
+///
+/// A line feed without its carriage return is refused. RFC 9112 section 2.2 would let it pass, and
+/// thereby lets a proxy and a server disagree about where a request ends.
+///
+/// # Errors
+/// `BadHead`, and `HeadTooLarge` if the first `bytes_max` bytes hold no empty line.
+pub(super) fn find_empty_line(
+    input: &[u8],
+    searched: usize,
+    bytes_max: usize,
+) -> Result<Option<usize>, ProtocolError> {
+    let window = &input[..input.len().min(bytes_max)];
+    let searched = searched.min(window.len());
+    for at in memchr::memchr_iter(b'\n', &window[searched..]) {
+        let at = searched + at;
+        match window[..at] {
+            [b'\r'] | [.., b'\n', b'\r'] => return Ok(Some(at + 1)),
+            [.., b'\r'] => {}
+            _ => return Err(ProtocolError::BadHead),
+        }
+    }
+    if window.len() == bytes_max {
+        Err(ProtocolError::HeadTooLarge)
+    } else {
+        Ok(None)
+    }
+}
+
+/// The fields that decide how a request is framed, and what follows it.
+#[derive(Default)]
+struct Fields<'a> {
+    host: Option<&'a [u8]>,
+    content_length: Option<&'a [u8]>,
+    transfer_encoding: Option<&'a [u8]>,
+    close: bool,
+    keep_alive: bool,
+    expects_continue: bool,
+}
+
+impl<'a> Fields<'a> {
+    /// A field that may come once and comes twice is an error even if both say the same, for
+    /// whoever read the request before us may have taken the other one.
+    fn gather(headers: &[httparse::Header<'a>]) -> Result<Self, ProtocolError> {
+        let mut fields = Self::default();
+        for header in headers {
+            let value = header.value.trim_ascii();
+            let is = |name: &str| header.name.eq_ignore_ascii_case(name);
+            let has = |token| list(value).any(|part| part.eq_ignore_ascii_case(token));
+            if is("host") {
+                if fields.host.replace(value).is_some() {
+                    return Err(ProtocolError::BadHost);
+                }
+            } else if is("content-length") {
+                if fields.content_length.replace(value).is_some() {
+                    return Err(ProtocolError::BadContentLength);
+                }
+            } else if is("transfer-encoding") {
+                if fields.transfer_encoding.replace(value).is_some() {
+                    return Err(ProtocolError::BadTransferEncoding);
+                }
+            } else if is("connection") {
+                fields.close |= has(b"close");
+                fields.keep_alive |= has(b"keep-alive");
+            } else if is("expect") {
+                fields.expects_continue |= has(b"100-continue");
+            }
+        }
+        Ok(fields)
+    }
+
+    /// RFC 9112 section 3.2. Nothing is routed by the host, so its value is only asked to be one.
+    fn check_host(&self, minor_version: u8) -> Result<(), ProtocolError> {
+        let in_host = |&byte: &u8| byte.is_ascii_graphic() && !b",/\\?#@\"<>".contains(&byte);
+        match self.host {
+            Some(host) if host.iter().all(in_host) => Ok(()),
+            None if minor_version == 0 => Ok(()),
+            _ => Err(ProtocolError::BadHost),
+        }
+    }
+
+    /// RFC 9112 section 9.3.
+    fn keep_alive(&self, minor_version: u8) -> bool {
+        !self.close && (minor_version == 1 || self.keep_alive)
+    }
+
+    /// RFC 9112 section 6.3. A request with neither field has no body.
+    fn body(&self, config: &HttpConfig, minor_version: u8) -> Result<Body, ProtocolError> {
+        // An expectation of an HTTP/1.0 client is ignored (RFC 9110 section 10.1.1).
+        let held_back = self.expects_continue && minor_version == 1;
+        match (self.transfer_encoding, self.content_length) {
+            (Some(_), Some(_)) => Err(ProtocolError::BadContentLength),
+            (Some(coding), None) => {
+                // Section 6.1: HTTP/1.0 does not know the field, so its framing is in doubt.
+                if minor_version == 0 || !coding.eq_ignore_ascii_case(b"chunked") {
+                    return Err(ProtocolError::BadTransferEncoding);
+                }
+                Ok(Body::Chunked {
+                    at: 0,
+                    bytes: 0,
+                    held_back,
+                })
+            }
+            (None, Some(length)) => {
+                let bytes = content_length(config, length)?;
+                Ok(Body::Sized { bytes, held_back })
+            }
+            (None, None) => Ok(Body::Sized {
+                bytes: 0,
+                held_back: false,
+            }),
+        }
+    }
+}
+
+/// Reads a Content-Length: digits and nothing else (RFC 9110 section 8.6).
+fn content_length(config: &HttpConfig, value: &[u8]) -> Result<u32, ProtocolError> {
+    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+        return Err(ProtocolError::BadContentLength);
+    }
+    let length = value.iter().try_fold(0_usize, |length, digit| {
+        length
+            .checked_mul(10)?
+            .checked_add(usize::from(digit - b'0'))
+    });
+    match length {
+        Some(length) if length <= config.body_bytes_max => {
+            to_u32(length, ProtocolError::BodyTooLarge)
+        }
+        _ => Err(ProtocolError::BodyTooLarge),
+    }
+}
+
+/// Brings the target into the form that routes compare with (RFC 9112 section 3.2): origin-form and
+/// `*` as they are, absolute-form from the path on, CONNECT's authority-form as it is.
+fn reduce_target<'a>(method: &str, target: &'a str) -> Option<&'a str> {
+    if target.starts_with('/') || method == "CONNECT" {
+        return Some(target);
+    }
+    if target == "*" {
+        return (method == "OPTIONS").then_some(target);
+    }
+    let (scheme, rest) = target.split_once("://")?;
+    let in_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    if !scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        || !scheme.bytes().all(in_scheme)
+    {
+        return None;
+    }
+    let authority_bytes = rest.find(['/', '?']).unwrap_or(rest.len());
+    if authority_bytes == 0 {
+        return None;
+    }
+    match &rest[authority_bytes..] {
+        // Section 3.2.4: the server as a whole.
+        "" if method == "OPTIONS" => Some("*"),
+        "" => Some("/"),
+        path => Some(path),
+    }
+}
+
+/// The lines between the request line and the empty line.
+fn field_lines(head: &[u8]) -> &[u8] {
+    let from = memchr::memchr(b'\n', head).map_or(head.len(), |at| at + 1);
+    head[from..].strip_suffix(b"\r\n").unwrap_or_default()
+}
+
+/// What the parser's error means to the client.
+fn refused(error: httparse::Error, head: &[u8]) -> ProtocolError {
+    match error {
+        httparse::Error::TooManyHeaders => ProtocolError::HeadTooLarge,
+        httparse::Error::Version if names_a_version(head) => ProtocolError::BadVersion,
+        _ => ProtocolError::BadHead,
+    }
+}
+
+/// Whether the request line has three words, the last of them an HTTP version: a request that we
+/// do not speak, and not just noise.
+fn names_a_version(head: &[u8]) -> bool {
+    let line = head.split(|&byte| byte == b'\r').next().unwrap_or_default();
+    let mut words = line.split(|&byte| byte == b' ');
+    matches!(
+        (words.next(), words.next(), words.next(), words.next()),
+        (
+            Some(_),
+            Some(_),
+            Some([b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9']),
+            None
+        )
+    )
+}
+
+fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
+}

@@ -1,0 +1,239 @@
+//! HTTP/1.1 requests in, responses out (RFC 9112).
+//!
+//! ```text
+//!   Head ──empty line──▶ Body ──complete──▶ Frame::Request, and Head again
+//! ```
+//!
+//! A request is handed up once all of it is in the caller's buffer, and borrows it: the body is a
+//! slice, chunks joined in place. Until then the codec only remembers how far it has looked, so
+//! that a request which comes byte by byte is neither parsed nor searched again for each byte.
+//!
+//! Parsing is strict. Whatever two parsers in a row could read differently is refused, since that
+//! is what request smuggling lives on (section 11.2).
+
+mod body;
+mod head;
+mod request;
+mod response;
+
+#[cfg(test)]
+mod tests;
+
+use common::limits;
+
+use body::Body;
+use head::Head;
+
+use super::{Codec, Decoded, Frame, Payload, ProtocolError};
+
+pub use request::{Headers, Request};
+pub use response::{
+    CONTINUE, Response, ResponseContext, encode_response, encode_response_head, reason_phrase,
+};
+
+/// Empty lines in front of a request that are passed over (RFC 9112 section 2.2 asks for one, which
+/// old clients send behind a body).
+const BLANK_LINES_MAX: u8 = 4;
+
+/// Takes requests apart, one at a time. It owns no heap; the bytes of an unfinished request stay
+/// with the caller. These are at most `head_bytes_max + body_bytes_max` for a body of a known
+/// length; what chunks add to their data is limited to `head_bytes_max` and a few KiB more.
+#[derive(Debug)]
+pub struct HttpCodec {
+    state: State,
+}
+
+const _: () = assert!(size_of::<HttpCodec>() <= 16);
+
+/// Where the unfinished request at the front of the input stands.
+#[derive(Debug)]
+enum State {
+    /// Before the empty line that ends the head.
+    Head {
+        /// Bytes at the front that do not hold that line.
+        searched: u32,
+        /// Empty lines passed over.
+        blank_lines: u8,
+    },
+    /// The head has been accepted, and the body is not complete.
+    Body {
+        /// Bytes of the head; the body begins behind them.
+        head_bytes: u32,
+        body: Body,
+    },
+}
+
+impl State {
+    const START: Self = Self::Head {
+        searched: 0,
+        blank_lines: 0,
+    };
+}
+
+impl HttpCodec {
+    /// A codec at the start of a request.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            state: State::START,
+        }
+    }
+
+    /// Whether the client holds its body back until it has seen [`CONTINUE`] (RFC 9110 section
+    /// 10.1.1). To be asked after [`Decoded::Partial`]; says so once a request.
+    pub fn take_continue(&mut self) -> bool {
+        match &mut self.state {
+            State::Head { .. } => false,
+            State::Body { body, .. } => body.take_continue(),
+        }
+    }
+
+    /// Looks for the end of the head, and then for the end of the body, which is the usual case.
+    fn on_head<'a>(
+        &mut self,
+        config: &HttpConfig,
+        input: &'a mut [u8],
+        searched: u32,
+        blank_lines: u8,
+    ) -> Result<Decoded<'a>, ProtocolError> {
+        if input.starts_with(b"\r\n") {
+            if blank_lines == BLANK_LINES_MAX {
+                return Err(ProtocolError::BadHead);
+            }
+            self.state = State::Head {
+                searched: 0,
+                blank_lines: blank_lines + 1,
+            };
+            return Ok(Decoded::Skip(2));
+        }
+        let Some(head_bytes) = Head::find_end(config, input, searched as usize)? else {
+            let searched = to_u32(input.len(), ProtocolError::HeadTooLarge)?;
+            self.state = State::Head {
+                searched,
+                blank_lines,
+            };
+            return Ok(Decoded::Partial);
+        };
+        let (head, rest) = input.split_at_mut(head_bytes);
+        let head = Head::parse(config, head)?;
+        let mut body = head.body;
+        match body.find_end(config, rest)? {
+            Some(body_bytes) => Ok(self.finish(head, head_bytes, &body, &mut rest[..body_bytes])),
+            None => {
+                let head_bytes = to_u32(head_bytes, ProtocolError::HeadTooLarge)?;
+                self.state = State::Body { head_bytes, body };
+                Ok(Decoded::Partial)
+            }
+        }
+    }
+
+    /// Looks on for the end of the body. Only behind it the head is parsed again, to lend it out.
+    fn on_body<'a>(
+        &mut self,
+        config: &HttpConfig,
+        input: &'a mut [u8],
+        head_bytes: u32,
+        mut body: Body,
+    ) -> Result<Decoded<'a>, ProtocolError> {
+        let Some((head, rest)) = input.split_at_mut_checked(head_bytes as usize) else {
+            return Ok(Decoded::Partial);
+        };
+        match body.find_end(config, rest)? {
+            Some(body_bytes) => {
+                let parsed = Head::parse(config, head)?;
+                Ok(self.finish(parsed, head_bytes as usize, &body, &mut rest[..body_bytes]))
+            }
+            None => {
+                self.state = State::Body { head_bytes, body };
+                Ok(Decoded::Partial)
+            }
+        }
+    }
+
+    /// Hands a request up and begins the next. `raw_body` is as it came, chunks and all.
+    fn finish<'a>(
+        &mut self,
+        head: Head<'a>,
+        head_bytes: usize,
+        body: &Body,
+        raw_body: &'a mut [u8],
+    ) -> Decoded<'a> {
+        self.state = State::START;
+        Decoded::Frame {
+            consumed: head_bytes + raw_body.len(),
+            frame: Frame::Request(Request {
+                method: head.method,
+                target: head.target,
+                minor_version: head.minor_version,
+                keep_alive: head.keep_alive,
+                headers: head.headers,
+                body: Payload::Borrowed(body.join(raw_body)),
+            }),
+        }
+    }
+}
+
+impl Default for HttpCodec {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Codec for HttpCodec {
+    type Config = HttpConfig;
+
+    /// Gives one [`Frame::Request`] for each request, and `Skip` for an empty line before one.
+    ///
+    /// # Errors
+    /// Everything that [`ProtocolError`] lists under HTTP, as soon as the bytes that show it are
+    /// there: a body over the limit at its `Content-Length`, not at its last byte. The caller
+    /// answers with [`ProtocolError::http_status`] and closes.
+    fn decode<'a>(
+        &mut self,
+        config: &HttpConfig,
+        input: &'a mut [u8],
+    ) -> Result<Decoded<'a>, ProtocolError> {
+        match self.state {
+            State::Head {
+                searched,
+                blank_lines,
+            } => self.on_head(config, input, searched, blank_lines),
+            State::Body { head_bytes, body } => self.on_body(config, input, head_bytes, body),
+        }
+    }
+
+    /// Never: the bytes of an unfinished request are all with the caller.
+    fn mid_frame(&self) -> bool {
+        false
+    }
+}
+
+/// Limits of a request, all inclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HttpConfig {
+    /// Request line and header fields with the empty line behind them, in bytes; 16 KiB by default.
+    pub head_bytes_max: usize,
+    /// Header fields; 64 by default, which is also the most: their table is on the stack.
+    pub headers_max: usize,
+    /// Request target, in bytes; 8 KiB by default.
+    pub target_bytes_max: usize,
+    /// Body without its chunk lines, in bytes; 1 MiB by default. It costs memory for each
+    /// connection that is in the middle of sending one, as far as it has been sent.
+    pub body_bytes_max: usize,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            head_bytes_max: limits::HEAD_BYTES_MAX,
+            headers_max: limits::HEADERS_MAX,
+            target_bytes_max: limits::TARGET_BYTES_MAX,
+            body_bytes_max: limits::BODY_BYTES_MAX,
+        }
+    }
+}
+
+/// Positions are kept in 32 bits; a limit that allows more than that is cut to it.
+fn to_u32(bytes: usize, error: ProtocolError) -> Result<u32, ProtocolError> {
+    u32::try_from(bytes).map_err(|_| error)
+}

@@ -1,0 +1,184 @@
+//! One connection: a stream, the codec of its framing, and what waits to be written.
+
+pub(crate) mod outbox;
+pub(crate) mod read;
+pub(crate) mod state;
+pub(crate) mod table;
+
+use std::io::{self, IoSlice, Read, Write};
+
+use common::{CloseReason, Tick};
+
+use crate::buffer::Spill;
+use crate::codec::Stack;
+use crate::timer::Links;
+use outbox::Outbox;
+use state::State;
+
+/// A byte stream that never blocks: a socket, or a pipe in tests.
+pub(crate) trait Stream {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize>;
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
+}
+
+impl Stream for mio::net::TcpStream {
+    #[inline]
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        Read::read(self, into)
+    }
+
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Write::write(self, bytes)
+    }
+
+    #[inline]
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        Write::write_vectored(self, slices)
+    }
+}
+
+/// A connection in its slot. Idle, it owns no heap: the outbox and the spill are null.
+#[derive(Debug)]
+pub(crate) struct Connection<S = mio::net::TcpStream> {
+    pub(crate) stream: S,
+    pub(crate) generation: u32,
+    pub(crate) outbox: Outbox,
+    /// Input that is not decoded yet: the front of a frame, or what came while the connection was
+    /// paused.
+    pub(crate) spill: Spill,
+    pub(crate) stack: Stack,
+    pub(crate) links: Links,
+    /// When something complete was last heard.
+    pub(crate) heard: Tick,
+    /// When the present unit began: the connection itself while it opens, an unfinished frame, or
+    /// the close. Zero if there is none.
+    pub(crate) since: Tick,
+    /// When the handler wants to be asked; zero for never.
+    pub(crate) handler_deadline: Tick,
+    pub(crate) state: State,
+    pub(crate) flags: Flags,
+    /// Which of the reactor's profiles applies.
+    pub(crate) profile: u16,
+}
+
+/// Idle connections dominate memory: a million of these is 80 MB before the kernel's share.
+/// Debug builds of mio carry a check of their own in every socket.
+const _: () = assert!(size_of::<Connection>() <= if cfg!(debug_assertions) { 96 } else { 80 });
+
+impl<S> Connection<S> {
+    pub(crate) fn new(stream: S, generation: u32, stack: Stack, profile: u16, now: Tick) -> Self {
+        Self {
+            stream,
+            generation,
+            outbox: Outbox::default(),
+            spill: Spill::default(),
+            stack,
+            links: Links::default(),
+            heard: now,
+            since: now,
+            handler_deadline: Tick::default(),
+            state: State::Opening,
+            flags: Flags::default(),
+            profile,
+        }
+    }
+
+    /// Whether input may be decoded and handed up now.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.flags.has(Flags::PAUSED | Flags::ANSWERING | Flags::CHOKED)
+    }
+
+    /// Ends the connection at the end of the turn, unless that is decided already.
+    pub(crate) fn finish(&mut self, reason: CloseReason) {
+        if !matches!(self.state, State::Closed(_)) {
+            let reason = self.state.reason().unwrap_or(reason);
+            self.state = State::Closed(reason);
+        }
+    }
+}
+
+/// Small facts of a connection, one bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Flags(u16);
+
+impl Flags {
+    /// The socket may have input: an edge came and no read has seen its end yet.
+    pub(crate) const READABLE: u16 = 1;
+    /// The kernel did not take the last write whole.
+    pub(crate) const BLOCKED: u16 = 1 << 1;
+    /// The peer's end of the stream, or an error, was reported: reading must go on to find it.
+    pub(crate) const ENDING: u16 = 1 << 2;
+    /// On the list of outboxes to be flushed.
+    pub(crate) const DIRTY: u16 = 1 << 3;
+    /// On the list of connections to be served in the next turn.
+    pub(crate) const CARRIED: u16 = 1 << 4;
+    /// The handler wants no frames for now.
+    pub(crate) const PAUSED: u16 = 1 << 5;
+    /// An HTTP request is with the handler; the next one is not decoded before its answer.
+    pub(crate) const ANSWERING: u16 = 1 << 6;
+    /// The outbox is more than half full: a peer that does not read is not read either.
+    pub(crate) const CHOKED: u16 = 1 << 7;
+    /// On the list of connections to be freed at the end of the turn.
+    pub(crate) const DOOMED: u16 = 1 << 8;
+    /// The peer's close frame has come: it sends nothing more.
+    pub(crate) const PEER_DONE: u16 = 1 << 9;
+    /// The spill holds bytes that the codec has not seen, because the connection was blocked.
+    pub(crate) const UNSEEN: u16 = 1 << 10;
+
+    #[inline]
+    pub(crate) const fn has(self, any: u16) -> bool {
+        self.0 & any != 0
+    }
+
+    #[inline]
+    pub(crate) const fn set(&mut self, bits: u16) {
+        self.0 |= bits;
+    }
+
+    #[inline]
+    pub(crate) const fn clear(&mut self, bits: u16) {
+        self.0 &= !bits;
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+
+    /// A stream whose kernel takes `room` bytes at a time.
+    #[derive(Debug, Default)]
+    pub(crate) struct Pipe {
+        pub(crate) room: usize,
+        pub(crate) written: Vec<u8>,
+    }
+
+    impl Stream for Pipe {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.room == 0 {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            let taken = bytes.len().min(self.room);
+            self.room -= taken;
+            self.written.extend_from_slice(&bytes[..taken]);
+            Ok(taken)
+        }
+
+        fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+            let mut taken = 0;
+            for slice in slices {
+                match self.write(slice) {
+                    Ok(n) => taken += n,
+                    Err(_) if taken > 0 => break,
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(taken)
+        }
+    }
+}

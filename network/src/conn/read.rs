@@ -1,0 +1,245 @@
+//! From a readable socket to frames: read until the kernel has no more or the budget is used up,
+//! decode what came, keep what is left.
+
+use std::io;
+
+use common::limits::READ_HEADROOM_BYTES;
+use common::{CloseReason, ConnId, Tick};
+
+use super::state::State;
+use super::{Flags, Stream};
+use crate::buffer::ReadBuf;
+use crate::codec::http::CONTINUE;
+use crate::codec::ws::Opcode;
+use crate::codec::{Decoded, Frame};
+use crate::reactor::{Ctx, Handler, Net};
+
+/// Serves one connection that may have input.
+#[inline]
+pub(crate) fn serve<H: Handler>(net: &mut Net, handler: &mut H, buf: &mut ReadBuf, id: ConnId) {
+    let mut budget = net.read_bytes_per_turn;
+    loop {
+        let Some(conn) = net.conns.get_mut(id) else { return };
+        if conn.flags.has(Flags::UNSEEN) && !conn.is_blocked() {
+            conn.flags.clear(Flags::UNSEEN);
+            decode_spill(net, handler, id, &[]);
+            continue;
+        }
+        if !conn.flags.has(Flags::READABLE) || !conn.state.reads() {
+            return;
+        }
+        if conn.state.hears() && conn.is_blocked() {
+            return;
+        }
+        if budget == 0 {
+            net.stats.carried.add(1);
+            net.carry(id.slot());
+            return;
+        }
+        let area = buf.area();
+        net.stats.reads.add(1);
+        match conn.stream.read(area) {
+            Ok(0) => {
+                conn.flags.clear(Flags::READABLE);
+                on_end(net, id);
+                return;
+            }
+            Ok(n) => {
+                // A short read has emptied the socket: whatever comes later makes an edge of its
+                // own. Only the end of the stream may have come in the same edge as these bytes.
+                if n < area.len() && !conn.flags.has(Flags::ENDING) {
+                    conn.flags.clear(Flags::READABLE);
+                }
+                budget = budget.saturating_sub(n);
+                net.stats.bytes_in.add(n as u64);
+                on_bytes(net, handler, buf, id, n);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                conn.flags.clear(Flags::READABLE);
+                return;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => {
+                net.finish(id, CloseReason::Io);
+                return;
+            }
+        }
+    }
+}
+
+/// `n` new bytes lie in the area of `buf`.
+#[inline]
+fn on_bytes<H: Handler>(
+    net: &mut Net,
+    handler: &mut H,
+    buf: &mut ReadBuf,
+    id: ConnId,
+    n: usize,
+) {
+    let Some(conn) = net.conns.get_mut(id) else { return };
+    conn.heard = net.now;
+    if matches!(conn.state, State::Draining(_)) {
+        return;
+    }
+    if conn.spill.len() > READ_HEADROOM_BYTES {
+        decode_spill(net, handler, id, &buf.area()[..n]);
+        return;
+    }
+    let spill = conn.spill.take();
+    let bytes = buf.joined(&spill, n);
+    let taken = decode(net, handler, id, bytes);
+    keep(net, id, taken, |left| bytes[left..].to_vec(), bytes.len());
+}
+
+/// Decodes what the spill holds, followed by `more`.
+fn decode_spill<H: Handler>(net: &mut Net, handler: &mut H, id: ConnId, more: &[u8]) {
+    let Some(conn) = net.conns.get_mut(id) else { return };
+    let mut bytes = conn.spill.take();
+    bytes.extend_from_slice(more);
+    let taken = decode(net, handler, id, &mut bytes);
+    let length = bytes.len();
+    keep(
+        net,
+        id,
+        taken,
+        |left| {
+            bytes.drain(..left);
+            bytes
+        },
+        length,
+    );
+}
+
+/// What a run over a slice of input took.
+struct Taken {
+    bytes: usize,
+    frames: u32,
+}
+
+/// Keeps the bytes behind those taken, and the time since when a unit is unfinished.
+#[inline]
+fn keep(
+    net: &mut Net,
+    id: ConnId,
+    taken: Taken,
+    rest: impl FnOnce(usize) -> Vec<u8>,
+    length: usize,
+) {
+    let now = net.now;
+    let Some(conn) = net.conns.get_mut(id) else { return };
+    if taken.bytes < length {
+        conn.spill.keep(rest(taken.bytes));
+    } else if !conn.stack.mid_frame() {
+        if conn.state == State::Open {
+            conn.since = Tick::default();
+        }
+        return;
+    }
+    if conn.state == State::Open && (taken.frames > 0 || conn.since == Tick::default()) {
+        conn.since = now;
+        net.schedule(id.slot());
+    }
+}
+
+/// Decodes frames from the front of `bytes` and hands them up, until the rest is partial, the
+/// connection is blocked, or it ends.
+#[inline]
+fn decode<H: Handler>(net: &mut Net, handler: &mut H, id: ConnId, bytes: &mut [u8]) -> Taken {
+    let mut at = 0;
+    let mut frames = 0;
+    while let Some(conn) = net.conns.get_mut(id) {
+        if conn.state.hears() {
+            if conn.is_blocked() && at < bytes.len() {
+                conn.flags.set(Flags::UNSEEN);
+                return Taken { bytes: at, frames };
+            }
+        } else if !matches!(conn.state, State::AwaitClose(_)) {
+            break;
+        }
+        let config = &net.profiles[usize::from(conn.profile)].stack;
+        match conn.stack.decode(config, &mut bytes[at..]) {
+            Ok(Decoded::Partial) => {
+                if conn.stack.take_continue() {
+                    conn.outbox.append(&mut net.pool, |out| out.extend_from_slice(CONTINUE));
+                    net.mark_dirty(id.slot());
+                }
+                return Taken { bytes: at, frames };
+            }
+            Ok(Decoded::Skip(n)) => at += n,
+            Ok(Decoded::Frame { consumed, frame }) => {
+                at += consumed;
+                frames += 1;
+                on_frame(net, handler, id, frame);
+            }
+            Err(error) => {
+                if conn.state.hears() {
+                    handler.on_violation(&mut Ctx { net }, id, error);
+                }
+                net.fail(id, error);
+                break;
+            }
+        }
+    }
+    Taken { bytes: bytes.len(), frames }
+}
+
+#[inline]
+fn on_frame<H: Handler>(net: &mut Net, handler: &mut H, id: ConnId, frame: Frame<'_>) {
+    let Some(conn) = net.conns.get_mut(id) else { return };
+    if !conn.state.hears() {
+        // Our close is on its way: only the answer to it is awaited.
+        if let Frame::Close(close) = frame {
+            net.on_peer_close(id, close.map(|close| close.code));
+        }
+        return;
+    }
+    match frame {
+        Frame::Ping(payload) => {
+            // Without room for the pong the connection has just been dealt with by its policy.
+            let _ = net.control(id, Opcode::Pong, payload);
+            return;
+        }
+        Frame::Close(close) => {
+            net.on_peer_close(id, close.map(|close| close.code));
+            return;
+        }
+        Frame::Request(_) => {
+            conn.flags.set(Flags::ANSWERING);
+            open(conn);
+        }
+        Frame::Text(_) | Frame::Binary(_) | Frame::Pong(_) | Frame::Upgraded => open(conn),
+    }
+    net.stats.frames_in.add(1);
+    handler.on_frame(&mut Ctx { net }, id, frame);
+}
+
+#[inline]
+fn open<S>(conn: &mut super::Connection<S>) {
+    if conn.state == State::Opening {
+        conn.state = State::Open;
+        conn.since = Tick::default();
+    }
+}
+
+/// The peer has ended its side of the stream.
+fn on_end(net: &mut Net, id: ConnId) {
+    let Some(conn) = net.conns.get_mut(id) else { return };
+    let unfinished = !conn.spill.is_empty() || conn.stack.mid_frame();
+    match conn.state {
+        State::Opening | State::Open if conn.flags.has(Flags::ANSWERING) => {
+            // The request is with the handler; its answer still goes out, and then the end.
+            conn.stack.forget_keep_alive();
+        }
+        State::Opening | State::Open if unfinished => net.finish(id, CloseReason::Truncated),
+        State::Opening | State::Open => {
+            conn.flags.set(Flags::PEER_DONE);
+            conn.state = State::Flushing(CloseReason::PeerEof);
+            net.expect_end(id.slot());
+            net.mark_dirty(id.slot());
+        }
+        State::AwaitClose(reason) | State::Flushing(reason) | State::Draining(reason) => {
+            net.finish(id, reason);
+        }
+        State::Connecting | State::Closed(_) => {}
+    }
+}

@@ -1,0 +1,67 @@
+//! The life of a connection.
+//!
+//! ```text
+//!   Connecting ──connected──▶ Opening ──first frame or upgrade──▶ Open
+//!       │                        │                                 │
+//!       │                        └──────────────┬──────────────────┘
+//!       │                          close frame  │  peer's close, error, last answer
+//!       │                          of ours      ▼
+//!       │                  AwaitClose ──────▶ Flushing ──outbox empty──▶ Draining
+//!       │                      │                 │                          │
+//!       └──────────────────────┴────── failed, deadline, end of stream ─────┤
+//!                                                                           ▼
+//!                                                                         Closed
+//! ```
+//!
+//! Draining has sent our end of the stream and discards what still comes until the peer's end does:
+//! a socket closed with unread bytes is reset, and the reset can overtake the close frame that says
+//! why (as nginx does in its lingering close).
+
+use common::CloseReason;
+
+/// Where a connection is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Outgoing, and the TCP handshake is not done.
+    Connecting,
+    /// Nothing complete was heard yet.
+    Opening,
+    /// Frames go both ways.
+    Open,
+    /// Our close frame is sent or queued; the peer's is awaited, its data is dropped.
+    AwaitClose(CloseReason),
+    /// Nothing more is read; what is queued is still to be written.
+    Flushing(CloseReason),
+    /// Our side has ended; input is discarded until the peer's end.
+    Draining(CloseReason),
+    /// To be freed at the end of the turn.
+    Closed(CloseReason),
+}
+
+impl State {
+    /// Whether frames are handed to the handler.
+    pub(crate) const fn hears(self) -> bool {
+        matches!(self, Self::Opening | Self::Open)
+    }
+
+    /// Whether new output may be queued.
+    pub(crate) const fn speaks(self) -> bool {
+        matches!(self, Self::Opening | Self::Open)
+    }
+
+    /// Whether the socket is still read.
+    pub(crate) const fn reads(self) -> bool {
+        matches!(self, Self::Opening | Self::Open | Self::AwaitClose(_) | Self::Draining(_))
+    }
+
+    /// Why the connection is about to end, or has ended.
+    pub(crate) const fn reason(self) -> Option<CloseReason> {
+        match self {
+            Self::Connecting | Self::Opening | Self::Open => None,
+            Self::AwaitClose(reason)
+            | Self::Flushing(reason)
+            | Self::Draining(reason)
+            | Self::Closed(reason) => Some(reason),
+        }
+    }
+}

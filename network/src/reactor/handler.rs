@@ -1,0 +1,267 @@
+//! What a reactor drives, and what it hands to it.
+
+use std::io;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use common::{CloseReason, ConnId, Tick};
+
+use super::net::Net;
+use super::stats::ReactorStats;
+use crate::codec::http::Response;
+use crate::codec::ws::handshake::Accept;
+use crate::codec::{Frame, MessageKind, ProtocolError, WireForm};
+
+/// The layer above: it is told what happens to connections and answers through [`Ctx`].
+///
+/// A handler is owned by its reactor's thread and called there only. It must not block.
+pub trait Handler {
+    /// What other threads may ask of this handler, through a [`super::ReactorHandle`].
+    type Command: Send;
+
+    /// A peer wants in. Called before anything is allocated for it.
+    fn on_accept(&mut self, _ctx: &mut Ctx<'_>, _offer: Offer) -> Admission {
+        Admission::Accept
+    }
+
+    /// A connection is there: accepted, or made. What it says comes with `on_frame`.
+    fn on_open(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, offer: Offer);
+
+    /// A complete frame has come. Pings and closes are answered already and do not come here.
+    fn on_frame(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, frame: Frame<'_>);
+
+    /// The peer broke the framing; the connection is about to be closed for it.
+    fn on_violation(&mut self, _ctx: &mut Ctx<'_>, _conn: ConnId, _error: ProtocolError) {}
+
+    /// A command from another thread.
+    fn on_command(&mut self, ctx: &mut Ctx<'_>, command: Self::Command);
+
+    /// A deadline has passed.
+    fn on_deadline(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, deadline: Deadline);
+
+    /// The end of a turn, before what was queued is written. True if there is more to do, so that
+    /// the next turn comes without a wait.
+    fn on_turn(&mut self, _ctx: &mut Ctx<'_>) -> bool {
+        false
+    }
+
+    /// The connection has ended; its id means nothing from here on.
+    fn on_close(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, reason: CloseReason);
+}
+
+/// Who is on the other side of a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Offer {
+    /// Address of the peer.
+    pub peer: SocketAddr,
+    /// Index of the profile, which tells the listener.
+    pub profile: u16,
+}
+
+/// Whether a peer is let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It is.
+    Accept,
+    /// It is not: HTTP listeners answer 503, the others reset.
+    Refuse,
+}
+
+/// Which deadline has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deadline {
+    /// Nothing was heard for the profile's idle time. It passes again after as long.
+    Idle,
+    /// The one that the handler asked for with [`Ctx::set_deadline`].
+    Asked,
+}
+
+/// Why a message was not queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// There is no such connection, or it is closing.
+    #[error("the connection is gone or closing")]
+    Gone,
+    /// The outbox had no room and the policy is to drop.
+    #[error("dropped: the outbox is full")]
+    Dropped,
+    /// The outbox had no room and the policy is to close.
+    #[error("closed: the outbox is full")]
+    SlowConsumer,
+    /// The framing cannot carry this payload.
+    #[error("the framing cannot carry this payload")]
+    Unfit,
+}
+
+/// What a handler may ask of its reactor. What it queues is written at the end of the turn, and
+/// what it closes is freed there, so nothing goes away under its feet.
+#[derive(Debug)]
+pub struct Ctx<'a> {
+    pub(crate) net: &'a mut Net,
+}
+
+impl Ctx<'_> {
+    /// The same for a shorter time, to be handed on by value.
+    #[must_use]
+    pub fn reborrow(&mut self) -> Ctx<'_> {
+        Ctx { net: self.net }
+    }
+
+    /// Index of the reactor.
+    #[must_use]
+    pub fn reactor(&self) -> u16 {
+        self.net.index
+    }
+
+    /// The present second of the reactor's clock, read once a turn.
+    #[must_use]
+    pub fn now(&self) -> Tick {
+        self.net.now
+    }
+
+    /// Milliseconds on the reactor's clock, read once a turn.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        self.net.now_ms
+    }
+
+    /// Counters of the reactor.
+    #[must_use]
+    pub fn stats(&self) -> &ReactorStats {
+        &self.net.stats
+    }
+
+    /// Connections of this reactor, in whatever state.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.net.conns.len()
+    }
+
+    /// The connections from slot `from` on, in the order of their slots: at most `limit` of them,
+    /// and the slot to go on from if there are more.
+    pub fn walk(&self, from: u32, limit: usize, visit: impl FnMut(ConnId)) -> Option<u32> {
+        self.net.conns.walk(from, limit, visit)
+    }
+
+    /// Queues one message, copying the payload.
+    ///
+    /// # Errors
+    /// [`SendError`]; except for `Gone` it is counted too.
+    #[inline]
+    pub fn send(
+        &mut self,
+        conn: ConnId,
+        kind: MessageKind,
+        payload: &[u8],
+    ) -> Result<(), SendError> {
+        self.net.send(conn, kind, payload)
+    }
+
+    /// Queues bytes that [`WireForm::encode`] made for this connection's wire form.
+    ///
+    /// # Errors
+    /// [`SendError`]; except for `Gone` it is counted too.
+    #[inline]
+    pub fn send_encoded(&mut self, conn: ConnId, encoded: Bytes) -> Result<(), SendError> {
+        self.net.send_encoded(conn, encoded)
+    }
+
+    /// The wire form of messages on this connection; `None` if it takes none (now).
+    #[inline]
+    #[must_use]
+    pub fn wire_form(&self, conn: ConnId) -> Option<WireForm> {
+        self.net.wire_form(conn)
+    }
+
+    /// Sends a WebSocket ping; other framings have none.
+    ///
+    /// # Errors
+    /// [`SendError::Unfit`] on other framings, [`SendError::Gone`].
+    pub fn ping(&mut self, conn: ConnId) -> Result<(), SendError> {
+        self.net.ping(conn)
+    }
+
+    /// Answers the HTTP request that the connection waits with.
+    ///
+    /// # Errors
+    /// [`SendError::Gone`] if there is none.
+    pub fn respond(&mut self, conn: ConnId, response: &Response) -> Result<(), SendError> {
+        self.net.respond(conn, response)
+    }
+
+    /// Answers the request for an upgrade; from here on the connection speaks WebSocket.
+    ///
+    /// # Errors
+    /// [`SendError::Gone`] if the connection waits with no request.
+    pub fn upgrade(
+        &mut self,
+        conn: ConnId,
+        accept: &Accept,
+        protocol: Option<&str>,
+    ) -> Result<(), SendError> {
+        self.net.upgrade(conn, accept, protocol)
+    }
+
+    /// Begins an orderly end: a close frame on WebSocket, the end of the stream elsewhere. What is
+    /// queued is written first.
+    pub fn close(&mut self, conn: ConnId, reason: CloseReason, text: &str) {
+        self.net.close(conn, reason, text);
+    }
+
+    /// Ends the connection at the end of the turn with a reset; what is queued is dropped.
+    pub fn abort(&mut self, conn: ConnId, reason: CloseReason) {
+        self.net.abort(conn, reason);
+    }
+
+    /// Hands up no more frames of this connection and reads it no further; the kernel's window
+    /// slows the peer down.
+    pub fn pause(&mut self, conn: ConnId) {
+        self.net.pause(conn);
+    }
+
+    /// Takes up again what [`Ctx::pause`] stopped.
+    pub fn resume(&mut self, conn: ConnId) {
+        self.net.resume(conn);
+    }
+
+    /// Asks for [`Deadline::Asked`] at `at`; `Tick(0)` for none. There is one per connection.
+    pub fn set_deadline(&mut self, conn: ConnId, at: Tick) {
+        self.net.set_deadline(conn, at);
+    }
+
+    /// Address of the peer; a system call, and `None` once the peer has gone.
+    #[must_use]
+    pub fn peer_addr(&self, conn: ConnId) -> Option<SocketAddr> {
+        self.net.conns.get(conn)?.stream.peer_addr().ok()
+    }
+
+    /// Bytes that wait to be written.
+    #[must_use]
+    pub fn outbox_bytes(&self, conn: ConnId) -> usize {
+        self.net.conns.get(conn).map_or(0, |conn| conn.outbox.len())
+    }
+
+    /// Begins a connection to `remote`, from `local` if it is given. `on_open` says that it is
+    /// made, `on_close` with `ConnectFailed` that it could not be.
+    ///
+    /// # Errors
+    /// What the host answers at once: exhausted descriptors or ports, an unreachable network.
+    pub fn connect(
+        &mut self,
+        remote: SocketAddr,
+        local: Option<SocketAddr>,
+        profile: u16,
+    ) -> io::Result<ConnId> {
+        self.net.connect(remote, local, profile)
+    }
+
+    /// Closes the listeners of this reactor.
+    pub fn stop_accepting(&mut self) {
+        self.net.accepting = false;
+    }
+
+    /// Ends the reactor after this turn.
+    pub fn stop(&mut self) {
+        self.net.stopping = true;
+    }
+}

@@ -1,0 +1,611 @@
+//! What a reactor owns beside its handler: the connections, their timers and outboxes, and the
+//! lists of what is still to be done in this turn.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use common::{CloseReason, ConnId, Tick};
+use mio::{Interest, Registry};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use super::config::{Overflow, Profile, ReactorConfig};
+use super::handler::{Deadline, SendError};
+use super::stats::ReactorStats;
+use crate::codec::http::{Response, encode_response};
+use crate::codec::ws::handshake::Accept;
+use crate::codec::ws::{self, Opcode, Role, WsCodec};
+use crate::codec::{Framing, MessageKind, ProtocolError, Stack, WireForm};
+use crate::conn::outbox::{Flush, QueuePool};
+use crate::conn::state::State;
+use crate::conn::table::ConnTable;
+use crate::conn::{Connection, Flags};
+use crate::sys;
+use crate::timer::TimerWheel;
+
+/// Bytes that a frame's header can add to its payload, at most.
+const HEADER_BYTES_MAX: usize = 14;
+
+#[derive(Debug)]
+pub(crate) struct Net {
+    pub(crate) index: u16,
+    pub(crate) conns: ConnTable,
+    pub(crate) wheel: TimerWheel,
+    pub(crate) pool: QueuePool,
+    pub(crate) profiles: Vec<Profile>,
+    pub(crate) registry: Registry,
+    pub(crate) stats: Arc<ReactorStats>,
+    pub(crate) now: Tick,
+    pub(crate) now_ms: u64,
+    /// Slots to be served in the next turn although no event will speak of them.
+    pub(crate) carry: VecDeque<u32>,
+    /// Slots with something to write.
+    pub(crate) dirty: Vec<u32>,
+    /// Slots to be freed at the end of the turn.
+    pub(crate) doomed: Vec<u32>,
+    pub(crate) accepting: bool,
+    pub(crate) stopping: bool,
+    pub(crate) read_bytes_per_turn: usize,
+    rng: StdRng,
+}
+
+/// What a deadline that has passed asks for.
+pub(crate) enum Due {
+    Nothing,
+    Handler(Deadline),
+}
+
+impl Net {
+    pub(crate) fn new(
+        index: u16,
+        config: &ReactorConfig,
+        profiles: Vec<Profile>,
+        registry: Registry,
+        stats: Arc<ReactorStats>,
+        now: Tick,
+    ) -> Self {
+        Self {
+            index,
+            conns: ConnTable::new(index),
+            wheel: TimerWheel::new(now),
+            pool: QueuePool::default(),
+            profiles,
+            registry,
+            stats,
+            now,
+            now_ms: 0,
+            carry: VecDeque::new(),
+            dirty: Vec::new(),
+            doomed: Vec::new(),
+            accepting: true,
+            stopping: false,
+            read_bytes_per_turn: config.read_bytes_per_turn,
+            rng: config.seed.map_or_else(StdRng::from_os_rng, StdRng::from_seed),
+        }
+    }
+
+    // Beginnings.
+
+    /// Takes a stream into the table and registers it; its handshake deadline runs from now.
+    pub(crate) fn adopt(
+        &mut self,
+        stream: mio::net::TcpStream,
+        profile: u16,
+        state: State,
+    ) -> io::Result<ConnId> {
+        let settings = &self.profiles[usize::from(profile)];
+        let stack = Stack::new(&settings.framing, || self.rng.random());
+        let deadline = self.now.after(settings.handshake_seconds);
+        let id = self.conns.insert(|generation| {
+            let mut conn = Connection::new(stream, generation, stack, profile, self.now);
+            conn.state = state;
+            conn
+        });
+        let conn = self.conns.at(id.slot()).expect("just inserted");
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if let Err(error) =
+            self.registry.register(&mut conn.stream, ConnTable::token(id), interest)
+        {
+            self.conns.remove(id.slot());
+            return Err(error);
+        }
+        self.wheel.schedule(&mut self.conns, id.slot(), deadline);
+        self.stats.connections.set(self.conns.len() as u64);
+        Ok(id)
+    }
+
+    pub(crate) fn connect(
+        &mut self,
+        remote: SocketAddr,
+        local: Option<SocketAddr>,
+        profile: u16,
+    ) -> io::Result<ConnId> {
+        let stream = sys::connect(remote, local)?;
+        self.adopt(stream, profile, State::Connecting)
+    }
+
+    /// The TCP handshake of an outgoing connection is over; true if it succeeded.
+    pub(crate) fn finish_connect(&mut self, id: ConnId) -> bool {
+        let Some(conn) = self.conns.get_mut(id) else { return false };
+        let failed = !matches!(conn.stream.take_error(), Ok(None));
+        if failed || conn.stream.peer_addr().is_err() {
+            self.finish(id, CloseReason::ConnectFailed);
+            return false;
+        }
+        conn.state = State::Opening;
+        conn.since = self.now;
+        if let Stack::Upgrading(handshake) = &conn.stack
+            && let Framing::WebSocketClient { host, target } =
+                &self.profiles[usize::from(conn.profile)].framing
+        {
+            conn.outbox.append(&mut self.pool, |out| {
+                handshake.write_request(host, target, &[], out);
+            });
+        } else {
+            // There is no upgrade to wait for: who connects may speak first.
+            conn.state = State::Open;
+            conn.since = Tick::default();
+        }
+        self.stats.connected.add(1);
+        self.mark_dirty(id.slot());
+        true
+    }
+
+    // Output.
+
+    #[inline]
+    pub(crate) fn send(
+        &mut self,
+        id: ConnId,
+        kind: MessageKind,
+        payload: &[u8],
+    ) -> Result<(), SendError> {
+        self.make_room(id, payload.len() + HEADER_BYTES_MAX)?;
+        let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
+        let config = &self.profiles[usize::from(conn.profile)].stack;
+        let (stack, rng) = (&conn.stack, &mut self.rng);
+        let mut outcome = Ok(());
+        conn.outbox.append(&mut self.pool, |out| {
+            outcome = stack.encode(config, kind, payload, || rng.random(), out);
+        });
+        self.mark_dirty(id.slot());
+        if outcome.is_err() {
+            self.stats.unfit.add(1);
+            return Err(SendError::Unfit);
+        }
+        self.stats.frames_out.add(1);
+        Ok(())
+    }
+
+    pub(crate) fn send_encoded(&mut self, id: ConnId, encoded: Bytes) -> Result<(), SendError> {
+        self.make_room(id, encoded.len())?;
+        let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
+        conn.outbox.append_shared(&mut self.pool, encoded);
+        self.mark_dirty(id.slot());
+        self.stats.frames_out.add(1);
+        Ok(())
+    }
+
+    /// Sees to it that the outbox may take `bytes` more, by its policy.
+    #[inline]
+    fn make_room(&mut self, id: ConnId, bytes: usize) -> Result<(), SendError> {
+        let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
+        if !conn.state.speaks() {
+            return Err(SendError::Gone);
+        }
+        let max = self.profiles[usize::from(conn.profile)].outbox_bytes_max;
+        let wanted = conn.outbox.len() + bytes;
+        if wanted > max / 2 {
+            // A peer that does not read what it asked for is not asked for more.
+            conn.flags.set(Flags::CHOKED);
+            if wanted > max {
+                return self.make_room_by_policy(id, bytes);
+            }
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn make_room_by_policy(&mut self, id: ConnId, bytes: usize) -> Result<(), SendError> {
+        self.flush(id.slot());
+        let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
+        let profile = &self.profiles[usize::from(conn.profile)];
+        // An empty outbox takes one message of any size: there is no other way to send it.
+        if conn.outbox.is_empty() || conn.outbox.len() + bytes <= profile.outbox_bytes_max {
+            return Ok(());
+        }
+        match profile.overflow {
+            Overflow::DropNewest => {
+                self.stats.dropped.add(1);
+                Err(SendError::Dropped)
+            }
+            Overflow::Close => {
+                self.abort(id, CloseReason::SlowConsumer);
+                Err(SendError::SlowConsumer)
+            }
+        }
+    }
+
+    pub(crate) fn wire_form(&self, id: ConnId) -> Option<WireForm> {
+        let conn = self.conns.get(id)?;
+        if !conn.state.speaks() {
+            return None;
+        }
+        conn.stack.wire_form(&self.profiles[usize::from(conn.profile)].stack)
+    }
+
+    pub(crate) fn ping(&mut self, id: ConnId) -> Result<(), SendError> {
+        self.control(id, Opcode::Ping, &[])
+    }
+
+    /// Queues a WebSocket control frame.
+    pub(crate) fn control(
+        &mut self,
+        id: ConnId,
+        opcode: Opcode,
+        payload: &[u8],
+    ) -> Result<(), SendError> {
+        self.make_room(id, payload.len() + HEADER_BYTES_MAX)?;
+        let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
+        if !matches!(conn.stack, Stack::Ws(_)) {
+            return Err(SendError::Unfit);
+        }
+        let mask = conn.stack.masks().then(|| self.rng.random());
+        conn.outbox.append(&mut self.pool, |out| ws::encode(opcode, payload, mask, out));
+        self.mark_dirty(id.slot());
+        Ok(())
+    }
+
+    pub(crate) fn respond(&mut self, id: ConnId, response: &Response) -> Result<(), SendError> {
+        let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
+        let Stack::Http(_, context) = &conn.stack else { return Err(SendError::Gone) };
+        if !conn.state.speaks() || !conn.flags.has(Flags::ANSWERING) {
+            return Err(SendError::Gone);
+        }
+        let context = *context;
+        conn.outbox.append(&mut self.pool, |out| encode_response(response, context, out));
+        conn.flags.clear(Flags::ANSWERING);
+        conn.heard = self.now;
+        if !context.keep_alive {
+            conn.state = State::Flushing(CloseReason::HttpDone);
+            self.expect_end(id.slot());
+        } else if !conn.spill.is_empty() || conn.flags.has(Flags::READABLE) {
+            self.carry(id.slot());
+        }
+        self.stats.frames_out.add(1);
+        self.mark_dirty(id.slot());
+        Ok(())
+    }
+
+    pub(crate) fn upgrade(
+        &mut self,
+        id: ConnId,
+        accept: &Accept,
+        protocol: Option<&str>,
+    ) -> Result<(), SendError> {
+        let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
+        if !conn.state.speaks() || !conn.flags.has(Flags::ANSWERING) {
+            return Err(SendError::Gone);
+        }
+        conn.outbox.append(&mut self.pool, |out| accept.write_response(protocol, out));
+        conn.stack = Stack::Ws(WsCodec::new(Role::Server));
+        conn.flags.clear(Flags::ANSWERING);
+        if !conn.spill.is_empty() {
+            self.carry(id.slot());
+        }
+        self.mark_dirty(id.slot());
+        Ok(())
+    }
+
+    #[inline]
+    pub(crate) fn mark_dirty(&mut self, slot: u32) {
+        let Some(conn) = self.conns.at(slot) else { return };
+        // While the kernel is full, its event starts the next write.
+        if !conn.flags.has(Flags::DIRTY | Flags::BLOCKED) {
+            conn.flags.set(Flags::DIRTY);
+            self.dirty.push(slot);
+        }
+    }
+
+    /// Writes what the kernel takes, and goes on with an end that waited for it.
+    #[inline]
+    pub(crate) fn flush(&mut self, slot: u32) {
+        let Some(conn) = self.conns.at(slot) else { return };
+        conn.flags.clear(Flags::DIRTY);
+        if matches!(conn.state, State::Closed(_) | State::Connecting) {
+            return;
+        }
+        let (mut written, mut calls) = (0, 0);
+        let flushed =
+            conn.outbox.flush(&mut self.pool, &mut conn.stream, &mut written, &mut calls);
+        self.stats.bytes_out.add(written);
+        self.stats.writes.add(calls);
+        match flushed {
+            Ok(Flush::Done) => {
+                conn.flags.clear(Flags::BLOCKED);
+                if let State::Flushing(reason) = conn.state {
+                    self.end_output(slot, reason);
+                    return;
+                }
+            }
+            Ok(Flush::Blocked) => conn.flags.set(Flags::BLOCKED),
+            Err(_) => {
+                self.finish_slot(slot, CloseReason::Io);
+                return;
+            }
+        }
+        if conn.flags.has(Flags::CHOKED) {
+            let max = self.profiles[usize::from(conn.profile)].outbox_bytes_max;
+            if conn.outbox.len() <= max / 4 {
+                conn.flags.clear(Flags::CHOKED);
+                self.carry(slot);
+            }
+        }
+    }
+
+    /// Everything is written and nothing more will be.
+    fn end_output(&mut self, slot: u32, reason: CloseReason) {
+        let Some(conn) = self.conns.at(slot) else { return };
+        // After a close handshake it is the server that ends the TCP connection, at once (RFC 6455
+        // section 7.1.1); the client waits for that.
+        let peer_is_done =
+            matches!(reason, CloseReason::PeerEof) || conn.flags.has(Flags::PEER_DONE);
+        if peer_is_done && !conn.stack.masks() {
+            self.finish_slot(slot, reason);
+            return;
+        }
+        conn.state = State::Draining(reason);
+        conn.flags.set(Flags::READABLE);
+        if conn.stream.shutdown(Shutdown::Write).is_err() {
+            self.finish_slot(slot, reason);
+            return;
+        }
+        self.carry(slot);
+    }
+
+    // Reading, paused and taken up again.
+
+    pub(crate) fn carry(&mut self, slot: u32) {
+        let Some(conn) = self.conns.at(slot) else { return };
+        if !conn.flags.has(Flags::CARRIED) {
+            conn.flags.set(Flags::CARRIED);
+            self.carry.push_back(slot);
+        }
+    }
+
+    pub(crate) fn pause(&mut self, id: ConnId) {
+        if let Some(conn) = self.conns.get_mut(id) {
+            conn.flags.set(Flags::PAUSED);
+        }
+    }
+
+    pub(crate) fn resume(&mut self, id: ConnId) {
+        if let Some(conn) = self.conns.get_mut(id)
+            && conn.flags.has(Flags::PAUSED)
+        {
+            conn.flags.clear(Flags::PAUSED);
+            conn.heard = self.now;
+            self.carry(id.slot());
+        }
+    }
+
+    // Ends.
+
+    pub(crate) fn close(&mut self, id: ConnId, reason: CloseReason, text: &str) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        if !conn.state.speaks() {
+            if conn.state == State::Connecting {
+                self.finish(id, reason);
+            }
+            return;
+        }
+        match (&conn.stack, reason.ws_code()) {
+            (Stack::Ws(_), Some(code)) => {
+                let mask = conn.stack.masks().then(|| self.rng.random());
+                conn.outbox
+                    .append(&mut self.pool, |out| ws::encode_close(code, text, mask, out));
+                conn.state = State::AwaitClose(reason);
+            }
+            _ => conn.state = State::Flushing(reason),
+        }
+        // What was held back is of no interest any more, but the peer's close behind it is.
+        conn.flags.clear(Flags::PAUSED | Flags::ANSWERING | Flags::CHOKED);
+        self.expect_end(id.slot());
+        self.carry(id.slot());
+        self.mark_dirty(id.slot());
+    }
+
+    /// The peer has sent its close frame.
+    pub(crate) fn on_peer_close(&mut self, id: ConnId, code: Option<u16>) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        conn.flags.set(Flags::PEER_DONE);
+        if conn.state.hears() {
+            let mask = conn.stack.masks().then(|| self.rng.random());
+            conn.outbox.append(&mut self.pool, |out| {
+                ws::encode_close(code.unwrap_or(1005), "", mask, out);
+            });
+        }
+        let reason = conn.state.reason().unwrap_or(CloseReason::Peer(code.unwrap_or(1005)));
+        conn.state = State::Flushing(reason);
+        self.expect_end(id.slot());
+        self.mark_dirty(id.slot());
+    }
+
+    /// The peer broke the framing: says so in the framing's own way, then ends.
+    pub(crate) fn fail(&mut self, id: ConnId, error: ProtocolError) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let reason = error.close_reason();
+        tracing::debug!(conn = %id, %error, "peer broke the framing");
+        if conn.state.speaks() {
+            let profile = &self.profiles[usize::from(conn.profile)];
+            match &conn.stack {
+                Stack::Ws(_) => {
+                    let mask = conn.stack.masks().then(|| self.rng.random());
+                    let code = reason.ws_code().unwrap_or(1002);
+                    conn.outbox.append(&mut self.pool, |out| {
+                        ws::encode_close(code, &error.to_string(), mask, out);
+                    });
+                }
+                Stack::Http(_, context) => {
+                    let response = Response::text(error.http_status(), error.to_string());
+                    let mut context = *context;
+                    context.keep_alive = false;
+                    conn.outbox
+                        .append(&mut self.pool, |out| encode_response(&response, context, out));
+                }
+                Stack::Length | Stack::Line(_) => {
+                    if let Some(farewell) = &profile.farewell {
+                        conn.outbox.append_shared(&mut self.pool, farewell.clone());
+                    }
+                }
+                Stack::Upgrading(_) => {}
+            }
+        }
+        conn.state = State::Flushing(reason);
+        self.expect_end(id.slot());
+        self.mark_dirty(id.slot());
+    }
+
+    pub(crate) fn abort(&mut self, id: ConnId, reason: CloseReason) {
+        if let Some(conn) = self.conns.get_mut(id) {
+            sys::reset_on_close(&conn.stream);
+            self.finish(id, reason);
+        }
+    }
+
+    pub(crate) fn finish(&mut self, id: ConnId, reason: CloseReason) {
+        if self.conns.get(id).is_some() {
+            self.finish_slot(id.slot(), reason);
+        }
+    }
+
+    fn finish_slot(&mut self, slot: u32, reason: CloseReason) {
+        let Some(conn) = self.conns.at(slot) else { return };
+        conn.finish(reason);
+        if !conn.flags.has(Flags::DOOMED) {
+            conn.flags.set(Flags::DOOMED);
+            self.doomed.push(slot);
+        }
+    }
+
+    /// Starts the time that an end may take.
+    pub(crate) fn expect_end(&mut self, slot: u32) {
+        let Some(conn) = self.conns.at(slot) else { return };
+        conn.since = self.now;
+        let at = self.now.after(self.profiles[usize::from(conn.profile)].close_seconds);
+        self.wheel.schedule(&mut self.conns, slot, at);
+    }
+
+    // Deadlines.
+
+    pub(crate) fn set_deadline(&mut self, id: ConnId, at: Tick) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        conn.handler_deadline = at;
+        self.schedule(id.slot());
+    }
+
+    /// Links the connection at its earliest deadline.
+    pub(crate) fn schedule(&mut self, slot: u32) {
+        if let Some((at, _)) = self.earliest(slot) {
+            self.wheel.schedule(&mut self.conns, slot, at);
+        }
+    }
+
+    fn earliest(&mut self, slot: u32) -> Option<(Tick, Expiry)> {
+        let conn = self.conns.at(slot)?;
+        let profile = &self.profiles[usize::from(conn.profile)];
+        let handler = (conn.handler_deadline != Tick::default())
+            .then_some((conn.handler_deadline, Expiry::Asked));
+        let own = match conn.state {
+            State::Connecting | State::Opening => {
+                Some((conn.since.after(profile.handshake_seconds), Expiry::Handshake))
+            }
+            State::Open if conn.flags.has(Flags::PAUSED | Flags::ANSWERING) => None,
+            State::Open if conn.since != Tick::default() && !conn.flags.has(Flags::CHOKED) => {
+                Some((conn.since.after(profile.frame_seconds), Expiry::Frame))
+            }
+            State::Open => (profile.idle_seconds > 0)
+                .then(|| (conn.heard.after(profile.idle_seconds), Expiry::Idle)),
+            State::AwaitClose(_) | State::Flushing(_) | State::Draining(_) => {
+                return Some((conn.since.after(profile.close_seconds), Expiry::Close));
+            }
+            State::Closed(_) => return None,
+        };
+        own.into_iter().chain(handler).min_by_key(|(at, _)| *at)
+    }
+
+    /// The wheel has come to this connection: acts on a deadline that has passed, and links it
+    /// again for the next.
+    pub(crate) fn expire(&mut self, slot: u32) -> Due {
+        let Some((at, expiry)) = self.earliest(slot) else {
+            // Paused: it has no deadline now, but will have one again.
+            let again = self.now.after(1);
+            if self.conns.at(slot).is_some_and(|conn| !matches!(conn.state, State::Closed(_))) {
+                self.wheel.schedule(&mut self.conns, slot, again);
+            }
+            return Due::Nothing;
+        };
+        if at > self.now {
+            self.wheel.schedule(&mut self.conns, slot, at);
+            return Due::Nothing;
+        }
+        let Some(id) = self.conns.id_at(slot) else { return Due::Nothing };
+        match expiry {
+            Expiry::Handshake => self.on_handshake_timeout(id),
+            Expiry::Frame => self.close(id, CloseReason::FrameTimeout, "frame not completed"),
+            Expiry::Close => self.abort(id, CloseReason::CloseTimeout),
+            Expiry::Idle => return self.on_idle(id),
+            Expiry::Asked => {
+                if let Some(conn) = self.conns.at(slot) {
+                    conn.handler_deadline = Tick::default();
+                }
+                self.schedule(slot);
+                return Due::Handler(Deadline::Asked);
+            }
+        }
+        Due::Nothing
+    }
+
+    fn on_handshake_timeout(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        // A peer that has begun a request learns why it ends (RFC 9110 section 15.5.9); one that
+        // has said nothing is not answered.
+        if let Stack::Http(_, context) = &conn.stack
+            && !conn.spill.is_empty()
+        {
+            let mut context = *context;
+            context.keep_alive = false;
+            let response = Response::text(408, "request not completed in time");
+            conn.outbox.append(&mut self.pool, |out| encode_response(&response, context, out));
+        }
+        if conn.state == State::Opening {
+            conn.state = State::Flushing(CloseReason::HandshakeTimeout);
+            self.expect_end(id.slot());
+            self.mark_dirty(id.slot());
+        } else {
+            self.finish(id, CloseReason::ConnectFailed);
+        }
+    }
+
+    fn on_idle(&mut self, id: ConnId) -> Due {
+        let Some(conn) = self.conns.get_mut(id) else { return Due::Nothing };
+        if matches!(conn.stack, Stack::Http(..)) {
+            self.close(id, CloseReason::HttpDone, "");
+            return Due::Nothing;
+        }
+        conn.heard = self.now;
+        self.schedule(id.slot());
+        Due::Handler(Deadline::Idle)
+    }
+}
+
+enum Expiry {
+    Handshake,
+    Frame,
+    Close,
+    Idle,
+    Asked,
+}
