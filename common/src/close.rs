@@ -230,7 +230,10 @@ mod tests {
             if let Some(code) = reason.ws_code()
                 && code != 0
             {
-                assert!(matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999), "{reason}");
+                assert!(
+                    matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999),
+                    "{reason}"
+                );
             }
         }
     }

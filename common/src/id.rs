@@ -85,7 +85,13 @@ impl fmt::Debug for ConnId {
 
 impl fmt::Display for ConnId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.reactor(), self.slot(), self.generation())
+        write!(
+            f,
+            "{}.{}.{}",
+            self.reactor(),
+            self.slot(),
+            self.generation()
+        )
     }
 }
 
@@ -118,11 +124,18 @@ mod tests {
     fn parts_come_back_as_they_went_in() {
         for (reactor, slot, generation) in [
             (0, 0, 0),
-            (REACTORS_MAX as u16 - 1, SLOTS_MAX as u32 - 1, GENERATION_MAX),
+            (
+                REACTORS_MAX as u16 - 1,
+                SLOTS_MAX as u32 - 1,
+                GENERATION_MAX,
+            ),
             (53, 18_518, 1_000_000),
         ] {
             let id = ConnId::new(reactor, slot, generation);
-            assert_eq!((id.reactor(), id.slot(), id.generation()), (reactor, slot, generation));
+            assert_eq!(
+                (id.reactor(), id.slot(), id.generation()),
+                (reactor, slot, generation)
+            );
             assert_eq!(ConnId::from_u64(id.as_u64()), id);
         }
     }

@@ -11,7 +11,10 @@ impl Counter {
     /// Adds `n`. Only the owning thread may call this: two writers would lose counts.
     #[inline]
     pub fn add(&self, n: u64) {
-        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+        self.0.store(
+            self.0.load(Ordering::Relaxed).wrapping_add(n),
+            Ordering::Relaxed,
+        );
     }
 
     /// Sets the value of a gauge. Only the owning thread may call this.

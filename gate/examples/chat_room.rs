@@ -40,7 +40,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     builder.listen(Listener::http("127.0.0.1:9003".parse()?).websocket("/room", room));
     builder.listen(Listener::tcp("127.0.0.1:9004".parse()?, lines, room));
     let running = builder.start()?;
-    println!("ws://{}/room  lines {}", running.addrs()[0], running.addrs()[1]);
+    println!(
+        "ws://{}/room  lines {}",
+        running.addrs()[0],
+        running.addrs()[1]
+    );
     running.wait();
     Ok(())
 }

@@ -30,7 +30,10 @@ struct Cap {
 
 impl Cap {
     const fn new(max: usize) -> Self {
-        Self { count: AtomicUsize::new(0), max }
+        Self {
+            count: AtomicUsize::new(0),
+            max,
+        }
     }
 
     fn enter(&self) -> bool {
@@ -118,11 +121,17 @@ mod tests {
     #[test]
     fn each_cap_refuses_and_a_leave_makes_room() {
         let doorman = Doorman::new(3, &[(2, 1), (9, usize::MAX)]);
-        let (a, b) = (doorman.fingerprint([127, 0, 0, 1].into()), doorman.fingerprint([127, 0, 0, 2].into()));
+        let (a, b) = (
+            doorman.fingerprint([127, 0, 0, 1].into()),
+            doorman.fingerprint([127, 0, 0, 2].into()),
+        );
         assert!(doorman.enter(0, a));
         assert!(!doorman.enter(0, a), "per address");
         assert!(doorman.enter(0, b));
-        assert!(!doorman.enter(0, doorman.fingerprint([127, 0, 0, 3].into())), "per listener");
+        assert!(
+            !doorman.enter(0, doorman.fingerprint([127, 0, 0, 3].into())),
+            "per listener"
+        );
         assert!(doorman.enter(1, a));
         assert!(!doorman.enter(1, b), "per node");
         doorman.leave(0, a);

@@ -117,7 +117,8 @@ impl Builder {
         make: impl Fn(&GateHandle) -> M + Send + Sync + 'static,
     ) -> ModuleId {
         let id = ModuleId(u16::try_from(self.modules.len()).expect("fewer than 65,536 modules"));
-        self.modules.push((placement, Box::new(move |handle| Box::new(make(handle)))));
+        self.modules
+            .push((placement, Box::new(move |handle| Box::new(make(handle)))));
         id
     }
 
@@ -143,7 +144,14 @@ impl Builder {
             return Err(GateError::TooMany("listeners"));
         }
         let (reservations, listen) = self.reserve()?;
-        let Self { reactors, workers, modules, mut listeners, reactor_config, .. } = self;
+        let Self {
+            reactors,
+            workers,
+            modules,
+            mut listeners,
+            reactor_config,
+            ..
+        } = self;
         for (listener, listen) in listeners.iter_mut().zip(&listen) {
             listener.addr = listen.addr;
         }
@@ -160,8 +168,9 @@ impl Builder {
             })
             .collect();
         let doorman = Arc::new(Doorman::new(self.connections_max, &caps));
-        let (mailboxes, letters): (Vec<_>, Vec<_>) =
-            (0..workers).map(|_| Mailbox::new(self.mailbox_events_max, reactors)).unzip();
+        let (mailboxes, letters): (Vec<_>, Vec<_>) = (0..workers)
+            .map(|_| Mailbox::new(self.mailbox_events_max, reactors))
+            .unzip();
         let mut made = Vec::with_capacity(reactors);
         let mut handles: Vec<ReactorHandle<Command>> = Vec::with_capacity(reactors);
         for reactor in 0..reactors {
@@ -214,7 +223,10 @@ impl Builder {
                         tracing::error!(reactor = index, %error, "the reactor has failed");
                     }
                 })
-                .map_err(|error| GateError::Reactor { reactor: index, error })?;
+                .map_err(|error| GateError::Reactor {
+                    reactor: index,
+                    error,
+                })?;
             running.reactors.push(thread);
         }
         // The mailboxes end when the reactors that hold them do, and the workers with them.
@@ -227,7 +239,10 @@ impl Builder {
             let thread = thread::Builder::new()
                 .name(format!("worker-{index}"))
                 .spawn(move || worker.run())
-                .map_err(|error| GateError::Worker { worker: index, error })?;
+                .map_err(|error| GateError::Worker {
+                    worker: index,
+                    error,
+                })?;
             running.workers.push(thread);
         }
 

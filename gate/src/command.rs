@@ -10,17 +10,48 @@ use crate::topic::{Message, Prepared};
 /// One request to the gate of one reactor.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Send { session: SessionId, message: Message },
-    SendPrepared { sessions: Vec<SessionId>, prepared: Arc<Prepared> },
-    Publish { topic: TopicId, prepared: Arc<Prepared>, except: Option<SessionId> },
+    Send {
+        session: SessionId,
+        message: Message,
+    },
+    SendPrepared {
+        sessions: Vec<SessionId>,
+        prepared: Arc<Prepared>,
+    },
+    Publish {
+        topic: TopicId,
+        prepared: Arc<Prepared>,
+        except: Option<SessionId>,
+    },
     /// Counted in the presence of topics when it was asked for.
-    Subscribe { session: SessionId, topic: TopicId },
-    Unsubscribe { session: SessionId, topic: TopicId },
-    Bind { session: SessionId, user: u64 },
-    Unbind { session: SessionId },
-    Respond { session: SessionId, response: Box<Response> },
-    Close { session: SessionId, reason: CloseReason, text: String },
+    Subscribe {
+        session: SessionId,
+        topic: TopicId,
+    },
+    Unsubscribe {
+        session: SessionId,
+        topic: TopicId,
+    },
+    Bind {
+        session: SessionId,
+        user: u64,
+    },
+    Unbind {
+        session: SessionId,
+    },
+    Respond {
+        session: SessionId,
+        response: Box<Response>,
+    },
+    Close {
+        session: SessionId,
+        reason: CloseReason,
+        text: String,
+    },
     /// Stop accepting, close everything, and end the reactor when nothing is left or so many
     /// seconds have passed.
-    Drain { reason: CloseReason, seconds: u32 },
+    Drain {
+        reason: CloseReason,
+        seconds: u32,
+    },
 }

@@ -59,7 +59,10 @@ impl Context<'_> {
             }
             None => self.send_message(
                 session,
-                Message { kind, payload: Bytes::copy_from_slice(payload) },
+                Message {
+                    kind,
+                    payload: Bytes::copy_from_slice(payload),
+                },
             ),
         }
     }
@@ -84,23 +87,24 @@ impl Context<'_> {
     }
 
     /// Sends a message to all subscribers of a topic except one session.
-    pub fn publish_except(
-        &mut self,
-        topic: TopicId,
-        message: Message,
-        except: Option<SessionId>,
-    ) {
+    pub fn publish_except(&mut self, topic: TopicId, message: Message, except: Option<SessionId>) {
         let Some(near) = &mut self.near else {
-            self.outgoing.publish(&self.handle.presence, topic, message, except);
+            self.outgoing
+                .publish(&self.handle.presence, topic, message, except);
             return;
         };
         let prepared = Arc::new(Prepared::new(message));
         for reactor in self.handle.presence.reactors(topic) {
             let prepared = Arc::clone(&prepared);
             if reactor == near.reactor {
-                near.tables.publish(&mut near.ctx.reborrow(), topic, prepared, except);
+                near.tables
+                    .publish(&mut near.ctx.reborrow(), topic, prepared, except);
             } else {
-                let command = Command::Publish { topic, prepared, except };
+                let command = Command::Publish {
+                    topic,
+                    prepared,
+                    except,
+                };
                 self.outgoing.push(SessionId::new(reactor, 0, 0), command);
             }
         }
@@ -115,7 +119,8 @@ impl Context<'_> {
             self.handle.presence.enter(topic, session.reactor());
             self.ask(session, Command::Subscribe { session, topic });
         } else {
-            self.outgoing.subscribe(&self.handle.presence, session, topic);
+            self.outgoing
+                .subscribe(&self.handle.presence, session, topic);
         }
     }
 
@@ -136,13 +141,26 @@ impl Context<'_> {
 
     /// Answers the HTTP request that the session waits with.
     pub fn respond(&mut self, session: SessionId, response: Response) {
-        self.ask(session, Command::Respond { session, response: Box::new(response) });
+        self.ask(
+            session,
+            Command::Respond {
+                session,
+                response: Box::new(response),
+            },
+        );
     }
 
     /// Closes a session in order, after what was sent to it. `text` goes into the close frame where
     /// the framing has one; at most 123 bytes of it.
     pub fn close(&mut self, session: SessionId, reason: CloseReason, text: &str) {
-        self.ask(session, Command::Close { session, reason, text: text.to_owned() });
+        self.ask(
+            session,
+            Command::Close {
+                session,
+                reason,
+                text: text.to_owned(),
+            },
+        );
     }
 
     /// Does it here if the session is one of this reactor's, or sends it where it belongs.

@@ -30,9 +30,18 @@ impl Dispatcher {
     pub(crate) fn new(reactor: u16, reactors: usize, mailboxes: Vec<Mailbox>) -> Self {
         let lanes = mailboxes
             .into_iter()
-            .map(|mailbox| Lane { mailbox, batch: Vec::new(), stalled: false, paused: Vec::new() })
+            .map(|mailbox| Lane {
+                mailbox,
+                batch: Vec::new(),
+                stalled: false,
+                paused: Vec::new(),
+            })
             .collect();
-        Self { reactor, reactors, lanes }
+        Self {
+            reactor,
+            reactors,
+            lanes,
+        }
     }
 
     /// The worker of a session. Where there are fewer workers than reactors, all sessions of a

@@ -14,9 +14,7 @@ use crate::command::Command;
 use crate::config::Listener;
 use crate::context::{Context, Near};
 use crate::dispatch::Dispatcher;
-use crate::envelope::{
-    Envelope, EnvelopePayload, Event, Handshake, HttpRequest, ModuleId, Parcel,
-};
+use crate::envelope::{Envelope, EnvelopePayload, Event, Handshake, HttpRequest, ModuleId, Parcel};
 use crate::handle::{GateHandle, Outgoing};
 use crate::http::Found;
 use crate::module::Module;
@@ -52,7 +50,10 @@ impl Gate {
         modules: Vec<Option<Box<dyn Module>>>,
         handle: GateHandle,
     ) -> Self {
-        let auth = listeners.iter().map(|listener| listener.limits.auth_seconds).collect();
+        let auth = listeners
+            .iter()
+            .map(|listener| listener.limits.auth_seconds)
+            .collect();
         let tables = Tables::new(Arc::clone(&handle.presence), auth);
         let outgoing = Outgoing::new(handle.reactors.len());
         Self {
@@ -69,12 +70,15 @@ impl Gate {
 
     /// Hands an event to the session's module: here, or to its worker.
     fn announce(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, module: ModuleId, event: Event) {
-        let parcel = Parcel { session: conn, module, event };
+        let parcel = Parcel {
+            session: conn,
+            module,
+            event,
+        };
         match &mut self.modules[usize::from(module.0)] {
             None => self.dispatcher.dispatch(ctx, parcel),
             Some(module) => {
-                let mut context =
-                    near(&self.handle, &mut self.outgoing, &mut self.tables, ctx);
+                let mut context = near(&self.handle, &mut self.outgoing, &mut self.tables, ctx);
                 worker::deliver(module.as_mut(), &mut context, parcel);
             }
         }
@@ -88,9 +92,13 @@ impl Gate {
         kind: MessageKind,
         payload: Payload<'_>,
     ) {
-        let Some(session) = self.tables.sessions.get_mut(conn) else { return };
+        let Some(session) = self.tables.sessions.get_mut(conn) else {
+            return;
+        };
         session.asked = false;
-        if let Some(rate) = self.listeners[usize::from(session.listener)].limits.message_rate
+        if let Some(rate) = self.listeners[usize::from(session.listener)]
+            .limits
+            .message_rate
             && !session.bucket.take(rate, ctx.now_ms())
         {
             self.on_over_rate(ctx, conn, rate);
@@ -101,20 +109,35 @@ impl Gate {
         match &mut self.modules[usize::from(module.0)] {
             None => {
                 let event = Event::Message(kind, payload.into_bytes());
-                self.dispatcher.dispatch(ctx, Parcel { session: conn, module, event });
+                self.dispatcher.dispatch(
+                    ctx,
+                    Parcel {
+                        session: conn,
+                        module,
+                        event,
+                    },
+                );
             }
             Some(module) => {
-                let mut context =
-                    near(&self.handle, &mut self.outgoing, &mut self.tables, ctx);
+                let mut context = near(&self.handle, &mut self.outgoing, &mut self.tables, ctx);
                 let payload = EnvelopePayload::Frame(payload);
-                module.on_message(&mut context, Envelope { session: conn, kind, payload });
+                module.on_message(
+                    &mut context,
+                    Envelope {
+                        session: conn,
+                        kind,
+                        payload,
+                    },
+                );
             }
         }
     }
 
     #[cold]
     fn on_over_rate(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, rate: Rate) {
-        let Some(session) = self.tables.sessions.get_mut(conn) else { return };
+        let Some(session) = self.tables.sessions.get_mut(conn) else {
+            return;
+        };
         let first = session.over_rate == 0;
         session.over_rate = session.over_rate.saturating_add(1);
         let module = session.module;
@@ -126,16 +149,17 @@ impl Gate {
     }
 
     fn on_request(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, request: &Request<'_>) {
-        let Some(session) = self.tables.sessions.get_mut(conn) else { return };
+        let Some(session) = self.tables.sessions.get_mut(conn) else {
+            return;
+        };
         session.asked = false;
         let listener = usize::from(session.listener);
         let listeners = Arc::clone(&self.listeners);
         let path = request.path();
-        let found = listeners[listener].router.find(
-            request.method,
-            path,
-            handshake::is_upgrade(request),
-        );
+        let found =
+            listeners[listener]
+                .router
+                .find(request.method, path, handshake::is_upgrade(request));
         let answer = match found {
             Found::WebSocket(module) => match self.open_websocket(ctx, conn, request, module) {
                 Ok(()) => return,
@@ -176,7 +200,9 @@ impl Gate {
         module: ModuleId,
     ) -> Result<(), HandshakeError> {
         let accept = handshake::accept(request)?;
-        let Some(session) = self.tables.sessions.get_mut(conn) else { return Ok(()) };
+        let Some(session) = self.tables.sessions.get_mut(conn) else {
+            return Ok(());
+        };
         if ctx.upgrade(conn, &accept, None).is_err() {
             return Ok(());
         }
@@ -184,7 +210,9 @@ impl Gate {
         session.state = SessionState::Anonymous;
         let listener = usize::from(session.listener);
         self.tables.expect_login(ctx, conn);
-        let Some(peer) = ctx.peer_addr(conn) else { return Ok(()) };
+        let Some(peer) = ctx.peer_addr(conn) else {
+            return Ok(());
+        };
         let handshake = Handshake {
             listener: Arc::clone(&self.listeners[listener].name),
             peer,
@@ -218,17 +246,27 @@ fn near<'a>(
     ctx: &'a mut Ctx<'_>,
 ) -> Context<'a> {
     let now_ms = ctx.now_ms();
-    let near = Near { reactor: ctx.reactor(), tables, ctx: ctx.reborrow() };
-    Context { handle, outgoing, near: Some(near), now_ms }
+    let near = Near {
+        reactor: ctx.reactor(),
+        tables,
+        ctx: ctx.reborrow(),
+    };
+    Context {
+        handle,
+        outgoing,
+        near: Some(near),
+        now_ms,
+    }
 }
 
 fn refuse_upgrade(error: HandshakeError) -> Response {
     let response = Response::text(error.status(), format!("{error}\n"));
-    if error.status() == 426 {
-        response.with_header("sec-websocket-version", "13").with_header("upgrade", "websocket")
-    } else {
-        response
-    }
+    error
+        .headers()
+        .iter()
+        .fold(response, |response, &(name, value)| {
+            response.with_header(name, value)
+        })
 }
 
 impl Handler for Gate {
@@ -254,7 +292,11 @@ impl Handler for Gate {
             generation: conn.generation(),
             module: module.unwrap_or(ModuleId(0)),
             listener: offer.profile,
-            state: if module.is_some() { SessionState::Anonymous } else { SessionState::Plain },
+            state: if module.is_some() {
+                SessionState::Anonymous
+            } else {
+                SessionState::Plain
+            },
             asked: false,
             over_rate: 0,
             address: self.doorman.fingerprint(offer.peer.ip()),
@@ -305,7 +347,9 @@ impl Handler for Gate {
     }
 
     fn on_deadline(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, deadline: Deadline) {
-        let Some(session) = self.tables.sessions.get_mut(conn) else { return };
+        let Some(session) = self.tables.sessions.get_mut(conn) else {
+            return;
+        };
         match deadline {
             Deadline::Idle if session.asked => ctx.close(conn, CloseReason::Idle, "idle"),
             Deadline::Idle => {
@@ -322,7 +366,9 @@ impl Handler for Gate {
 
     fn on_turn(&mut self, ctx: &mut Ctx<'_>) -> bool {
         self.dispatcher.send(ctx);
-        let held = self.outgoing.try_submit(&self.handle.reactors, COMMANDS_HELD_MAX);
+        let held = self
+            .outgoing
+            .try_submit(&self.handle.reactors, COMMANDS_HELD_MAX);
         self.tables.fanouts.end_turn();
         let fanning = self.tables.run_fanouts(ctx);
         if let Some(until) = self.drain_until {
@@ -335,8 +381,11 @@ impl Handler for Gate {
     }
 
     fn on_close(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, reason: CloseReason) {
-        let Some(session) = self.tables.remove(conn) else { return };
-        self.doorman.leave(usize::from(session.listener), session.address);
+        let Some(session) = self.tables.remove(conn) else {
+            return;
+        };
+        self.doorman
+            .leave(usize::from(session.listener), session.address);
         if session.state != SessionState::Plain {
             self.announce(ctx, conn, session.module, Event::Close(reason));
         }
@@ -345,7 +394,11 @@ impl Handler for Gate {
 
 impl Listener {
     fn message_kind(&self) -> MessageKind {
-        if self.speaks_lines() { MessageKind::Text } else { MessageKind::Binary }
+        if self.speaks_lines() {
+            MessageKind::Text
+        } else {
+            MessageKind::Binary
+        }
     }
 
     fn speaks_lines(&self) -> bool {

@@ -24,7 +24,9 @@ pub struct GateHandle {
 
 impl fmt::Debug for GateHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GateHandle").field("reactors", &self.reactors.len()).finish()
+        f.debug_struct("GateHandle")
+            .field("reactors", &self.reactors.len())
+            .finish()
     }
 }
 
@@ -68,7 +70,10 @@ impl GateHandle {
     /// one wake-up per reactor.
     #[must_use]
     pub fn batch(&self) -> Batch<'_> {
-        Batch { handle: self, outgoing: Outgoing::new(self.reactors.len()) }
+        Batch {
+            handle: self,
+            outgoing: Outgoing::new(self.reactors.len()),
+        }
     }
 
     pub(crate) fn drain(&self, reason: CloseReason, seconds: u32) {
@@ -89,7 +94,8 @@ pub struct Batch<'a> {
 impl Batch<'_> {
     /// See [`GateHandle::send`].
     pub fn send(&mut self, session: SessionId, message: Message) {
-        self.outgoing.push(session, Command::Send { session, message });
+        self.outgoing
+            .push(session, Command::Send { session, message });
     }
 
     /// See [`GateHandle::send_many`].
@@ -99,17 +105,20 @@ impl Batch<'_> {
 
     /// See [`GateHandle::publish`].
     pub fn publish(&mut self, topic: TopicId, message: Message, except: Option<SessionId>) {
-        self.outgoing.publish(&self.handle.presence, topic, message, except);
+        self.outgoing
+            .publish(&self.handle.presence, topic, message, except);
     }
 
     /// See [`GateHandle::subscribe`].
     pub fn subscribe(&mut self, session: SessionId, topic: TopicId) {
-        self.outgoing.subscribe(&self.handle.presence, session, topic);
+        self.outgoing
+            .subscribe(&self.handle.presence, session, topic);
     }
 
     /// See [`GateHandle::unsubscribe`].
     pub fn unsubscribe(&mut self, session: SessionId, topic: TopicId) {
-        self.outgoing.push(session, Command::Unsubscribe { session, topic });
+        self.outgoing
+            .push(session, Command::Unsubscribe { session, topic });
     }
 
     /// See [`GateHandle::bind`].
@@ -119,7 +128,14 @@ impl Batch<'_> {
 
     /// See [`GateHandle::close`].
     pub fn close(&mut self, session: SessionId, reason: CloseReason, text: &str) {
-        self.outgoing.push(session, Command::Close { session, reason, text: text.to_owned() });
+        self.outgoing.push(
+            session,
+            Command::Close {
+                session,
+                reason,
+                text: text.to_owned(),
+            },
+        );
     }
 }
 
@@ -137,7 +153,9 @@ pub(crate) struct Outgoing {
 
 impl Outgoing {
     pub(crate) fn new(reactors: usize) -> Self {
-        Self { lanes: (0..reactors).map(|_| Vec::new()).collect() }
+        Self {
+            lanes: (0..reactors).map(|_| Vec::new()).collect(),
+        }
     }
 
     #[inline]
@@ -173,7 +191,11 @@ impl Outgoing {
         let prepared = Arc::new(Prepared::new(message));
         for reactor in presence.reactors(topic) {
             let prepared = Arc::clone(&prepared);
-            self.lanes[usize::from(reactor)].push(Command::Publish { topic, prepared, except });
+            self.lanes[usize::from(reactor)].push(Command::Publish {
+                topic,
+                prepared,
+                except,
+            });
         }
     }
 
@@ -195,7 +217,10 @@ impl Outgoing {
             if !lane.is_empty()
                 && let Err(Stopped(commands)) = reactor.submit(std::mem::take(lane))
             {
-                tracing::debug!(commands = commands.len(), "dropped: the reactor has stopped");
+                tracing::debug!(
+                    commands = commands.len(),
+                    "dropped: the reactor has stopped"
+                );
             }
         }
     }
@@ -217,7 +242,10 @@ impl Outgoing {
             {
                 *lane = error.into_inner();
                 if lane.len() > commands_max {
-                    tracing::warn!(dropped = lane.len() - commands_max, "a reactor is overloaded");
+                    tracing::warn!(
+                        dropped = lane.len() - commands_max,
+                        "a reactor is overloaded"
+                    );
                     lane.truncate(commands_max);
                 }
                 left = true;

@@ -36,7 +36,9 @@ pub(crate) struct Router {
 
 impl Router {
     pub(crate) fn add(&mut self, path: &str, route: Route) {
-        let at = self.routes.partition_point(|(known, _)| known.len() >= path.len());
+        let at = self
+            .routes
+            .partition_point(|(known, _)| known.len() >= path.len());
         self.routes.insert(at, (path.to_owned(), route));
     }
 
@@ -88,9 +90,18 @@ mod tests {
         assert_eq!(module(router.find("POST", "/api/v2/x", false)), Some(2));
         assert_eq!(module(router.find("GET", "/im", true)), Some(3));
         assert_eq!(module(router.find("GET", "/other", true)), Some(4));
-        assert!(matches!(router.find("GET", "/im", false), Found::UpgradeOnly));
+        assert!(matches!(
+            router.find("GET", "/im", false),
+            Found::UpgradeOnly
+        ));
         assert!(matches!(router.find("HEAD", "/", false), Found::Page(_)));
-        assert!(matches!(router.find("POST", "/", false), Found::WrongMethod));
-        assert!(matches!(router.find("GET", "/nowhere", false), Found::Nothing));
+        assert!(matches!(
+            router.find("POST", "/", false),
+            Found::WrongMethod
+        ));
+        assert!(matches!(
+            router.find("GET", "/nowhere", false),
+            Found::Nothing
+        ));
     }
 }

@@ -41,7 +41,13 @@ impl Mailbox {
             depth_max,
             stalled: (0..reactors).map(|_| AtomicBool::new(false)).collect(),
         });
-        (Self { sender, shared: Arc::clone(&shared) }, Letters { receiver, shared })
+        (
+            Self {
+                sender,
+                shared: Arc::clone(&shared),
+            },
+            Letters { receiver, shared },
+        )
     }
 
     /// Sends a batch; gives it back if there is no room. A batch larger than the whole bound is

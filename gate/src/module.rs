@@ -11,12 +11,7 @@ use crate::envelope::{Envelope, Handshake, HttpRequest};
 /// their own means. The events of one session always come to the same instance, in order.
 pub trait Module: Send {
     /// A session has begun: a WebSocket is open, or a TCP client has connected.
-    fn on_open(
-        &mut self,
-        _context: &mut Context<'_>,
-        _session: SessionId,
-        _handshake: &Handshake,
-    ) {
+    fn on_open(&mut self, _context: &mut Context<'_>, _session: SessionId, _handshake: &Handshake) {
     }
 
     /// A session has sent a message.
@@ -25,7 +20,10 @@ pub trait Module: Send {
     /// An HTTP request has come to a path of this module. The connection waits for
     /// [`Context::respond`].
     fn on_request(&mut self, context: &mut Context<'_>, request: HttpRequest) {
-        context.respond(request.session, network::codec::http::Response::text(404, "not found\n"));
+        context.respond(
+            request.session,
+            network::codec::http::Response::text(404, "not found\n"),
+        );
     }
 
     /// A session sends faster than it may; the message that was too many is dropped. Told at most
@@ -33,13 +31,7 @@ pub trait Module: Send {
     fn on_limited(&mut self, _context: &mut Context<'_>, _session: SessionId) {}
 
     /// A session that was announced with `on_open` has ended.
-    fn on_close(
-        &mut self,
-        _context: &mut Context<'_>,
-        _session: SessionId,
-        _reason: CloseReason,
-    ) {
-    }
+    fn on_close(&mut self, _context: &mut Context<'_>, _session: SessionId, _reason: CloseReason) {}
 }
 
 /// Where a module runs.

@@ -20,7 +20,10 @@ pub(crate) struct Bucket {
 
 impl Bucket {
     pub(crate) fn full(rate: Rate, now_ms: u64) -> Self {
-        Self { millis: rate.burst.saturating_mul(1000), at: now_ms as u32 }
+        Self {
+            millis: rate.burst.saturating_mul(1000),
+            at: now_ms as u32,
+        }
     }
 
     /// Takes one message; false if there is none left.
@@ -44,7 +47,10 @@ impl Bucket {
 mod tests {
     use super::*;
 
-    const RATE: Rate = Rate { per_second: 10, burst: 5 };
+    const RATE: Rate = Rate {
+        per_second: 10,
+        burst: 5,
+    };
 
     #[test]
     fn a_burst_passes_and_then_the_rate() {
@@ -53,7 +59,11 @@ mod tests {
         assert_eq!(passed(&mut bucket, 0), 5);
         assert_eq!(passed(&mut bucket, 99), 0);
         assert_eq!(passed(&mut bucket, 100), 1);
-        assert_eq!(passed(&mut bucket, 10_000), 5, "no more than the burst after a pause");
+        assert_eq!(
+            passed(&mut bucket, 10_000),
+            5,
+            "no more than the burst after a pause"
+        );
     }
 
     #[test]

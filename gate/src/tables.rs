@@ -49,7 +49,11 @@ impl Tables {
                     }
                 }
             }
-            Command::Publish { topic, prepared, except } => {
+            Command::Publish {
+                topic,
+                prepared,
+                except,
+            } => {
                 self.publish(ctx, topic, prepared, except);
             }
             Command::Subscribe { session, topic } => self.subscribe(session, topic),
@@ -72,14 +76,20 @@ impl Tables {
                 // Who does not wait for an answer any more has gone.
                 let _ = ctx.respond(session, &response);
             }
-            Command::Close { session, reason, text } => ctx.close(session, reason, &text),
+            Command::Close {
+                session,
+                reason,
+                text,
+            } => ctx.close(session, reason, &text),
             Command::Drain { .. } => unreachable!("the gate takes this one itself"),
         }
     }
 
     /// Starts the time that a session has to log in.
     pub(crate) fn expect_login(&self, ctx: &mut Ctx<'_>, session: SessionId) {
-        let Some(entry) = self.sessions.get(session) else { return };
+        let Some(entry) = self.sessions.get(session) else {
+            return;
+        };
         let seconds = self.auth_seconds[usize::from(entry.listener)];
         if seconds > 0 {
             ctx.set_deadline(session, ctx.now().after(seconds));
@@ -94,7 +104,8 @@ impl Tables {
         prepared: Arc<Prepared>,
         except: Option<SessionId>,
     ) {
-        self.fanouts.begin(&mut self.topics, topic, prepared, except);
+        self.fanouts
+            .begin(&mut self.topics, topic, prepared, except);
         self.run_fanouts(ctx);
     }
 
@@ -106,7 +117,9 @@ impl Tables {
     fn subscribe(&mut self, session: SessionId, topic: TopicId) {
         let subscribed = self.sessions.get_mut(session).is_some_and(|entry| {
             entry.topics.len() < TOPICS_PER_SESSION_MAX
-                && self.topics.subscribe(topic, session.slot(), &mut entry.topics)
+                && self
+                    .topics
+                    .subscribe(topic, session.slot(), &mut entry.topics)
         });
         if !subscribed {
             self.presence.leave(topic, session.reactor());
@@ -114,7 +127,9 @@ impl Tables {
     }
 
     fn unsubscribe(&mut self, session: SessionId, topic: TopicId) {
-        let Some(entry) = self.sessions.get_mut(session) else { return };
+        let Some(entry) = self.sessions.get_mut(session) else {
+            return;
+        };
         let mut topics = std::mem::take(&mut entry.topics);
         if let Some(compaction) = self.topics.unsubscribe(topic, &mut topics) {
             compaction.run(&mut self.sessions);

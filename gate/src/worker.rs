@@ -28,7 +28,13 @@ impl Worker {
         started: Instant,
     ) -> Self {
         let outgoing = Outgoing::new(handle.reactors.len());
-        Self { letters, modules, handle, outgoing, started }
+        Self {
+            letters,
+            modules,
+            handle,
+            outgoing,
+            started,
+        }
     }
 
     /// Works until all reactors have ended and everything that they sent is dealt with.
@@ -47,11 +53,14 @@ impl Worker {
         }
         self.outgoing.submit(&self.handle.reactors);
         let reactors = &self.handle.reactors;
-        self.letters.done(events, |reactor| reactors[reactor].wake());
+        self.letters
+            .done(events, |reactor| reactors[reactor].wake());
     }
 
     fn deliver(&mut self, parcel: Parcel, now_ms: u64) {
-        let Some(Some(module)) = self.modules.get_mut(usize::from(parcel.module.0)) else { return };
+        let Some(Some(module)) = self.modules.get_mut(usize::from(parcel.module.0)) else {
+            return;
+        };
         let mut context = Context {
             handle: &self.handle,
             outgoing: &mut self.outgoing,
@@ -60,8 +69,9 @@ impl Worker {
         };
         let session = parcel.session;
         // A module that panics loses the session whose event it was, and no other.
-        let outcome =
-            catch_unwind(AssertUnwindSafe(|| deliver(module.as_mut(), &mut context, parcel)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            deliver(module.as_mut(), &mut context, parcel)
+        }));
         if outcome.is_err() {
             tracing::error!(%session, "a module panicked; its session is closed");
             context.close(session, CloseReason::Module(1011), "internal error");
@@ -75,7 +85,14 @@ pub(crate) fn deliver(module: &mut dyn Module, context: &mut Context<'_>, parcel
     match parcel.event {
         Event::Message(kind, payload) => {
             let payload = EnvelopePayload::Bytes(payload);
-            module.on_message(context, Envelope { session, kind, payload });
+            module.on_message(
+                context,
+                Envelope {
+                    session,
+                    kind,
+                    payload,
+                },
+            );
         }
         Event::Open(handshake) => module.on_open(context, session, &handshake),
         Event::Request(request) => module.on_request(context, *request),

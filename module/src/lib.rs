@@ -1,1 +1,26 @@
-//! module
+//! What messages mean: users, groups, conversations. Knows the gate's sessions, never a socket.
+//!
+//! ```text
+//!   adapter/   one wire protocol each: bytes ⇄ commands and events
+//!      │ commands                      ▲ events, encoded once per protocol
+//!      ▼                               │
+//!   im.rs  Im: login, presence, groups, messages
+//!      │
+//!   account/ presence/ group/ message/     the words of each
+//!   storage/   what is kept: the Store trait, and the store in memory
+//!   web/       the chat page
+//! ```
+
+#![forbid(unsafe_code)]
+
+pub mod account;
+pub mod adapter;
+pub mod event;
+pub mod group;
+pub mod im;
+pub mod message;
+pub mod presence;
+pub mod storage;
+pub mod web;
+
+pub use im::{Im, ImConfig, ImError};

@@ -17,7 +17,9 @@ pub(crate) struct ReadBuf {
 
 impl ReadBuf {
     pub(crate) fn new() -> Self {
-        Self { bytes: vec![0; READ_HEADROOM_BYTES + READ_BUF_BYTES].into_boxed_slice() }
+        Self {
+            bytes: vec![0; READ_HEADROOM_BYTES + READ_BUF_BYTES].into_boxed_slice(),
+        }
     }
 
     /// The area to read a socket into.
@@ -41,7 +43,10 @@ impl ReadBuf {
 ///
 /// Doubly boxed so that a connection without a spill pays one word and not three.
 #[derive(Debug, Default)]
-#[expect(clippy::box_collection, reason = "one word in a connection instead of three")]
+#[expect(
+    clippy::box_collection,
+    reason = "one word in a connection instead of three"
+)]
 pub(crate) struct Spill(Option<Box<Vec<u8>>>);
 
 impl Spill {

@@ -29,8 +29,14 @@ pub(crate) struct Listener {
 impl Listener {
     pub(crate) fn bind(listen: &Listen, token: Token, net: &Net) -> io::Result<Self> {
         let mut socket = sys::listen(listen.addr, &listen.options)?;
-        net.registry.register(&mut socket, token, Interest::READABLE)?;
-        Ok(Self { socket, profile: listen.profile, ready: false, paused_until: None })
+        net.registry
+            .register(&mut socket, token, Interest::READABLE)?;
+        Ok(Self {
+            socket,
+            profile: listen.profile,
+            ready: false,
+            paused_until: None,
+        })
     }
 
     pub(crate) fn on_event(&mut self) {
@@ -83,10 +89,11 @@ impl Listener {
         stream: TcpStream,
         peer: SocketAddr,
     ) {
-        let offer = Offer { peer, profile: self.profile };
-        if net.conns.is_full()
-            || handler.on_accept(&mut Ctx { net }, offer) == Admission::Refuse
-        {
+        let offer = Offer {
+            peer,
+            profile: self.profile,
+        };
+        if net.conns.is_full() || handler.on_accept(&mut Ctx { net }, offer) == Admission::Refuse {
             self.refuse(net, stream);
             return;
         }

@@ -32,12 +32,21 @@ fn open_sockets() -> io::Result<Vec<RawFd>> {
     let mut sockets = Vec::new();
     for entry in std::fs::read_dir("/proc/thread-self/fd")? {
         let entry = entry?;
-        let Some(descriptor) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+        let Some(descriptor) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok())
+        else {
             continue;
         };
         // 0 to 2 may be sockets when a supervisor started us; they stay what they are.
         let target = std::fs::read_link(entry.path()).unwrap_or_default();
-        if descriptor > 2 && target.as_os_str().as_encoded_bytes().starts_with(b"socket:") {
+        if descriptor > 2
+            && target
+                .as_os_str()
+                .as_encoded_bytes()
+                .starts_with(b"socket:")
+        {
             sockets.push(descriptor);
         }
     }
@@ -88,7 +97,11 @@ pub struct ListenOptions {
 
 impl Default for ListenOptions {
     fn default() -> Self {
-        Self { backlog: 65_535, receive_buffer_bytes: None, send_buffer_bytes: None }
+        Self {
+            backlog: 65_535,
+            receive_buffer_bytes: None,
+            send_buffer_bytes: None,
+        }
     }
 }
 
@@ -119,7 +132,10 @@ impl Reservation {
         socket.set_reuse_address(true)?;
         socket.set_reuse_port(true)?;
         socket.bind(&addr.into())?;
-        Ok(Self { addr, _socket: socket })
+        Ok(Self {
+            addr,
+            _socket: socket,
+        })
     }
 
     /// The address, with its real port.

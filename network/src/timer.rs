@@ -29,7 +29,10 @@ pub(crate) struct Links {
 
 impl Default for Links {
     fn default() -> Self {
-        Self { next: NONE, prev: NONE }
+        Self {
+            next: NONE,
+            prev: NONE,
+        }
     }
 }
 
@@ -49,7 +52,11 @@ pub(crate) struct TimerWheel {
 
 impl TimerWheel {
     pub(crate) fn new(now: Tick) -> Self {
-        Self { slots: vec![NONE; SLOTS as usize].into_boxed_slice(), current: now, len: 0 }
+        Self {
+            slots: vec![NONE; SLOTS as usize].into_boxed_slice(),
+            current: now,
+            len: 0,
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -63,7 +70,10 @@ impl TimerWheel {
         let ahead = at.0.saturating_sub(self.current.0).clamp(1, SLOTS - 1);
         let slot = self.current.0.wrapping_add(ahead) % SLOTS;
         let first = std::mem::replace(&mut self.slots[slot as usize], entry);
-        *store.links(entry) = Links { next: first, prev: HEAD | slot };
+        *store.links(entry) = Links {
+            next: first,
+            prev: HEAD | slot,
+        };
         if first != NONE {
             store.links(first).prev = entry;
         }
@@ -144,7 +154,10 @@ mod tests {
         let mut wheel = TimerWheel::new(Tick(10));
         assert!(drain(&mut wheel, &mut store, 10).is_empty());
         wheel.schedule(&mut store, 0, Tick(2));
-        assert!(drain(&mut wheel, &mut store, 10).is_empty(), "never the slot in progress");
+        assert!(
+            drain(&mut wheel, &mut store, 10).is_empty(),
+            "never the slot in progress"
+        );
         assert_eq!(drain(&mut wheel, &mut store, 11), [0]);
     }
 
@@ -160,7 +173,12 @@ mod tests {
             wheel.cancel(&mut store, cancelled);
             let mut due = drain(&mut wheel, &mut store, 4);
             due.sort_unstable();
-            assert_eq!(due, (0..3).filter(|&entry| entry != cancelled).collect::<Vec<_>>());
+            assert_eq!(
+                due,
+                (0..3)
+                    .filter(|&entry| entry != cancelled)
+                    .collect::<Vec<_>>()
+            );
         }
     }
 

@@ -61,6 +61,9 @@ impl SessionTable {
 
 impl MembershipStore for SessionTable {
     fn memberships(&mut self, slot: u32) -> Option<&mut Memberships> {
-        self.slots.get_mut(slot as usize)?.as_mut().map(|session| &mut session.topics)
+        self.slots
+            .get_mut(slot as usize)?
+            .as_mut()
+            .map(|session| &mut session.topics)
     }
 }

@@ -27,7 +27,11 @@ pub(crate) struct Fanouts {
 
 impl Default for Fanouts {
     fn default() -> Self {
-        Self { queue: VecDeque::new(), step: Vec::new(), budget: RECEIVERS_PER_TURN }
+        Self {
+            queue: VecDeque::new(),
+            step: Vec::new(),
+            budget: RECEIVERS_PER_TURN,
+        }
     }
 }
 
@@ -42,8 +46,14 @@ struct Fanout {
 #[derive(Debug)]
 enum Walk {
     /// Every open session, by slot from here on.
-    All { slot: u32 },
-    Topic { topic: u32, position: u32, end: u32 },
+    All {
+        slot: u32,
+    },
+    Topic {
+        topic: u32,
+        position: u32,
+        end: u32,
+    },
 }
 
 impl Fanouts {
@@ -63,10 +73,21 @@ impl Fanouts {
         let walk = if topic == TopicId::ALL {
             Walk::All { slot: 0 }
         } else {
-            let Some((topic, end)) = topics.begin_walk(topic) else { return };
-            Walk::Topic { topic, position: 0, end }
+            let Some((topic, end)) = topics.begin_walk(topic) else {
+                return;
+            };
+            Walk::Topic {
+                topic,
+                position: 0,
+                end,
+            }
         };
-        self.queue.push_back(Fanout { prepared, forms: LocalForms::default(), except, walk });
+        self.queue.push_back(Fanout {
+            prepared,
+            forms: LocalForms::default(),
+            except,
+            walk,
+        });
     }
 
     /// Sends to as many receivers as the turn's budget allows; true if there are more.
@@ -121,7 +142,11 @@ impl Fanout {
                 *slot = next.unwrap_or(*slot);
                 next.is_some()
             }
-            Walk::Topic { topic, position, end } => {
+            Walk::Topic {
+                topic,
+                position,
+                end,
+            } => {
                 while *position < *end && into.len() < limit {
                     let id = topics
                         .subscriber(*topic, *position)

@@ -17,13 +17,19 @@ impl Message {
     /// A text message.
     #[must_use]
     pub fn text(payload: impl Into<Bytes>) -> Self {
-        Self { kind: MessageKind::Text, payload: payload.into() }
+        Self {
+            kind: MessageKind::Text,
+            payload: payload.into(),
+        }
     }
 
     /// A binary message.
     #[must_use]
     pub fn binary(payload: impl Into<Bytes>) -> Self {
-        Self { kind: MessageKind::Binary, payload: payload.into() }
+        Self {
+            kind: MessageKind::Binary,
+            payload: payload.into(),
+        }
     }
 }
 
@@ -38,7 +44,10 @@ pub(crate) struct Prepared {
 
 impl Prepared {
     pub(crate) const fn new(message: Message) -> Self {
-        Self { message, encoded: Mutex::new(Vec::new()) }
+        Self {
+            message,
+            encoded: Mutex::new(Vec::new()),
+        }
     }
 
     /// The message as it stands on the wire; encoded by the first who asks.
@@ -64,7 +73,10 @@ impl LocalForms {
         if let Some((_, bytes)) = self.0.iter().find(|(known, _)| *known == form) {
             return bytes.clone();
         }
-        let bytes = prepared.wire(form).ok().map(|bytes| Bytes::copy_from_slice(&bytes));
+        let bytes = prepared
+            .wire(form)
+            .ok()
+            .map(|bytes| Bytes::copy_from_slice(&bytes));
         self.0.push((form, bytes.clone()));
         bytes
     }

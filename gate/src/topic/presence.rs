@@ -18,7 +18,10 @@ pub(crate) struct TopicPresence {
 
 impl TopicPresence {
     pub(crate) fn new(reactors: usize) -> Self {
-        Self { reactors, counts: (0..ROWS * reactors).map(|_| AtomicU32::new(0)).collect() }
+        Self {
+            reactors,
+            counts: (0..ROWS * reactors).map(|_| AtomicU32::new(0)).collect(),
+        }
     }
 
     fn row(&self, topic: TopicId) -> &[AtomicU32] {

@@ -76,7 +76,10 @@ impl Memberships {
     }
 
     fn remove(&mut self, topic: u32) -> Option<Place> {
-        let at = self.as_slice().iter().position(|place| place.topic == topic)?;
+        let at = self
+            .as_slice()
+            .iter()
+            .position(|place| place.topic == topic)?;
         match self {
             Self::None => None,
             Self::One(place) => {
@@ -104,13 +107,25 @@ impl TopicTable {
         memberships: &mut Memberships,
     ) -> bool {
         let topic = *self.index.entry(id).or_insert_with(|| {
-            self.topics.insert(Topic { id, subscribers: Vec::new(), live: 0, walks: 0 }) as u32
+            self.topics.insert(Topic {
+                id,
+                subscribers: Vec::new(),
+                live: 0,
+                walks: 0,
+            }) as u32
         });
-        if memberships.as_slice().iter().any(|place| place.topic == topic) {
+        if memberships
+            .as_slice()
+            .iter()
+            .any(|place| place.topic == topic)
+        {
             return false;
         }
         let entry = &mut self.topics[topic as usize];
-        memberships.push(Place { topic, position: entry.subscribers.len() as u32 });
+        memberships.push(Place {
+            topic,
+            position: entry.subscribers.len() as u32,
+        });
         entry.subscribers.push(slot);
         entry.live += 1;
         true
@@ -142,7 +157,10 @@ impl TopicTable {
         let topic = &mut self.topics[place.topic as usize];
         topic.subscribers[place.position as usize] = HOLE;
         topic.live -= 1;
-        Compaction { table: self, topic: place.topic }
+        Compaction {
+            table: self,
+            topic: place.topic,
+        }
     }
 
     /// Begins a walk: the topic, and the position where it ends, since who comes later gets only
@@ -216,8 +234,12 @@ mod tests {
     }
 
     fn walk(table: &mut TopicTable, id: TopicId) -> Vec<u32> {
-        let Some((topic, end)) = table.begin_walk(id) else { return Vec::new() };
-        let slots = (0..end).filter_map(|at| table.subscriber(topic, at)).collect();
+        let Some((topic, end)) = table.begin_walk(id) else {
+            return Vec::new();
+        };
+        let slots = (0..end)
+            .filter_map(|at| table.subscriber(topic, at))
+            .collect();
         table.end_walk(topic).run(&mut Vec::new());
         slots
     }
@@ -229,17 +251,20 @@ mod tests {
         let id = TopicId(7);
         for slot in 0..200 {
             assert!(table.subscribe(id, slot, &mut sessions[slot as usize]));
-            assert!(!table.subscribe(id, slot, &mut sessions[slot as usize]), "only once");
+            assert!(
+                !table.subscribe(id, slot, &mut sessions[slot as usize]),
+                "only once"
+            );
         }
         let mut expected: BTreeSet<u32> = (0..200).collect();
         for slot in (0..200).filter(|slot| slot % 4 != 1) {
             let mut own = std::mem::take(&mut sessions[slot as usize]);
-            table
-                .unsubscribe(id, &mut own)
-                .unwrap()
-                .run(&mut sessions);
+            table.unsubscribe(id, &mut own).unwrap().run(&mut sessions);
             expected.remove(&slot);
-            assert_eq!(walk(&mut table, id), expected.iter().copied().collect::<Vec<_>>());
+            assert_eq!(
+                walk(&mut table, id),
+                expected.iter().copied().collect::<Vec<_>>()
+            );
         }
         for slot in expected {
             let mut own = std::mem::take(&mut sessions[slot as usize]);

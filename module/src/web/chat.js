@@ -637,7 +637,7 @@ let sending = null;
 async function flushOutbox() {
   if (sending || !store.synced || connection.state !== 'connected') return;
   // What was meant for someone who is gone must not reach whoever has the id now.
-  for (const message of store.outbox) if (message.conversation.ended) fail(message, message.conversation.ended);
+  for (const message of store.outbox) if (message.conversation.ended) fail(message, 'This conversation has ended.');
   const message = store.outbox[0];
   if (!message) return;
   sending = message;
@@ -794,7 +794,8 @@ function retryMessage(message) {
 function discardMessage(message) {
   const { entries } = message.conversation;
   entries.splice(entries.indexOf(message), 1);
-  message.conversation.trims += 1;
+  shown.nodes.get(message.n)?.remove();
+  shown.nodes.delete(message.n);
   draw();
   messageInput.focus();
 }
@@ -1237,11 +1238,8 @@ function drawLog() {
   const conversation = store.conversation;
   const today = dayOf(Date.now());
   const switched = shown.log !== conversation;
-  if (switched || shown.trims !== conversation.trims || shown.day !== today) {
-    rebuildLog(conversation, today, switched);
-  } else {
-    appendToLog(conversation);
-  }
+  if (switched || shown.day !== today || !trimLog(conversation)) rebuildLog(conversation, today, switched);
+  else appendToLog(conversation);
   const empty = byId('empty');
   empty.hidden = conversation.entries.length > 0;
   if (!empty.hidden) drawEmpty(conversation);
@@ -1271,6 +1269,24 @@ function rebuildLog(conversation, today, switched) {
   else logScroll.scrollTop = logScroll.scrollHeight - fromEnd;
 }
 
+/** Takes away what the conversation has dropped at its beginning; false if nothing of the log would be left. */
+function trimLog(conversation) {
+  if (shown.trims === conversation.trims) return true;
+  const first = conversation.entries[0];
+  const node = shown.nodes.get(first.n);
+  if (!node) return false;
+  const before = node.offsetTop;
+  while (node.previousElementSibling) node.previousElementSibling.remove();
+  node.before(dayElement(first.time));
+  for (const n of shown.nodes.keys()) {
+    if (n >= first.n) break;
+    shown.nodes.delete(n);
+  }
+  if (!followLog) logScroll.scrollTop -= before - node.offsetTop;
+  shown.trims = conversation.trims;
+  return true;
+}
+
 function appendToLog(conversation) {
   const { entries } = conversation;
   for (const entry of entries) {
@@ -1280,9 +1296,11 @@ function appendToLog(conversation) {
   }
   let first = entries.length;
   while (first > 0 && entries[first - 1].n > shown.last) first -= 1;
+  // In a flood, moving every line would cost more than drawing it.
+  const moves = entries.length - first <= 3;
   for (let i = first; i < entries.length; i += 1) {
     const entry = entries[i];
-    log.append(...buildEntry(entry, entries[i - 1] ?? null, true));
+    log.append(...buildEntry(entry, entries[i - 1] ?? null, moves));
     if (!followLog && entry.type === 'message' && !entry.own) chipCount += 1;
     shown.last = entry.n;
   }
@@ -1291,7 +1309,7 @@ function appendToLog(conversation) {
 function buildEntry(entry, previous, fresh) {
   const nodes = [];
   if (!previous || dayOf(previous.time) !== dayOf(entry.time)) {
-    nodes.push(el('div', { class: 'day', role: 'separator' }, dayText(entry.time)));
+    nodes.push(dayElement(entry.time));
   }
   const node = entry.type === 'notice' ? buildNotice(entry) : buildMessage(entry, startsRun(entry, previous));
   if (fresh) node.classList.add('fresh');
@@ -1299,6 +1317,8 @@ function buildEntry(entry, previous, fresh) {
   nodes.push(node);
   return nodes;
 }
+
+const dayElement = (time) => el('div', { class: 'day', role: 'separator' }, dayText(time));
 
 function startsRun(entry, previous) {
   return previous?.type !== 'message' || previous.own !== entry.own || previous.from.id !== entry.from.id
@@ -1358,7 +1378,9 @@ function linked(text) {
   const nodes = [];
   let end = 0;
   for (const match of text.matchAll(LINK)) {
-    const address = match[0].replace(/[.,;:!?)\]}]+$/u, '');
+    // The full stop after an address is the sentence's, and so is a bracket that the address does not open.
+    const bare = match[0].replace(/[.,;:!?\]}]+$/u, '');
+    const address = bare.includes('(') ? bare : bare.replace(/\).*$/u, '');
     if (!URL.canParse?.(address)) continue;
     nodes.push(text.slice(end, match.index));
     nodes.push(el('a', { href: address, target: '_blank', rel: 'noopener noreferrer nofollow' }, address));

@@ -46,7 +46,11 @@ impl StackConfig {
                 TcpFraming::Line(LineConfig::default())
             }
         };
-        Self { ws: WsConfig::default(), http: HttpConfig::default(), tcp }
+        Self {
+            ws: WsConfig::default(),
+            http: HttpConfig::default(),
+            tcp,
+        }
     }
 }
 
@@ -104,8 +108,7 @@ fn encode_message(
             Ok(())
         }
         WireForm::Tcp(TcpFraming::Length(config)) => {
-            let prefix =
-                encode_prefix(&config, payload.len()).map_err(|_| EncodeError::Unfit)?;
+            let prefix = encode_prefix(&config, payload.len()).map_err(|_| EncodeError::Unfit)?;
             out.extend_from_slice(&prefix);
             out.extend_from_slice(payload);
             Ok(())
@@ -167,7 +170,11 @@ impl Stack {
             (Self::Length | Self::Line(_), _) => unreachable!("made from the same framing"),
             (Self::Http(codec, context), _) => {
                 let decoded = codec.decode(&config.http, input)?;
-                if let Decoded::Frame { frame: Frame::Request(request), .. } = &decoded {
+                if let Decoded::Frame {
+                    frame: Frame::Request(request),
+                    ..
+                } = &decoded
+                {
                     *context = ResponseContext::of(request);
                 }
                 Ok(decoded)
@@ -178,10 +185,17 @@ impl Stack {
 
     /// The server's answer to the request for an upgrade.
     fn decode_answer<'a>(&mut self, input: &'a [u8]) -> Result<Decoded<'a>, ProtocolError> {
-        let Self::Upgrading(handshake) = self else { return Ok(Decoded::Partial) };
-        let Some(consumed) = handshake.decode(input)? else { return Ok(Decoded::Partial) };
+        let Self::Upgrading(handshake) = self else {
+            return Ok(Decoded::Partial);
+        };
+        let Some(consumed) = handshake.decode(input)? else {
+            return Ok(Decoded::Partial);
+        };
         *self = Self::Ws(WsCodec::new(Role::Client));
-        Ok(Decoded::Frame { consumed, frame: Frame::Upgraded })
+        Ok(Decoded::Frame {
+            consumed,
+            frame: Frame::Upgraded,
+        })
     }
 
     /// See [`Codec::mid_frame`].

@@ -87,7 +87,8 @@ impl<S> Connection<S> {
 
     /// Whether input may be decoded and handed up now.
     pub(crate) fn is_blocked(&self) -> bool {
-        self.flags.has(Flags::PAUSED | Flags::ANSWERING | Flags::CHOKED)
+        self.flags
+            .has(Flags::PAUSED | Flags::ANSWERING | Flags::CHOKED)
     }
 
     /// Ends the connection at the end of the turn, unless that is decided already.

@@ -61,7 +61,10 @@ enum Segment {
 /// Empty queues for the outboxes of one reactor.
 #[derive(Debug, Default)]
 pub(crate) struct QueuePool {
-    #[expect(clippy::vec_box, reason = "the outboxes hold boxes, so that an empty one is a word")]
+    #[expect(
+        clippy::vec_box,
+        reason = "the outboxes hold boxes, so that an empty one is a word"
+    )]
     free: Vec<Box<Queue>>,
     capacity: usize,
 }
@@ -107,7 +110,8 @@ impl Queue {
 
     fn push_shared(&mut self, payload: Bytes) {
         if self.segments.is_empty() && self.start < self.bytes.len() {
-            self.segments.push_back(Segment::Copied(self.bytes.len() - self.start));
+            self.segments
+                .push_back(Segment::Copied(self.bytes.len() - self.start));
         }
         self.shared += payload.len();
         self.segments.push_back(Segment::Shared(payload));
@@ -199,7 +203,9 @@ impl Outbox {
         if payload.len() < SHARE_BYTES_MIN {
             self.append(pool, |out| out.extend_from_slice(&payload));
         } else {
-            self.0.get_or_insert_with(|| pool.take()).push_shared(payload);
+            self.0
+                .get_or_insert_with(|| pool.take())
+                .push_shared(payload);
         }
     }
 
@@ -215,7 +221,9 @@ impl Outbox {
         written: &mut u64,
         calls: &mut u64,
     ) -> io::Result<Flush> {
-        let Some(queue) = &mut self.0 else { return Ok(Flush::Done) };
+        let Some(queue) = &mut self.0 else {
+            return Ok(Flush::Done);
+        };
         while queue.len() > 0 {
             let slices = queue.segments.len();
             let wanted = queue.len();
@@ -313,7 +321,10 @@ mod tests {
     fn an_emptied_outbox_gives_its_queue_back() {
         let mut pool = QueuePool::default();
         let mut outbox = Outbox::default();
-        let mut pipe = Pipe { room: usize::MAX, ..Pipe::default() };
+        let mut pipe = Pipe {
+            room: usize::MAX,
+            ..Pipe::default()
+        };
         outbox.append(&mut pool, |out| out.extend_from_slice(b"hello"));
         assert!(pool.free.is_empty());
         outbox.flush(&mut pool, &mut pipe, &mut 0, &mut 0).unwrap();

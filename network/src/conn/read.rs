@@ -19,7 +19,9 @@ use crate::reactor::{Ctx, Handler, Net};
 pub(crate) fn serve<H: Handler>(net: &mut Net, handler: &mut H, buf: &mut ReadBuf, id: ConnId) {
     let mut budget = net.read_bytes_per_turn;
     loop {
-        let Some(conn) = net.conns.get_mut(id) else { return };
+        let Some(conn) = net.conns.get_mut(id) else {
+            return;
+        };
         if conn.flags.has(Flags::UNSEEN) && !conn.is_blocked() {
             conn.flags.clear(Flags::UNSEEN);
             decode_spill(net, handler, id, &[]);
@@ -69,14 +71,10 @@ pub(crate) fn serve<H: Handler>(net: &mut Net, handler: &mut H, buf: &mut ReadBu
 
 /// `n` new bytes lie in the area of `buf`.
 #[inline]
-fn on_bytes<H: Handler>(
-    net: &mut Net,
-    handler: &mut H,
-    buf: &mut ReadBuf,
-    id: ConnId,
-    n: usize,
-) {
-    let Some(conn) = net.conns.get_mut(id) else { return };
+fn on_bytes<H: Handler>(net: &mut Net, handler: &mut H, buf: &mut ReadBuf, id: ConnId, n: usize) {
+    let Some(conn) = net.conns.get_mut(id) else {
+        return;
+    };
     conn.heard = net.now;
     if matches!(conn.state, State::Draining(_)) {
         return;
@@ -93,7 +91,9 @@ fn on_bytes<H: Handler>(
 
 /// Decodes what the spill holds, followed by `more`.
 fn decode_spill<H: Handler>(net: &mut Net, handler: &mut H, id: ConnId, more: &[u8]) {
-    let Some(conn) = net.conns.get_mut(id) else { return };
+    let Some(conn) = net.conns.get_mut(id) else {
+        return;
+    };
     let mut bytes = conn.spill.take();
     bytes.extend_from_slice(more);
     let taken = decode(net, handler, id, &mut bytes);
@@ -126,7 +126,9 @@ fn keep(
     length: usize,
 ) {
     let now = net.now;
-    let Some(conn) = net.conns.get_mut(id) else { return };
+    let Some(conn) = net.conns.get_mut(id) else {
+        return;
+    };
     if taken.bytes < length {
         conn.spill.keep(rest(taken.bytes));
     } else if !conn.stack.mid_frame() {
@@ -160,7 +162,8 @@ fn decode<H: Handler>(net: &mut Net, handler: &mut H, id: ConnId, bytes: &mut [u
         match conn.stack.decode(config, &mut bytes[at..]) {
             Ok(Decoded::Partial) => {
                 if conn.stack.take_continue() {
-                    conn.outbox.append(&mut net.pool, |out| out.extend_from_slice(CONTINUE));
+                    conn.outbox
+                        .append(&mut net.pool, |out| out.extend_from_slice(CONTINUE));
                     net.mark_dirty(id.slot());
                 }
                 return Taken { bytes: at, frames };
@@ -180,12 +183,17 @@ fn decode<H: Handler>(net: &mut Net, handler: &mut H, id: ConnId, bytes: &mut [u
             }
         }
     }
-    Taken { bytes: bytes.len(), frames }
+    Taken {
+        bytes: bytes.len(),
+        frames,
+    }
 }
 
 #[inline]
 fn on_frame<H: Handler>(net: &mut Net, handler: &mut H, id: ConnId, frame: Frame<'_>) {
-    let Some(conn) = net.conns.get_mut(id) else { return };
+    let Some(conn) = net.conns.get_mut(id) else {
+        return;
+    };
     if !conn.state.hears() {
         // Our close is on its way: only the answer to it is awaited.
         if let Frame::Close(close) = frame {
@@ -223,7 +231,9 @@ fn open<S>(conn: &mut super::Connection<S>) {
 
 /// The peer has ended its side of the stream.
 fn on_end(net: &mut Net, id: ConnId) {
-    let Some(conn) = net.conns.get_mut(id) else { return };
+    let Some(conn) = net.conns.get_mut(id) else {
+        return;
+    };
     let unfinished = !conn.spill.is_empty() || conn.stack.mid_frame();
     match conn.state {
         State::Opening | State::Open if conn.flags.has(Flags::ANSWERING) => {

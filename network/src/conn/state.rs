@@ -51,7 +51,10 @@ impl State {
 
     /// Whether the socket is still read.
     pub(crate) const fn reads(self) -> bool {
-        matches!(self, Self::Opening | Self::Open | Self::AwaitClose(_) | Self::Draining(_))
+        matches!(
+            self,
+            Self::Opening | Self::Open | Self::AwaitClose(_) | Self::Draining(_)
+        )
     }
 
     /// Why the connection is about to end, or has ended.

@@ -26,7 +26,12 @@ pub(crate) struct ConnTable {
 
 impl ConnTable {
     pub(crate) fn new(reactor: u16) -> Self {
-        Self { reactor, slab: Slab::new(), generation: 0, extent: 0 }
+        Self {
+            reactor,
+            slab: Slab::new(),
+            generation: 0,
+            extent: 0,
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -39,7 +44,11 @@ impl ConnTable {
 
     /// Puts a connection into a free slot, under a generation of its own.
     pub(crate) fn insert(&mut self, make: impl FnOnce(u32) -> Connection) -> ConnId {
-        self.generation = if self.generation == GENERATION_MAX { 1 } else { self.generation + 1 };
+        self.generation = if self.generation == GENERATION_MAX {
+            1
+        } else {
+            self.generation + 1
+        };
         let slot = self.slab.insert(make(self.generation)) as u32;
         self.extent = self.extent.max(slot + 1);
         ConnId::new(self.reactor, slot, self.generation)
@@ -47,12 +56,16 @@ impl ConnTable {
 
     #[inline]
     pub(crate) fn get(&self, id: ConnId) -> Option<&Connection> {
-        self.slab.get(id.slot() as usize).filter(|conn| conn.generation == id.generation())
+        self.slab
+            .get(id.slot() as usize)
+            .filter(|conn| conn.generation == id.generation())
     }
 
     #[inline]
     pub(crate) fn get_mut(&mut self, id: ConnId) -> Option<&mut Connection> {
-        self.slab.get_mut(id.slot() as usize).filter(|conn| conn.generation == id.generation())
+        self.slab
+            .get_mut(id.slot() as usize)
+            .filter(|conn| conn.generation == id.generation())
     }
 
     /// The connection in `slot`, whatever its generation.
@@ -63,7 +76,9 @@ impl ConnTable {
 
     /// The id of the connection in `slot`.
     pub(crate) fn id_at(&self, slot: u32) -> Option<ConnId> {
-        self.slab.get(slot as usize).map(|conn| ConnId::new(self.reactor, slot, conn.generation))
+        self.slab
+            .get(slot as usize)
+            .map(|conn| ConnId::new(self.reactor, slot, conn.generation))
     }
 
     /// Visits at most `limit` connections from slot `from` on; the slot to go on from, if the walk

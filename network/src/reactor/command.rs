@@ -15,13 +15,18 @@ pub struct ReactorHandle<C> {
 
 impl<C> Clone for ReactorHandle<C> {
     fn clone(&self) -> Self {
-        Self { sender: self.sender.clone(), bell: Arc::clone(&self.bell) }
+        Self {
+            sender: self.sender.clone(),
+            bell: Arc::clone(&self.bell),
+        }
     }
 }
 
 impl<C> fmt::Debug for ReactorHandle<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReactorHandle").field("waiting", &self.sender.len()).finish()
+        f.debug_struct("ReactorHandle")
+            .field("waiting", &self.sender.len())
+            .finish()
     }
 }
 
@@ -89,8 +94,17 @@ pub(crate) struct CommandQueue<C> {
 impl<C> CommandQueue<C> {
     pub(crate) fn new(waker: Waker, batches_max: usize) -> (Self, ReactorHandle<C>) {
         let (sender, receiver) = bounded(batches_max);
-        let bell = Arc::new(Bell { waker, awake: AtomicBool::new(true) });
-        (Self { receiver, bell: Arc::clone(&bell) }, ReactorHandle { sender, bell })
+        let bell = Arc::new(Bell {
+            waker,
+            awake: AtomicBool::new(true),
+        });
+        (
+            Self {
+                receiver,
+                bell: Arc::clone(&bell),
+            },
+            ReactorHandle { sender, bell },
+        )
     }
 
     /// To be called before a wait that may sleep; false if there are commands, so that the wait

@@ -64,7 +64,18 @@ impl<C: Send> ReactorSeed<C> {
         let registry = poll.registry().try_clone()?;
         let (commands, handle) = CommandQueue::new(waker, config.command_batches_max);
         let stats = Arc::new(ReactorStats::default());
-        Ok((Self { index, poll, registry, commands, config, profiles, stats }, handle))
+        Ok((
+            Self {
+                index,
+                poll,
+                registry,
+                commands,
+                config,
+                profiles,
+                stats,
+            },
+            handle,
+        ))
     }
 
     /// The counters of this reactor.
@@ -170,7 +181,10 @@ impl<H: Handler> Reactor<H> {
     fn wait(&mut self) -> io::Result<()> {
         let more = self.busy
             || !self.net.carry.is_empty()
-            || self.listeners.iter().any(|listener| listener.is_ready(self.net.now));
+            || self
+                .listeners
+                .iter()
+                .any(|listener| listener.is_ready(self.net.now));
         let timeout = if more || !self.commands.may_sleep() {
             Some(Duration::ZERO)
         } else if self.net.wheel.is_empty() && !self.listeners.iter().any(Listener::is_paused) {
@@ -197,9 +211,12 @@ impl<H: Handler> Reactor<H> {
 
     fn drain_commands(&mut self) {
         for _ in 0..self.config.command_batches_per_turn {
-            let Some(batch) = self.commands.next() else { return };
+            let Some(batch) = self.commands.next() else {
+                return;
+            };
             for command in batch {
-                self.handler.on_command(&mut Ctx { net: &mut self.net }, command);
+                self.handler
+                    .on_command(&mut Ctx { net: &mut self.net }, command);
             }
         }
         self.busy |= !self.commands.is_empty();
@@ -207,9 +224,13 @@ impl<H: Handler> Reactor<H> {
 
     fn serve_carried(&mut self) {
         for _ in 0..self.net.carry.len() {
-            let Some(slot) = self.net.carry.pop_front() else { return };
+            let Some(slot) = self.net.carry.pop_front() else {
+                return;
+            };
             // A slot that was freed and taken again is not on the list any more.
-            let Some(conn) = self.net.conns.at(slot) else { continue };
+            let Some(conn) = self.net.conns.at(slot) else {
+                continue;
+            };
             if conn.flags.has(Flags::CARRIED) {
                 conn.flags.clear(Flags::CARRIED);
                 self.serve(slot);
@@ -239,9 +260,13 @@ impl<H: Handler> Reactor<H> {
 
     #[inline]
     fn on_event(&mut self, token: Token, event: &Event) {
-        let Some(id) = self.net.conns.resolve(token) else { return };
+        let Some(id) = self.net.conns.resolve(token) else {
+            return;
+        };
         let slot = id.slot();
-        let Some(conn) = self.net.conns.at(slot) else { return };
+        let Some(conn) = self.net.conns.at(slot) else {
+            return;
+        };
         if event.is_readable() {
             conn.flags.set(Flags::READABLE);
         }
@@ -263,17 +288,25 @@ impl<H: Handler> Reactor<H> {
 
     /// An outgoing connection is made.
     fn announce(&mut self, id: common::ConnId) {
-        let Some(conn) = self.net.conns.get(id) else { return };
+        let Some(conn) = self.net.conns.get(id) else {
+            return;
+        };
         // It was connected a moment ago; if it is gone again, reading will say so.
         if let Ok(peer) = conn.stream.peer_addr() {
-            let offer = Offer { peer, profile: conn.profile };
-            self.handler.on_open(&mut Ctx { net: &mut self.net }, id, offer);
+            let offer = Offer {
+                peer,
+                profile: conn.profile,
+            };
+            self.handler
+                .on_open(&mut Ctx { net: &mut self.net }, id, offer);
         }
     }
 
     #[inline]
     fn serve(&mut self, slot: u32) {
-        let Some(id) = self.net.conns.id_at(slot) else { return };
+        let Some(id) = self.net.conns.id_at(slot) else {
+            return;
+        };
         let dirty = self.net.dirty.len();
         read::serve(&mut self.net, &mut self.handler, &mut self.read_buf, id);
         // Who answered nobody but this peer is written at once, while the connection is in the
@@ -301,8 +334,12 @@ impl<H: Handler> Reactor<H> {
     fn expire(&mut self) {
         for _ in 0..self.config.deadlines_per_turn {
             let net = &mut self.net;
-            let Some(slot) = net.wheel.pop_due(&mut net.conns, net.now) else { return };
-            let Some(id) = net.conns.id_at(slot) else { continue };
+            let Some(slot) = net.wheel.pop_due(&mut net.conns, net.now) else {
+                return;
+            };
+            let Some(id) = net.conns.id_at(slot) else {
+                continue;
+            };
             if let Due::Handler(deadline) = net.expire(slot) {
                 self.handler.on_deadline(&mut Ctx { net }, id, deadline);
             }
@@ -314,7 +351,12 @@ impl<H: Handler> Reactor<H> {
         let mut at = 0;
         while at < self.net.dirty.len() {
             let slot = self.net.dirty[at];
-            if self.net.conns.at(slot).is_some_and(|conn| conn.flags.has(Flags::DIRTY)) {
+            if self
+                .net
+                .conns
+                .at(slot)
+                .is_some_and(|conn| conn.flags.has(Flags::DIRTY))
+            {
                 self.net.flush(slot);
             }
             at += 1;
@@ -327,11 +369,14 @@ impl<H: Handler> Reactor<H> {
         while at < self.net.doomed.len() {
             let slot = self.net.doomed[at];
             at += 1;
-            let Some(id) = self.net.conns.id_at(slot) else { continue };
+            let Some(id) = self.net.conns.id_at(slot) else {
+                continue;
+            };
             let reason = self.net.conns.at(slot).and_then(|conn| conn.state.reason());
             if let Some(reason) = reason {
                 self.net.stats.closes[reason.index()].add(1);
-                self.handler.on_close(&mut Ctx { net: &mut self.net }, id, reason);
+                self.handler
+                    .on_close(&mut Ctx { net: &mut self.net }, id, reason);
             }
             let net = &mut self.net;
             net.wheel.cancel(&mut net.conns, slot);

@@ -83,7 +83,9 @@ impl Net {
             accepting: true,
             stopping: false,
             read_bytes_per_turn: config.read_bytes_per_turn,
-            rng: config.seed.map_or_else(StdRng::from_os_rng, StdRng::from_seed),
+            rng: config
+                .seed
+                .map_or_else(StdRng::from_os_rng, StdRng::from_seed),
         }
     }
 
@@ -106,8 +108,9 @@ impl Net {
         });
         let conn = self.conns.at(id.slot()).expect("just inserted");
         let interest = Interest::READABLE | Interest::WRITABLE;
-        if let Err(error) =
-            self.registry.register(&mut conn.stream, ConnTable::token(id), interest)
+        if let Err(error) = self
+            .registry
+            .register(&mut conn.stream, ConnTable::token(id), interest)
         {
             self.conns.remove(id.slot());
             return Err(error);
@@ -129,7 +132,9 @@ impl Net {
 
     /// The TCP handshake of an outgoing connection is over; true if it succeeded.
     pub(crate) fn finish_connect(&mut self, id: ConnId) -> bool {
-        let Some(conn) = self.conns.get_mut(id) else { return false };
+        let Some(conn) = self.conns.get_mut(id) else {
+            return false;
+        };
         let failed = !matches!(conn.stream.take_error(), Ok(None));
         if failed || conn.stream.peer_addr().is_err() {
             self.finish(id, CloseReason::ConnectFailed);
@@ -234,7 +239,8 @@ impl Net {
         if !conn.state.speaks() {
             return None;
         }
-        conn.stack.wire_form(&self.profiles[usize::from(conn.profile)].stack)
+        conn.stack
+            .wire_form(&self.profiles[usize::from(conn.profile)].stack)
     }
 
     pub(crate) fn ping(&mut self, id: ConnId) -> Result<(), SendError> {
@@ -254,19 +260,24 @@ impl Net {
             return Err(SendError::Unfit);
         }
         let mask = conn.stack.masks().then(|| self.rng.random());
-        conn.outbox.append(&mut self.pool, |out| ws::encode(opcode, payload, mask, out));
+        conn.outbox
+            .append(&mut self.pool, |out| ws::encode(opcode, payload, mask, out));
         self.mark_dirty(id.slot());
         Ok(())
     }
 
     pub(crate) fn respond(&mut self, id: ConnId, response: &Response) -> Result<(), SendError> {
         let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
-        let Stack::Http(_, context) = &conn.stack else { return Err(SendError::Gone) };
+        let Stack::Http(_, context) = &conn.stack else {
+            return Err(SendError::Gone);
+        };
         if !conn.state.speaks() || !conn.flags.has(Flags::ANSWERING) {
             return Err(SendError::Gone);
         }
         let context = *context;
-        conn.outbox.append(&mut self.pool, |out| encode_response(response, context, out));
+        conn.outbox.append(&mut self.pool, |out| {
+            encode_response(response, context, out)
+        });
         conn.flags.clear(Flags::ANSWERING);
         conn.heard = self.now;
         if !context.keep_alive {
@@ -290,7 +301,8 @@ impl Net {
         if !conn.state.speaks() || !conn.flags.has(Flags::ANSWERING) {
             return Err(SendError::Gone);
         }
-        conn.outbox.append(&mut self.pool, |out| accept.write_response(protocol, out));
+        conn.outbox
+            .append(&mut self.pool, |out| accept.write_response(protocol, out));
         conn.stack = Stack::Ws(WsCodec::new(Role::Server));
         conn.flags.clear(Flags::ANSWERING);
         if !conn.spill.is_empty() {
@@ -302,7 +314,9 @@ impl Net {
 
     #[inline]
     pub(crate) fn mark_dirty(&mut self, slot: u32) {
-        let Some(conn) = self.conns.at(slot) else { return };
+        let Some(conn) = self.conns.at(slot) else {
+            return;
+        };
         // While the kernel is full, its event starts the next write.
         if !conn.flags.has(Flags::DIRTY | Flags::BLOCKED) {
             conn.flags.set(Flags::DIRTY);
@@ -313,14 +327,17 @@ impl Net {
     /// Writes what the kernel takes, and goes on with an end that waited for it.
     #[inline]
     pub(crate) fn flush(&mut self, slot: u32) {
-        let Some(conn) = self.conns.at(slot) else { return };
+        let Some(conn) = self.conns.at(slot) else {
+            return;
+        };
         conn.flags.clear(Flags::DIRTY);
         if matches!(conn.state, State::Closed(_) | State::Connecting) {
             return;
         }
         let (mut written, mut calls) = (0, 0);
-        let flushed =
-            conn.outbox.flush(&mut self.pool, &mut conn.stream, &mut written, &mut calls);
+        let flushed = conn
+            .outbox
+            .flush(&mut self.pool, &mut conn.stream, &mut written, &mut calls);
         self.stats.bytes_out.add(written);
         self.stats.writes.add(calls);
         match flushed {
@@ -348,7 +365,9 @@ impl Net {
 
     /// Everything is written and nothing more will be.
     fn end_output(&mut self, slot: u32, reason: CloseReason) {
-        let Some(conn) = self.conns.at(slot) else { return };
+        let Some(conn) = self.conns.at(slot) else {
+            return;
+        };
         // After a close handshake it is the server that ends the TCP connection, at once (RFC 6455
         // section 7.1.1); the client waits for that.
         let peer_is_done =
@@ -369,7 +388,9 @@ impl Net {
     // Reading, paused and taken up again.
 
     pub(crate) fn carry(&mut self, slot: u32) {
-        let Some(conn) = self.conns.at(slot) else { return };
+        let Some(conn) = self.conns.at(slot) else {
+            return;
+        };
         if !conn.flags.has(Flags::CARRIED) {
             conn.flags.set(Flags::CARRIED);
             self.carry.push_back(slot);
@@ -395,7 +416,9 @@ impl Net {
     // Ends.
 
     pub(crate) fn close(&mut self, id: ConnId, reason: CloseReason, text: &str) {
-        let Some(conn) = self.conns.get_mut(id) else { return };
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
         if !conn.state.speaks() {
             if conn.state == State::Connecting {
                 self.finish(id, reason);
@@ -405,14 +428,16 @@ impl Net {
         match (&conn.stack, reason.ws_code()) {
             (Stack::Ws(_), Some(code)) => {
                 let mask = conn.stack.masks().then(|| self.rng.random());
-                conn.outbox
-                    .append(&mut self.pool, |out| ws::encode_close(code, text, mask, out));
+                conn.outbox.append(&mut self.pool, |out| {
+                    ws::encode_close(code, text, mask, out)
+                });
                 conn.state = State::AwaitClose(reason);
             }
             _ => conn.state = State::Flushing(reason),
         }
         // What was held back is of no interest any more, but the peer's close behind it is.
-        conn.flags.clear(Flags::PAUSED | Flags::ANSWERING | Flags::CHOKED);
+        conn.flags
+            .clear(Flags::PAUSED | Flags::ANSWERING | Flags::CHOKED);
         self.expect_end(id.slot());
         self.carry(id.slot());
         self.mark_dirty(id.slot());
@@ -420,7 +445,9 @@ impl Net {
 
     /// The peer has sent its close frame.
     pub(crate) fn on_peer_close(&mut self, id: ConnId, code: Option<u16>) {
-        let Some(conn) = self.conns.get_mut(id) else { return };
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
         conn.flags.set(Flags::PEER_DONE);
         if conn.state.hears() {
             let mask = conn.stack.masks().then(|| self.rng.random());
@@ -428,7 +455,10 @@ impl Net {
                 ws::encode_close(code.unwrap_or(1005), "", mask, out);
             });
         }
-        let reason = conn.state.reason().unwrap_or(CloseReason::Peer(code.unwrap_or(1005)));
+        let reason = conn
+            .state
+            .reason()
+            .unwrap_or_else(|| CloseReason::Peer(code.unwrap_or(1005)));
         conn.state = State::Flushing(reason);
         self.expect_end(id.slot());
         self.mark_dirty(id.slot());
@@ -436,7 +466,9 @@ impl Net {
 
     /// The peer broke the framing: says so in the framing's own way, then ends.
     pub(crate) fn fail(&mut self, id: ConnId, error: ProtocolError) {
-        let Some(conn) = self.conns.get_mut(id) else { return };
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
         let reason = error.close_reason();
         tracing::debug!(conn = %id, %error, "peer broke the framing");
         if conn.state.speaks() {
@@ -453,8 +485,9 @@ impl Net {
                     let response = Response::text(error.http_status(), error.to_string());
                     let mut context = *context;
                     context.keep_alive = false;
-                    conn.outbox
-                        .append(&mut self.pool, |out| encode_response(&response, context, out));
+                    conn.outbox.append(&mut self.pool, |out| {
+                        encode_response(&response, context, out)
+                    });
                 }
                 Stack::Length | Stack::Line(_) => {
                     if let Some(farewell) = &profile.farewell {
@@ -483,7 +516,9 @@ impl Net {
     }
 
     fn finish_slot(&mut self, slot: u32, reason: CloseReason) {
-        let Some(conn) = self.conns.at(slot) else { return };
+        let Some(conn) = self.conns.at(slot) else {
+            return;
+        };
         conn.finish(reason);
         if !conn.flags.has(Flags::DOOMED) {
             conn.flags.set(Flags::DOOMED);
@@ -493,16 +528,22 @@ impl Net {
 
     /// Starts the time that an end may take.
     pub(crate) fn expect_end(&mut self, slot: u32) {
-        let Some(conn) = self.conns.at(slot) else { return };
+        let Some(conn) = self.conns.at(slot) else {
+            return;
+        };
         conn.since = self.now;
-        let at = self.now.after(self.profiles[usize::from(conn.profile)].close_seconds);
+        let at = self
+            .now
+            .after(self.profiles[usize::from(conn.profile)].close_seconds);
         self.wheel.schedule(&mut self.conns, slot, at);
     }
 
     // Deadlines.
 
     pub(crate) fn set_deadline(&mut self, id: ConnId, at: Tick) {
-        let Some(conn) = self.conns.get_mut(id) else { return };
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
         conn.handler_deadline = at;
         self.schedule(id.slot());
     }
@@ -520,9 +561,10 @@ impl Net {
         let handler = (conn.handler_deadline != Tick::default())
             .then_some((conn.handler_deadline, Expiry::Asked));
         let own = match conn.state {
-            State::Connecting | State::Opening => {
-                Some((conn.since.after(profile.handshake_seconds), Expiry::Handshake))
-            }
+            State::Connecting | State::Opening => Some((
+                conn.since.after(profile.handshake_seconds),
+                Expiry::Handshake,
+            )),
             State::Open if conn.flags.has(Flags::PAUSED | Flags::ANSWERING) => None,
             State::Open if conn.since != Tick::default() && !conn.flags.has(Flags::CHOKED) => {
                 Some((conn.since.after(profile.frame_seconds), Expiry::Frame))
@@ -543,7 +585,11 @@ impl Net {
         let Some((at, expiry)) = self.earliest(slot) else {
             // Paused: it has no deadline now, but will have one again.
             let again = self.now.after(1);
-            if self.conns.at(slot).is_some_and(|conn| !matches!(conn.state, State::Closed(_))) {
+            if self
+                .conns
+                .at(slot)
+                .is_some_and(|conn| !matches!(conn.state, State::Closed(_)))
+            {
                 self.wheel.schedule(&mut self.conns, slot, again);
             }
             return Due::Nothing;
@@ -552,7 +598,9 @@ impl Net {
             self.wheel.schedule(&mut self.conns, slot, at);
             return Due::Nothing;
         }
-        let Some(id) = self.conns.id_at(slot) else { return Due::Nothing };
+        let Some(id) = self.conns.id_at(slot) else {
+            return Due::Nothing;
+        };
         match expiry {
             Expiry::Handshake => self.on_handshake_timeout(id),
             Expiry::Frame => self.close(id, CloseReason::FrameTimeout, "frame not completed"),
@@ -570,7 +618,9 @@ impl Net {
     }
 
     fn on_handshake_timeout(&mut self, id: ConnId) {
-        let Some(conn) = self.conns.get_mut(id) else { return };
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
         // A peer that has begun a request learns why it ends (RFC 9110 section 15.5.9); one that
         // has said nothing is not answered.
         if let Stack::Http(_, context) = &conn.stack
@@ -579,7 +629,9 @@ impl Net {
             let mut context = *context;
             context.keep_alive = false;
             let response = Response::text(408, "request not completed in time");
-            conn.outbox.append(&mut self.pool, |out| encode_response(&response, context, out));
+            conn.outbox.append(&mut self.pool, |out| {
+                encode_response(&response, context, out)
+            });
         }
         if conn.state == State::Opening {
             conn.state = State::Flushing(CloseReason::HandshakeTimeout);
@@ -591,7 +643,9 @@ impl Net {
     }
 
     fn on_idle(&mut self, id: ConnId) -> Due {
-        let Some(conn) = self.conns.get_mut(id) else { return Due::Nothing };
+        let Some(conn) = self.conns.get_mut(id) else {
+            return Due::Nothing;
+        };
         if matches!(conn.stack, Stack::Http(..)) {
             self.close(id, CloseReason::HttpDone, "");
             return Due::Nothing;

@@ -1,0 +1,214 @@
+//! Who is online, and where.
+
+use std::collections::BTreeMap;
+
+use common::{SessionId, UserId};
+use parking_lot::RwLock;
+
+use crate::event::Protocol;
+
+/// Locks over which the users are spread.
+const SHARDS: usize = 16;
+
+/// The class of device that a session comes from; a user has one session on each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Platform {
+    /// A browser.
+    #[default]
+    Web,
+    /// A program on a computer.
+    Desktop,
+    /// An Android device.
+    Android,
+    /// An iOS device.
+    Ios,
+    /// Anything else.
+    Other,
+}
+
+impl Platform {
+    /// All platforms.
+    pub const ALL: [Self; 5] = [
+        Self::Web,
+        Self::Desktop,
+        Self::Android,
+        Self::Ios,
+        Self::Other,
+    ];
+
+    /// The name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Web => "web",
+            Self::Desktop => "desktop",
+            Self::Android => "android",
+            Self::Ios => "ios",
+            Self::Other => "other",
+        }
+    }
+
+    /// The platform of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|platform| platform.as_str() == name)
+    }
+}
+
+/// A session in which a user is logged in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seat {
+    /// The session.
+    pub session: SessionId,
+    /// Where it comes from.
+    pub platform: Platform,
+    /// What it speaks.
+    pub protocol: Protocol,
+}
+
+/// The seats of all users who are online. Read on every direct message, written at login and
+/// logout; each lock is held for a look-up only.
+#[derive(Debug, Default)]
+pub struct Presence {
+    shards: [RwLock<BTreeMap<UserId, Vec<Seat>>>; SHARDS],
+}
+
+/// What a login changed.
+#[derive(Debug)]
+pub struct Entered {
+    /// The older session of the same platform, which has lost its place.
+    pub displaced: Option<Seat>,
+    /// The user was not online before.
+    pub first: bool,
+}
+
+impl Presence {
+    fn shard(&self, user: UserId) -> &RwLock<BTreeMap<UserId, Vec<Seat>>> {
+        &self.shards[user.0 as usize % SHARDS]
+    }
+
+    /// Gives a user a seat; an older one on the same platform is displaced.
+    pub fn enter(&self, user: UserId, seat: Seat) -> Entered {
+        let mut shard = self.shard(user).write();
+        let seats = shard.entry(user).or_default();
+        let first = seats.is_empty();
+        let displaced = seats
+            .iter()
+            .position(|old| old.platform == seat.platform)
+            .map(|at| seats.swap_remove(at));
+        seats.push(seat);
+        Entered { displaced, first }
+    }
+
+    /// Takes the seat of a session away; true if the user is not online any more. A session that
+    /// was displaced has no seat, and its end changes nothing.
+    pub fn leave(&self, user: UserId, session: SessionId) -> bool {
+        let mut shard = self.shard(user).write();
+        let Some(seats) = shard.get_mut(&user) else {
+            return false;
+        };
+        let before = seats.len();
+        seats.retain(|seat| seat.session != session);
+        let last = seats.is_empty();
+        let left = seats.len() < before;
+        if last {
+            shard.remove(&user);
+        }
+        left && last
+    }
+
+    /// Whether the user has a seat.
+    #[must_use]
+    pub fn is_online(&self, user: UserId) -> bool {
+        self.shard(user).read().contains_key(&user)
+    }
+
+    /// Adds the user's seats to `seats`.
+    pub fn collect_seats(&self, user: UserId, seats: &mut Vec<Seat>) {
+        if let Some(own) = self.shard(user).read().get(&user) {
+            seats.extend_from_slice(own);
+        }
+    }
+
+    /// Number of users online.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.shards.iter().map(|shard| shard.read().len()).sum()
+    }
+
+    /// Users online with an id above `after`, by ascending id, with their platforms; at most
+    /// `limit`, and whether there are more.
+    #[must_use]
+    pub fn page(&self, after: UserId, limit: usize) -> (Vec<(UserId, Vec<Platform>)>, bool) {
+        let mut page = Vec::new();
+        for shard in &self.shards {
+            let shard = shard.read();
+            let rest = shard
+                .range(UserId(after.0.saturating_add(1))..)
+                .take(limit + 1);
+            page.extend(rest.map(|(&user, seats)| {
+                (
+                    user,
+                    seats.iter().map(|seat| seat.platform).collect::<Vec<_>>(),
+                )
+            }));
+        }
+        page.sort_unstable_by_key(|(user, _)| *user);
+        let more = page.len() > limit;
+        page.truncate(limit);
+        (page, more)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seat(slot: u32, platform: Platform) -> Seat {
+        let session = SessionId::new(0, slot, 1);
+        Seat {
+            session,
+            platform,
+            protocol: Protocol::NATIVE,
+        }
+    }
+
+    #[test]
+    fn a_platform_has_one_seat_and_the_displaced_changes_nothing_when_it_ends() {
+        let presence = Presence::default();
+        let ada = UserId(1);
+        assert!(presence.enter(ada, seat(1, Platform::Web)).first);
+        let entered = presence.enter(ada, seat(2, Platform::Ios));
+        assert!(!entered.first && entered.displaced.is_none());
+        let entered = presence.enter(ada, seat(3, Platform::Web));
+        assert_eq!(entered.displaced, Some(seat(1, Platform::Web)));
+        assert!(
+            !presence.leave(ada, SessionId::new(0, 1, 1)),
+            "it had lost its seat"
+        );
+        assert!(!presence.leave(ada, SessionId::new(0, 2, 1)));
+        assert!(presence.is_online(ada));
+        assert!(presence.leave(ada, SessionId::new(0, 3, 1)));
+        assert!(!presence.is_online(ada));
+    }
+
+    #[test]
+    fn pages_go_through_all_users_in_order() {
+        let presence = Presence::default();
+        for user in 1..=100 {
+            presence.enter(UserId(user), seat(user as u32, Platform::Web));
+        }
+        let (mut seen, mut after) = (Vec::new(), UserId(0));
+        loop {
+            let (page, more) = presence.page(after, 7);
+            seen.extend(page.iter().map(|(user, _)| user.0));
+            after = page.last().unwrap().0;
+            if !more {
+                break;
+            }
+        }
+        assert_eq!(seen, (1..=100).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,10 @@
+//! Any bytes at a WebSocket client, whole and in pieces.
+
+#![no_main]
+
+mod ws;
+
+use libfuzzer_sys::fuzz_target;
+use network::codec::ws::Role;
+
+fuzz_target!(|data: &[u8]| ws::check(Role::Client, data));
