@@ -6,6 +6,10 @@ use network::Ctx;
 use crate::envelope::Parcel;
 use crate::mailbox::Mailbox;
 
+/// Events after which a batch leaves before the end of the turn, so that a flood of tiny frames
+/// meets the bound of the mailbox and not the memory of the host.
+const BATCH_EVENTS_MAX: usize = 1024;
+
 /// Batches of one reactor on their way to the workers. One session always goes to the same one.
 ///
 /// A worker whose mailbox is full is *stalled*: its batch stays here, and each session that still
@@ -62,32 +66,16 @@ impl Dispatcher {
             lane.paused.push(parcel.session);
         }
         lane.batch.push(parcel);
+        if lane.batch.len() >= BATCH_EVENTS_MAX && !lane.stalled {
+            lane.send(self.reactor, ctx);
+        }
     }
 
     /// Sends the batches of this turn. What does not fit stays, and the worker will wake us.
     pub(crate) fn send(&mut self, ctx: &mut Ctx<'_>) {
         for lane in &mut self.lanes {
-            if lane.batch.is_empty() {
-                continue;
-            }
-            let capacity = lane.batch.len();
-            let batch = std::mem::take(&mut lane.batch);
-            let sent = lane.mailbox.try_send(batch).or_else(|batch| {
-                lane.mailbox.stall(self.reactor);
-                lane.mailbox.try_send(batch)
-            });
-            match sent {
-                Ok(()) => {
-                    lane.stalled = false;
-                    lane.batch.reserve(capacity.min(256));
-                    for session in lane.paused.drain(..) {
-                        ctx.resume(session);
-                    }
-                }
-                Err(batch) => {
-                    lane.stalled = true;
-                    lane.batch = batch;
-                }
+            if !lane.batch.is_empty() {
+                lane.send(self.reactor, ctx);
             }
         }
     }
@@ -95,5 +83,29 @@ impl Dispatcher {
     /// Whether everything was handed over.
     pub(crate) fn is_empty(&self) -> bool {
         self.lanes.iter().all(|lane| lane.batch.is_empty())
+    }
+}
+
+impl Lane {
+    fn send(&mut self, reactor: u16, ctx: &mut Ctx<'_>) {
+        let events = self.batch.len();
+        let batch = std::mem::take(&mut self.batch);
+        let sent = self.mailbox.try_send(batch).or_else(|batch| {
+            self.mailbox.stall(reactor);
+            self.mailbox.try_send(batch)
+        });
+        match sent {
+            Ok(()) => {
+                self.stalled = false;
+                self.batch.reserve(events.min(256));
+                for session in self.paused.drain(..) {
+                    ctx.resume(session);
+                }
+            }
+            Err(batch) => {
+                self.stalled = true;
+                self.batch = batch;
+            }
+        }
     }
 }

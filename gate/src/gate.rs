@@ -281,6 +281,11 @@ impl Handler for Gate {
         }
     }
 
+    fn on_abandon(&mut self, _ctx: &mut Ctx<'_>, offer: Offer) {
+        let address = self.doorman.fingerprint(offer.peer.ip());
+        self.doorman.leave(usize::from(offer.profile), address);
+    }
+
     fn on_open(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, offer: Offer) {
         let listener = &self.listeners[usize::from(offer.profile)];
         let module = listener.module;

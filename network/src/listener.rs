@@ -105,6 +105,7 @@ impl Listener {
             Err(error) => {
                 tracing::warn!(%peer, %error, "cannot watch a connection");
                 net.stats.refused.add(1);
+                handler.on_abandon(&mut Ctx { net }, offer);
             }
         }
     }

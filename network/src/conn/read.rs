@@ -149,9 +149,12 @@ fn keep(
 fn decode<H: Handler>(net: &mut Net, handler: &mut H, id: ConnId, bytes: &mut [u8]) -> Taken {
     let mut at = 0;
     let mut frames = 0;
-    while let Some(conn) = net.conns.get_mut(id) {
+    while at < bytes.len() {
+        let Some(conn) = net.conns.get_mut(id) else {
+            break;
+        };
         if conn.state.hears() {
-            if conn.is_blocked() && at < bytes.len() {
+            if conn.is_blocked() {
                 conn.flags.set(Flags::UNSEEN);
                 return Taken { bytes: at, frames };
             }

@@ -24,6 +24,9 @@ pub trait Handler {
         Admission::Accept
     }
 
+    /// A peer that was let in could not be watched after all: the kernel has no memory for it.
+    fn on_abandon(&mut self, _ctx: &mut Ctx<'_>, _offer: Offer) {}
+
     /// A connection is there: accepted, or made. What it says comes with `on_frame`.
     fn on_open(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, offer: Offer);
 

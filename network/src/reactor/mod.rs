@@ -163,6 +163,9 @@ impl<H: Handler> Reactor<H> {
     }
 
     /// One pass: wait, then everything that is due, each step within its budget.
+    ///
+    /// Ends are told before the turn of the handler, so that what they cause (a notice to others, an
+    /// event for a worker) leaves in this turn; whoever fails in the flush is freed in the next.
     fn turn(&mut self) -> io::Result<()> {
         self.wait()?;
         self.read_clock();
@@ -171,16 +174,17 @@ impl<H: Handler> Reactor<H> {
         self.serve_events();
         self.accept();
         self.expire();
-        self.busy = self.handler.on_turn(&mut Ctx { net: &mut self.net });
-        self.flush_dirty();
         self.free_doomed();
+        self.busy |= self.handler.on_turn(&mut Ctx { net: &mut self.net });
+        self.flush_dirty();
         self.net.stats.turns.add(1);
         Ok(())
     }
 
     fn wait(&mut self) -> io::Result<()> {
-        let more = self.busy
+        let more = std::mem::take(&mut self.busy)
             || !self.net.carry.is_empty()
+            || !self.net.doomed.is_empty()
             || self
                 .listeners
                 .iter()
