@@ -1,0 +1,63 @@
+# What one does with Gatehouse. `make help` lists it.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+RELEASE := target/release
+RUN := run
+PID := $(RUN)/gatehouse.pid
+LOG := $(RUN)/gatehouse.log
+HEALTH := http://127.0.0.1:8080/healthz
+
+.PHONY: help run test bench lint start check stop tools unit conformance clients
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
+
+run: ## build and serve; the chat page is at http://127.0.0.1:8080/
+	cargo run --release -- serve $(ARGS)
+
+test: tools lint unit conformance clients ## everything: formatting, lints, tests, Autobahn, browser and other clients
+	@echo "make test: everything passed"
+
+tools: ## install what the tests need and the machine lacks
+	tests/tools.sh
+
+lint: ## formatting and lints, warnings denied
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+unit: ## unit, integration, process and tidy tests, examples and documentation
+	cargo nextest run --workspace --locked
+	cargo test --workspace --doc --locked
+
+conformance: $(RELEASE)/gatehouse ## the Autobahn suite, strict, without the compression cases
+	tests/conformance/run.sh $(RELEASE)/gatehouse
+
+clients: $(RELEASE)/gatehouse ## a browser, Python's websockets and a raw TCP client in one room
+	tests/clients/run.sh $(RELEASE)/gatehouse
+
+bench: ## the benches: codecs, dispatch, fan-out, timers, cost of an echo, memory
+	cargo bench --package gatehouse-benches
+
+.PHONY: $(RELEASE)/gatehouse
+$(RELEASE)/gatehouse:
+	cargo build --release --locked --package gatehouse --bins
+
+start: $(RELEASE)/gatehouse ## serve in the background; pid and log are in run/
+	@mkdir -p $(RUN)
+	@if [ -f $(PID) ] && kill -0 $$(cat $(PID)) 2>/dev/null; then echo "already running, pid $$(cat $(PID))"; exit 1; fi
+	@nohup $(RELEASE)/gatehouse serve $(ARGS) >$(LOG) 2>&1 & echo $$! >$(PID)
+	@for attempt in $$(seq 50); do \
+	  if curl -fsS $(HEALTH) >/dev/null 2>&1; then echo "running, pid $$(cat $(PID)); log in $(LOG)"; exit 0; fi; \
+	  kill -0 $$(cat $(PID)) 2>/dev/null || break; sleep 0.1; done; \
+	  echo "did not start:"; tail -n 5 $(LOG); rm -f $(PID); exit 1
+
+check: ## whether the server in the background is healthy
+	@if ! [ -f $(PID) ] || ! kill -0 $$(cat $(PID)) 2>/dev/null; then echo "not running"; exit 1; fi
+	@curl -fsS $(HEALTH) >/dev/null && echo "healthy, pid $$(cat $(PID))" || { echo "pid $$(cat $(PID)) does not answer at $(HEALTH)"; exit 1; }
+
+stop: ## stop the server in the background
+	@if ! [ -f $(PID) ] || ! kill -0 $$(cat $(PID)) 2>/dev/null; then echo "not running"; rm -f $(PID); exit 0; fi; \
+	  pid=$$(cat $(PID)); kill -TERM $$pid; \
+	  for attempt in $$(seq 150); do kill -0 $$pid 2>/dev/null || { rm -f $(PID); echo "stopped"; exit 0; }; sleep 0.1; done; \
+	  echo "pid $$pid is still there after 15 s"; exit 1
