@@ -17,8 +17,10 @@ pub(crate) struct Doorman {
     node: Cap,
     listeners: Vec<Cap>,
     per_address_max: Vec<usize>,
-    /// Keyed by fingerprints and not by addresses, so that a session keeps eight bytes of its own.
-    addresses: [Mutex<FxHashMap<u64, u32>>; SHARDS],
+    /// Keyed by fingerprints and not by addresses, so that a session keeps four bytes of its own.
+    /// Among a million addresses some hundred pairs share a fingerprint, and so a count; nobody
+    /// can aim at it, since the key is random.
+    addresses: [Mutex<FxHashMap<u32, u32>>; SHARDS],
     hasher: RandomState,
 }
 
@@ -63,15 +65,15 @@ impl Doorman {
 
     /// A fingerprint of the address, under a key of this process. IPv6 clients are told apart by
     /// their /64, since each of them has one to itself.
-    pub(crate) fn fingerprint(&self, address: IpAddr) -> u64 {
+    pub(crate) fn fingerprint(&self, address: IpAddr) -> u32 {
         match address.to_canonical() {
-            IpAddr::V4(v4) => self.hasher.hash_one(v4.octets()),
-            IpAddr::V6(v6) => self.hasher.hash_one(&v6.octets()[..8]),
+            IpAddr::V4(v4) => self.hasher.hash_one(v4.octets()) as u32,
+            IpAddr::V6(v6) => self.hasher.hash_one(&v6.octets()[..8]) as u32,
         }
     }
 
     /// Lets a connection in, or not.
-    pub(crate) fn enter(&self, listener: usize, address: u64) -> bool {
+    pub(crate) fn enter(&self, listener: usize, address: u32) -> bool {
         if !self.node.enter() {
             return false;
         }
@@ -95,7 +97,7 @@ impl Doorman {
     }
 
     /// A connection that was let in has gone.
-    pub(crate) fn leave(&self, listener: usize, address: u64) {
+    pub(crate) fn leave(&self, listener: usize, address: u32) {
         self.node.leave();
         self.listeners[listener].leave();
         if self.per_address_max[listener] < usize::MAX {
@@ -109,7 +111,7 @@ impl Doorman {
         }
     }
 
-    fn shard(&self, address: u64) -> &Mutex<FxHashMap<u64, u32>> {
+    fn shard(&self, address: u32) -> &Mutex<FxHashMap<u32, u32>> {
         &self.addresses[address as usize % SHARDS]
     }
 }

@@ -116,7 +116,7 @@ impl Tables {
 
     fn subscribe(&mut self, session: SessionId, topic: TopicId) {
         let subscribed = self.sessions.get_mut(session).is_some_and(|entry| {
-            entry.topics.len() < TOPICS_PER_SESSION_MAX
+            self.topics.count(&entry.topics) < TOPICS_PER_SESSION_MAX
                 && self
                     .topics
                     .subscribe(topic, session.slot(), &mut entry.topics)

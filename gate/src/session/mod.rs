@@ -39,12 +39,12 @@ pub(crate) struct Session {
     /// Messages in a row that came over the rate.
     pub(crate) over_rate: u16,
     /// Fingerprint of the peer's address, for the cap per address.
-    pub(crate) address: u64,
+    pub(crate) address: u32,
     pub(crate) bucket: Bucket,
     pub(crate) topics: Memberships,
     /// The user, once bound.
     pub(crate) user: u64,
 }
 
-/// A million of these is 64 MB.
-const _: () = assert!(size_of::<Session>() <= 64);
+/// A million of these is 48 MB.
+const _: () = assert!(size_of::<Session>() <= 48);

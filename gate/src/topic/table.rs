@@ -13,6 +13,7 @@ const HOLE: u32 = u32::MAX;
 pub(crate) struct TopicTable {
     index: FxHashMap<TopicId, u32>,
     topics: Slab<Topic>,
+    lists: PlaceLists,
 }
 
 #[derive(Debug)]
@@ -36,48 +37,47 @@ pub(crate) trait MembershipStore {
     fn memberships(&mut self, slot: u32) -> Option<&mut Memberships>;
 }
 
-/// The topics of one session: none and one, the usual cases, need no heap.
+/// The topics of one session. None and one, the usual cases, are kept in the session; the places of
+/// one that is in more are kept by the table, under this number.
 #[derive(Debug, Default)]
 pub(crate) enum Memberships {
     #[default]
     None,
     One(Place),
-    #[expect(clippy::box_collection, reason = "16 bytes in a session instead of 24")]
-    Many(Box<Vec<Place>>),
+    Many(u32),
 }
 
+/// The places of the sessions that are in more than one topic.
+type PlaceLists = Slab<Vec<Place>>;
+
 impl Memberships {
-    fn as_slice(&self) -> &[Place] {
+    fn as_slice<'a>(&'a self, lists: &'a PlaceLists) -> &'a [Place] {
         match self {
             Self::None => &[],
             Self::One(place) => std::slice::from_ref(place),
-            Self::Many(places) => places,
+            Self::Many(list) => &lists[*list as usize],
         }
     }
 
-    fn as_mut_slice(&mut self) -> &mut [Place] {
+    fn as_mut_slice<'a>(&'a mut self, lists: &'a mut PlaceLists) -> &'a mut [Place] {
         match self {
             Self::None => &mut [],
             Self::One(place) => std::slice::from_mut(place),
-            Self::Many(places) => places,
+            Self::Many(list) => &mut lists[*list as usize],
         }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.as_slice().len()
-    }
-
-    fn push(&mut self, place: Place) {
+    fn push(&mut self, lists: &mut PlaceLists, place: Place) {
         match self {
             Self::None => *self = Self::One(place),
-            Self::One(first) => *self = Self::Many(Box::new(vec![*first, place])),
-            Self::Many(places) => places.push(place),
+            Self::One(first) => *self = Self::Many(lists.insert(vec![*first, place]) as u32),
+            Self::Many(list) => lists[*list as usize].push(place),
         }
     }
 
-    fn remove(&mut self, topic: u32) -> Option<Place> {
+    fn remove(&mut self, lists: &mut PlaceLists, topic: u32) -> Option<Place> {
         let at = self
-            .as_slice()
+            .as_slice(lists)
             .iter()
             .position(|place| place.topic == topic)?;
         match self {
@@ -87,9 +87,11 @@ impl Memberships {
                 *self = Self::None;
                 Some(place)
             }
-            Self::Many(places) => {
+            Self::Many(list) => {
+                let places = &mut lists[*list as usize];
                 let place = places.swap_remove(at);
                 if let [last] = places[..] {
+                    lists.remove(*list as usize);
                     *self = Self::One(last);
                 }
                 Some(place)
@@ -99,6 +101,11 @@ impl Memberships {
 }
 
 impl TopicTable {
+    /// In how many topics a session is.
+    pub(crate) fn count(&self, memberships: &Memberships) -> usize {
+        memberships.as_slice(&self.lists).len()
+    }
+
     /// Adds a session; false if it is a subscriber already.
     pub(crate) fn subscribe(
         &mut self,
@@ -115,17 +122,20 @@ impl TopicTable {
             }) as u32
         });
         if memberships
-            .as_slice()
+            .as_slice(&self.lists)
             .iter()
             .any(|place| place.topic == topic)
         {
             return false;
         }
         let entry = &mut self.topics[topic as usize];
-        memberships.push(Place {
-            topic,
-            position: entry.subscribers.len() as u32,
-        });
+        memberships.push(
+            &mut self.lists,
+            Place {
+                topic,
+                position: entry.subscribers.len() as u32,
+            },
+        );
         entry.subscribers.push(slot);
         entry.live += 1;
         true
@@ -138,7 +148,7 @@ impl TopicTable {
         memberships: &mut Memberships,
     ) -> Option<Compaction<'_>> {
         let topic = *self.index.get(&id)?;
-        let place = memberships.remove(topic)?;
+        let place = memberships.remove(&mut self.lists, topic)?;
         Some(self.vacate(place))
     }
 
@@ -147,8 +157,8 @@ impl TopicTable {
         &mut self,
         memberships: &mut Memberships,
     ) -> Option<(TopicId, Compaction<'_>)> {
-        let topic = memberships.as_slice().last()?.topic;
-        let place = memberships.remove(topic)?;
+        let topic = memberships.as_slice(&self.lists).last()?.topic;
+        let place = memberships.remove(&mut self.lists, topic)?;
         let id = self.topics[topic as usize].id;
         Some((id, self.vacate(place)))
     }
@@ -211,9 +221,10 @@ impl Compaction<'_> {
         topic.subscribers.retain(|&slot| slot != HOLE);
         topic.subscribers.shrink_to(topic.live * 2);
         for (position, &slot) in topic.subscribers.iter().enumerate() {
+            let lists = &mut self.table.lists;
             let place = store
                 .memberships(slot)
-                .map(Memberships::as_mut_slice)
+                .map(|memberships| memberships.as_mut_slice(lists))
                 .and_then(|places| places.iter_mut().find(|place| place.topic == self.topic));
             if let Some(place) = place {
                 place.position = position as u32;
