@@ -1,1 +1,12 @@
-//! cmd
+//! Assembly of the `gatehouse` program: the one place where every layer is visible.
+//!
+//! Here belongs the order in which things start and stop, and what an operator can set. What
+//! messages mean is in `module`, and how they travel in `gate` and `network`.
+
+#![forbid(unsafe_code)]
+
+pub mod config;
+pub mod echo;
+pub mod log;
+pub mod node;
+pub mod signal;

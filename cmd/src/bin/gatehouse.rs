@@ -1,3 +1,317 @@
-//! The server.
+//! The `gatehouse` program: reads its command line, and says on stdout what listens where.
 
-fn main() {}
+#![forbid(unsafe_code)]
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use gate::Placement;
+use gatehouse::config::{Config, Format, Level, Setting, Size};
+use gatehouse::echo::{self, EchoConfig};
+use gatehouse::log;
+use gatehouse::node::Node;
+use gatehouse::signal::Signals;
+
+/// Seconds that the echo server's stop may take.
+const ECHO_SHUTDOWN_SECONDS: u32 = 10;
+
+/// Instant-messaging server and messaging gateway in one binary.
+#[derive(Debug, Parser)]
+#[command(name = "gatehouse", version, arg_required_else_help = true)]
+#[command(after_help = "`gatehouse serve` starts a server that needs no configuration.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the messaging server
+    ///
+    /// Without a file it listens for browsers and WebSocket clients on 127.0.0.1:8080 (the chat
+    /// page is at /, the protocol at /im) and for TCP clients, framed by a 4-byte length, on
+    /// 127.0.0.1:8081.
+    ///
+    /// SIGTERM or SIGINT (Ctrl-C) stops it in order: nobody is accepted any more, every client is
+    /// told (WebSocket code 1001), and the exit status is 0. A second signal ends it at once.
+    #[command(after_help = SERVE_HELP)]
+    Serve(Serve),
+    /// Run an echo server, for conformance suites and load tests
+    ///
+    /// Every message comes back as it was, on every WebSocket path and on TCP. Nobody has to log
+    /// in and no rate is limited; connections that are silent for 60 s are pinged.
+    ///
+    /// Prints one line for each address, with its real port: `listening ws://127.0.0.1:9001`.
+    Echo(Echo),
+    /// Check a configuration file and print what it means
+    ///
+    /// The output is a complete file: every key with the value that holds, GATEHOUSE_… variables
+    /// of this environment included. The exit status is 0 if `serve` would accept the file, 1 if
+    /// it would not, and then the error says where and why.
+    CheckConfig {
+        /// File to check (TOML)
+        file: PathBuf,
+    },
+}
+
+const SERVE_HELP: &str = "\
+Flags go over environment variables, and those over the file. Every key of the file that is not \
+about a single listener has its variable: GATEHOUSE_REACTORS=4, GATEHOUSE_LIMITS__CONNECTIONS=1000 \
+(two underscores after the section). All keys: gatehouse.toml, docs/configuration.md";
+
+#[derive(Debug, Args)]
+struct Serve {
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE", env = "GATEHOUSE_CONFIG")]
+    config: Option<PathBuf>,
+    /// Address for browsers and WebSocket clients: of the first websocket listener, which is added
+    /// if there is none. Port 0 lets the system choose
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Address for TCP clients: of the first TCP listener, which is added (len4be) if there is none
+    #[arg(long, value_name = "ADDR")]
+    tcp: Option<SocketAddr>,
+    /// Threads that serve connections [default: one per core; half of the cores beyond 4]
+    #[arg(long, value_name = "N")]
+    reactors: Option<usize>,
+    /// Threads that work on messages [default: one per core]
+    #[arg(long, value_name = "N")]
+    workers: Option<usize>,
+    /// What is logged to stderr: this and everything more urgent [default: info]
+    #[arg(long, value_name = "LEVEL", value_parser = ["off", "error", "warn", "info", "debug"])]
+    log: Option<String>,
+    /// How a line of the log looks [default: text]
+    #[arg(long, value_name = "FORMAT", value_parser = ["text", "json"])]
+    log_format: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct Echo {
+    /// Address of the WebSocket listener. Port 0 lets the system choose
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9001")]
+    listen: SocketAddr,
+    /// Address of a TCP listener [default: none]
+    #[arg(long, value_name = "ADDR")]
+    tcp: Option<SocketAddr>,
+    /// Framing of the TCP listener
+    #[arg(long, value_name = "NAME", default_value = "len4be", requires = "tcp")]
+    #[arg(value_parser = ["len1", "len2be", "len2le", "len4be", "len4le", "ndjson"])]
+    framing: String,
+    /// Threads in which the echo runs: those that serve connections, or workers of their own
+    #[arg(long, value_name = "WHERE", value_enum, default_value = "reactor")]
+    placement: Where,
+    /// Threads that serve connections [default: one per core; half of the cores beyond 4]
+    #[arg(long, value_name = "N", value_parser = threads)]
+    reactors: Option<usize>,
+    /// Threads that work on messages [default: one per core]
+    #[arg(long, value_name = "N", value_parser = threads)]
+    workers: Option<usize>,
+    /// Largest message, in bytes or with a unit. TCP framings take less where their length cannot
+    /// count so far
+    #[arg(long, value_name = "SIZE", default_value = "32MiB", value_parser = size)]
+    message_bytes_max: usize,
+    /// What is logged to stderr: this and everything more urgent
+    #[arg(long, value_name = "LEVEL", value_enum, default_value = "warn")]
+    log: LogLevel,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Where {
+    Reactor,
+    Worker,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogLevel {
+    Off,
+    Error,
+    Warn,
+    Info,
+    Debug,
+}
+
+fn threads(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(threads @ 1..=1024) => Ok(threads),
+        _ => Err("a number from 1 to 1024 is wanted".to_owned()),
+    }
+}
+
+fn size(text: &str) -> Result<usize, String> {
+    match text.parse()? {
+        Size(bytes @ 1..=0x7fff_ffff) => Ok(bytes),
+        Size(_) => Err("1 byte to 2GiB is what can be echoed".to_owned()),
+    }
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Serve(options) => serve(options),
+        Command::Echo(options) => run_echo(&options),
+        Command::CheckConfig { file } => check_config(&file),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The error alone: its sources are part of what it says.
+            let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
+            let _ = writeln!(anstream::stderr(), "{red}error:{red:#} {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(options: Serve) -> anyhow::Result<()> {
+    let config = options.config.clone();
+    let config = Config::load(config.as_deref(), std::env::vars_os(), options.settings())?;
+    let signals = Signals::block().context("cannot block signals")?;
+    let _log = log::start(config.log_level, config.log_format);
+    run(
+        signals,
+        config.shutdown_seconds,
+        || Ok(Node::start(&config)?),
+        announce,
+    )
+}
+
+fn run_echo(options: &Echo) -> anyhow::Result<()> {
+    let signals = Signals::block().context("cannot block signals")?;
+    let _log = log::start(options.log.into(), Format::Text);
+    let framing = echo::framing(&options.framing, options.message_bytes_max)
+        .context("the framing cannot take such messages")?;
+    let config = EchoConfig {
+        listen: options.listen,
+        tcp: options.tcp.map(|addr| (addr, framing)),
+        placement: options.placement.into(),
+        reactors: options.reactors.unwrap_or(0),
+        workers: options.workers.unwrap_or(0),
+        message_bytes_max: options.message_bytes_max,
+    };
+    let listening = |node: &Node| {
+        let mut out = anstream::stdout();
+        for listener in node.listeners() {
+            writeln!(out, "listening {listener}")?;
+        }
+        out.flush()
+    };
+    run(
+        signals,
+        ECHO_SHUTDOWN_SECONDS,
+        || Ok(echo::start(&config)?),
+        listening,
+    )
+}
+
+/// Starts a node, says so, waits for a signal, and stops the node.
+fn run(
+    signals: Signals,
+    shutdown_seconds: u32,
+    start: impl FnOnce() -> anyhow::Result<Node>,
+    announce: impl FnOnce(&Node) -> std::io::Result<()>,
+) -> anyhow::Result<()> {
+    let signals = signals
+        .watch()
+        .context("cannot start the thread for signals")?;
+    let node = start()?;
+    if let Err(error) = announce(&node) {
+        // A server that nobody watches start is a server all the same.
+        tracing::debug!(%error, "cannot write to stdout");
+    }
+    match signals.recv() {
+        Ok(signal) => tracing::info!(signal = signal.as_str(), "asked to stop"),
+        Err(_) => tracing::error!("signals can no longer be waited for"),
+    }
+    Ok(node.stop(shutdown_seconds)?)
+}
+
+/// What an operator wants to know first: what listens where, and where to look.
+fn announce(node: &Node) -> std::io::Result<()> {
+    let mut out = anstream::stdout();
+    let (bold, link) = (Style::new().bold(), Style::new().underline());
+    let listeners = node.listeners();
+    let width = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or(0);
+    let names = width(&mut listeners.iter().map(|l| l.name.chars().count()));
+    let urls = width(&mut listeners.iter().map(|l| l.to_string().len()));
+    writeln!(
+        out,
+        "{bold}gatehouse {}{bold:#}\n",
+        env!("CARGO_PKG_VERSION")
+    )?;
+    for listener in listeners {
+        let (name, url) = (&listener.name, listener.to_string());
+        writeln!(
+            out,
+            "  {bold}{name:names$}{bold:#}  {url:urls$}  {}",
+            listener.framing
+        )?;
+    }
+    writeln!(out)?;
+    for url in listeners.iter().filter_map(|listener| listener.page_url()) {
+        writeln!(out, "  chat page: {link}{url}{link:#}")?;
+    }
+    writeln!(out, "  Ctrl-C stops the server")?;
+    out.flush()
+}
+
+fn check_config(file: &std::path::Path) -> anyhow::Result<()> {
+    let config = Config::load(Some(file), std::env::vars_os(), Vec::new())?;
+    let mut out = anstream::stdout();
+    writeln!(out, "# {} is valid, and means:\n", file.display())?;
+    write!(out, "{config}")?;
+    Ok(())
+}
+
+impl Serve {
+    fn settings(&self) -> Vec<Setting> {
+        let flags = [
+            (
+                "--listen",
+                "listen",
+                self.listen.map(|addr| addr.to_string()),
+            ),
+            ("--tcp", "tcp", self.tcp.map(|addr| addr.to_string())),
+            (
+                "--reactors",
+                "reactors",
+                self.reactors.map(|threads| threads.to_string()),
+            ),
+            (
+                "--workers",
+                "workers",
+                self.workers.map(|threads| threads.to_string()),
+            ),
+            ("--log", "log.level", self.log.clone()),
+            ("--log-format", "log.format", self.log_format.clone()),
+        ];
+        flags
+            .into_iter()
+            .filter_map(|(name, path, value)| Some(Setting::flag(name, path, value?)))
+            .collect()
+    }
+}
+
+impl From<Where> for Placement {
+    fn from(place: Where) -> Self {
+        match place {
+            Where::Reactor => Self::Reactor,
+            Where::Worker => Self::Worker,
+        }
+    }
+}
+
+impl From<LogLevel> for Level {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Off => Self::Off,
+            LogLevel::Error => Self::Error,
+            LogLevel::Warn => Self::Warn,
+            LogLevel::Info => Self::Info,
+            LogLevel::Debug => Self::Debug,
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The configuration: [`RawConfig`] is what was typed, [`Config`] is what it means.
+//!
+//! ```text
+//!   defaults  <  file  <  GATEHOUSE_… variables  <  flags          (later ones win)
+//! ```
+
+mod check;
+mod error;
+mod raw;
+mod source;
+mod typed;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::thread;
+
+use common::limits;
+use gate::{Limits, ListenOptions, Overflow, Rate, TcpFraming};
+
+pub use error::{ConfigError, Excerpt};
+pub use raw::{
+    Format, FramingName, Level, OverflowPolicy, Protocol, RawConfig, RawLimitedRate, RawLimits,
+    RawListener, RawLog, RawRate, RawShutdown, Typed,
+};
+pub use source::{Setting, Sources};
+pub use value::{Address, Auto, Cap, Number, Scalar, Seconds, Size};
+
+/// Largest message of the native protocol, whose bodies are 16 KiB at most.
+pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+/// What a person types never comes near it; a client that does is broken or means harm.
+pub const MESSAGE_RATE: Rate = Rate {
+    per_second: 50,
+    burst: 200,
+};
+/// Seconds until everything has ended.
+pub const SHUTDOWN_SECONDS: u32 = 10;
+
+const _: () = assert!(MESSAGE_BYTES_MAX < limits::OUTBOX_BYTES_MAX);
+
+/// What a node is made of: complete and checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Reactor threads; at least 1.
+    pub reactors: usize,
+    /// Worker threads; at least 1.
+    pub workers: usize,
+    /// A descriptor table for each reactor.
+    pub private_fd_tables: bool,
+    /// Connections of all listeners together; `usize::MAX` for no cap.
+    pub connections_max: usize,
+    /// Events that may wait for one worker; at least 1.
+    pub mailbox_events_max: usize,
+    /// What is logged.
+    pub log_level: Level,
+    /// How a line of the log looks.
+    pub log_format: Format,
+    /// Seconds that a stop may take; at least 1.
+    pub shutdown_seconds: u32,
+    /// Limits of listeners that have none of their own.
+    pub limits: Limits,
+    /// At least one; names and addresses are unique.
+    pub listeners: Vec<ListenerConfig>,
+}
+
+/// One listener.
+#[derive(Clone, Debug)]
+pub struct ListenerConfig {
+    /// Name in logs and errors.
+    pub name: String,
+    /// Where it listens; port 0 lets the kernel choose.
+    pub addr: SocketAddr,
+    /// What is spoken there.
+    pub speech: Speech,
+    /// Limits of its connections.
+    pub limits: Limits,
+    /// Options of its socket.
+    pub options: ListenOptions,
+}
+
+/// What a listener speaks from the first byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speech {
+    /// HTTP/1.1 and WebSocket.
+    WebSocket {
+        /// Whether the chat page is served.
+        page: bool,
+    },
+    /// A TCP framing.
+    Tcp(TcpFraming),
+}
+
+impl Config {
+    /// Reads the file, if there is one, then variables and flags over it, and checks the whole.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn load(
+        file: Option<&Path>,
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
+        flags: Vec<Setting>,
+    ) -> Result<Self, ConfigError> {
+        let mut settings = Setting::from_environment(variables)?;
+        settings.extend(flags);
+        Self::from_sources(&Sources::read(file, settings)?)
+    }
+
+    /// Checks what was typed, and fills in the defaults.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn from_sources(sources: &Sources) -> Result<Self, ConfigError> {
+        check::check(sources, sources.typed()?)
+    }
+
+    /// Seconds of silence after which a client of any listener is asked for a sign of life, the
+    /// shortest of all; `None` if none ever is.
+    #[must_use]
+    pub fn heartbeat_seconds(&self) -> Option<u32> {
+        self.listeners
+            .iter()
+            .map(|listener| listener.limits.idle_seconds)
+            .filter(|seconds| *seconds > 0)
+            .min()
+    }
+}
+
+impl fmt::Display for Config {
+    /// As a file in which every key is set, and which reads back as this configuration.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&toml::to_string(&self.to_typed()).map_err(|_| fmt::Error)?)
+    }
+}
+
+/// Reactor threads if nothing is said: one per core, and half of the cores where there are more
+/// than 4, which leaves the others to the workers.
+#[must_use]
+pub fn reactors_default() -> usize {
+    let cores = workers_default();
+    if cores > 4 { cores / 2 } else { cores }
+}
+
+/// Worker threads if nothing is said: one per core.
+#[must_use]
+pub fn workers_default() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Limits of a listener for which nothing is said.
+fn limits_default() -> Limits {
+    Limits {
+        connections_max: usize::MAX,
+        connections_per_address_max: usize::MAX,
+        message_bytes_max: MESSAGE_BYTES_MAX,
+        body_bytes_max: limits::BODY_BYTES_MAX,
+        message_rate: Some(MESSAGE_RATE),
+        outbox_bytes_max: limits::OUTBOX_BYTES_MAX,
+        overflow: Overflow::Close,
+        handshake_seconds: limits::HANDSHAKE_SECONDS,
+        frame_seconds: limits::FRAME_SECONDS,
+        auth_seconds: limits::AUTH_SECONDS,
+        idle_seconds: limits::IDLE_SECONDS,
+        close_seconds: limits::CLOSE_SECONDS,
+    }
+}

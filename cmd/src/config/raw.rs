@@ -1,0 +1,263 @@
+//! What was typed: every key may be missing, and each value knows where it stands.
+
+use std::fmt;
+
+use serde::de::{Deserializer, Error, MapAccess, Visitor, value::MapAccessDeserializer};
+use serde::{Deserialize, Serialize, Serializer};
+use toml::Spanned;
+
+use super::value::{Address, Auto, Cap, Number, Seconds, Size};
+
+/// A value that may be missing, with the place where it was typed.
+pub type Typed<T> = Option<Spanned<T>>;
+
+/// The whole configuration.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawConfig {
+    /// Address of the first WebSocket listener, in place of its own.
+    pub listen: Typed<Address>,
+    /// Address of the first TCP listener, in place of its own.
+    pub tcp: Typed<Address>,
+    /// Reactor threads.
+    pub reactors: Typed<Auto<Number>>,
+    /// Worker threads.
+    pub workers: Typed<Auto<Number>>,
+    /// A descriptor table for each reactor.
+    pub private_fd_tables: Typed<bool>,
+    /// Connections of all listeners together.
+    pub connections: Typed<Cap>,
+    /// Events that may wait for one worker.
+    pub mailbox_events: Typed<Number>,
+    /// The log.
+    pub log: RawLog,
+    /// The end.
+    pub shutdown: RawShutdown,
+    /// Limits of every listener that has none of its own.
+    pub limits: RawLimits,
+    /// Listeners.
+    pub listener: Vec<Spanned<RawListener>>,
+}
+
+/// `[log]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a section: [log]")]
+pub struct RawLog {
+    /// What is logged.
+    pub level: Typed<Level>,
+    /// How a line looks.
+    pub format: Typed<Format>,
+}
+
+/// `[shutdown]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a section: [shutdown]")]
+pub struct RawShutdown {
+    /// Time until everything has ended.
+    pub deadline: Typed<Seconds>,
+}
+
+/// `[limits]` and `[listener.limits]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(
+    default,
+    deny_unknown_fields,
+    expecting = "a section of limits: [limits] or [listener.limits]"
+)]
+pub struct RawLimits {
+    /// Connections at once.
+    pub connections: Typed<Cap>,
+    /// Connections at once from one address.
+    pub connections_per_address: Typed<Cap>,
+    /// Bytes of a WebSocket message.
+    pub message_bytes: Typed<Size>,
+    /// Bytes of an HTTP request body.
+    pub body_bytes: Typed<Size>,
+    /// Messages per session.
+    pub message_rate: Typed<RawRate>,
+    /// Bytes that may wait to be written to one connection.
+    pub outbox_bytes: Typed<Size>,
+    /// What happens beyond that.
+    pub overflow: Typed<OverflowPolicy>,
+    /// Time until the upgrade, or the first complete frame.
+    pub handshake: Typed<Seconds>,
+    /// Time from the first byte of a frame to its last.
+    pub frame: Typed<Seconds>,
+    /// Time until a login.
+    pub auth: Typed<Seconds>,
+    /// Time without a sign of life.
+    pub idle: Typed<Seconds>,
+    /// Time that a close may take.
+    pub close: Typed<Seconds>,
+}
+
+/// `[[listener]]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a listener: [[listener]]")]
+pub struct RawListener {
+    /// Name in logs and errors.
+    pub name: Typed<String>,
+    /// Address.
+    pub listen: Typed<Address>,
+    /// What is spoken from the first byte.
+    pub framing: Typed<FramingName>,
+    /// What the messages mean.
+    pub protocol: Typed<Protocol>,
+    /// Smallest payload of a TCP framing.
+    pub min_frame: Typed<Size>,
+    /// Largest payload of a TCP framing.
+    pub max_frame: Typed<Size>,
+    /// Whether a WebSocket listener serves the chat page.
+    pub page: Typed<bool>,
+    /// Connections that may wait to be accepted.
+    pub backlog: Typed<Number>,
+    /// Kernel's receive buffer of a connection.
+    pub receive_buffer: Typed<Auto<Size>>,
+    /// Kernel's send buffer of a connection.
+    pub send_buffer: Typed<Auto<Size>>,
+    /// Limits of its own.
+    pub limits: RawLimits,
+}
+
+/// What is logged: this and everything more urgent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Level {
+    Off,
+    Error,
+    Warn,
+    Info,
+    Debug,
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The framings by the names that they have everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum FramingName {
+    WebSocket,
+    Len1,
+    Len2be,
+    Len2le,
+    Len4be,
+    Len4le,
+    Ndjson,
+}
+
+impl FramingName {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::WebSocket,
+        Self::Len1,
+        Self::Len2be,
+        Self::Len2le,
+        Self::Len4be,
+        Self::Len4le,
+        Self::Ndjson,
+    ];
+
+    /// The name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::WebSocket => "websocket",
+            Self::Len1 => "len1",
+            Self::Len2be => "len2be",
+            Self::Len2le => "len2le",
+            Self::Len4be => "len4be",
+            Self::Len4le => "len4le",
+            Self::Ndjson => "ndjson",
+        }
+    }
+
+    /// The framing of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|framing| framing.as_str() == name)
+    }
+}
+
+/// What messages mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// The protocol of docs/protocol.md.
+    Native,
+}
+
+/// What happens to a message for which an outbox has no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OverflowPolicy {
+    /// The connection is closed.
+    Close,
+    /// The message is dropped.
+    DropNewest,
+}
+
+/// A rate of messages: `{ per_second = 50, burst = 200 }`, or `"unlimited"`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RawRate {
+    /// Without a limit.
+    Unlimited,
+    /// With one.
+    Limited(RawLimitedRate),
+}
+
+/// Parts of a rate.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawLimitedRate {
+    /// Messages per second in the long run.
+    pub per_second: Typed<Number>,
+    /// Messages that may come at once after a pause.
+    pub burst: Typed<Number>,
+}
+
+impl Serialize for RawRate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Unlimited => serializer.serialize_str("unlimited"),
+            Self::Limited(rate) => rate.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for RawRate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct RateVisitor;
+        impl<'de> Visitor<'de> for RateVisitor {
+            type Value = RawRate;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("{ per_second = 50, burst = 200 } or \"unlimited\"")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<RawRate, E> {
+                if text == "unlimited" {
+                    return Ok(RawRate::Unlimited);
+                }
+                Err(E::invalid_value(serde::de::Unexpected::Str(text), &self))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawRate, A::Error> {
+                // Straight from the map, so that the parts keep their places.
+                RawLimitedRate::deserialize(MapAccessDeserializer::new(map)).map(RawRate::Limited)
+            }
+        }
+        deserializer.deserialize_any(RateVisitor)
+    }
+}

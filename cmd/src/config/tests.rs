@@ -1,0 +1,301 @@
+//! The configuration as a whole: defaults, relations between values, and the documents about it.
+
+use std::collections::BTreeSet;
+
+use super::*;
+
+const FILE: &str = include_str!("../../gatehouse.toml");
+const DOCUMENT: &str = include_str!("../../../docs/configuration.md");
+
+fn read(text: &str) -> Config {
+    read_with(text, &[]).unwrap()
+}
+
+fn read_with(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let variables = variables
+        .iter()
+        .map(|(name, value)| (name.into(), value.into()));
+    let settings = Setting::from_environment(variables)?;
+    Config::from_sources(&Sources::of_text("a.toml", text, settings))
+}
+
+fn refusal(text: &str) -> String {
+    read_with(text, &[]).unwrap_err().to_string()
+}
+
+fn assert_same(a: &Config, b: &Config, what: &str) {
+    assert_eq!(a.to_string(), b.to_string(), "{what}");
+}
+
+/// `gatehouse.toml` with every commented key in force, by lines.
+fn uncommented() -> Vec<&'static str> {
+    FILE.lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(key) if key.starts_with(|c: char| c != ' ') => key,
+            _ => line,
+        })
+        .collect()
+}
+
+#[test]
+fn without_a_file_there_are_two_listeners_on_this_host() {
+    let config = read("");
+    let of = |listener: &ListenerConfig| (listener.name.clone(), listener.addr.to_string());
+    let listeners: Vec<_> = config.listeners.iter().map(of).collect();
+    assert_eq!(
+        listeners,
+        [("web", "127.0.0.1:8080"), ("tcp", "127.0.0.1:8081")]
+            .map(|(name, addr)| (name.to_owned(), addr.to_owned()))
+    );
+    assert_eq!(config.listeners[0].speech, Speech::WebSocket { page: true });
+    assert_eq!(
+        config.listeners[1].speech,
+        Speech::Tcp(TcpFraming::named("len4be").unwrap())
+    );
+    assert_eq!(config.heartbeat_seconds(), Some(60));
+}
+
+#[test]
+fn the_commented_defaults_of_the_file_are_the_defaults() {
+    let default = read("");
+    assert_same(&read(FILE), &default, "the file as it is");
+    let lines = uncommented();
+    assert_same(
+        &read(&lines.join("\n")),
+        &default,
+        "the file with every key in force",
+    );
+    // If a key's line can go without a change, it said what is so without it.
+    for (gone, line) in lines.iter().enumerate() {
+        let key = line.split_once(" = ").map(|(key, _)| key);
+        let in_listener = lines[..gone].contains(&"[[listener]]");
+        match key {
+            Some("name" | "listen" | "framing") if in_listener => {}
+            Some(key) if !line.starts_with('#') => {
+                let without: Vec<_> = lines
+                    .iter()
+                    .enumerate()
+                    .filter(|(at, _)| *at != gone)
+                    .map(|l| *l.1)
+                    .collect();
+                assert_same(&read(&without.join("\n")), &default, key);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Keys with their sections, those of all listeners together.
+fn keys(table: &toml::Table, section: &str, found: &mut BTreeSet<String>) {
+    for (key, value) in table {
+        let path = format!("{section}{key}");
+        match value {
+            toml::Value::Table(inner) if path != "limits.message_rate" => {
+                keys(inner, &format!("{path}."), found);
+            }
+            toml::Value::Array(listeners) => {
+                for listener in listeners.iter().filter_map(toml::Value::as_table) {
+                    keys(listener, &format!("{path}."), found);
+                }
+            }
+            _ => {
+                found.insert(path);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_file_has_every_key() {
+    let of = |text: &str| {
+        let mut found = BTreeSet::new();
+        keys(&text.parse().unwrap(), "", &mut found);
+        // Those of [listener.limits] are those of [limits].
+        found.retain(|key| !key.starts_with("listener.limits."));
+        found
+    };
+    let mut all = of(&read("").to_string());
+    all.extend(["listen".to_owned(), "tcp".to_owned()]);
+    assert_eq!(of(&uncommented().join("\n")), all);
+}
+
+#[test]
+fn the_document_has_every_key_with_its_default() {
+    for line in uncommented() {
+        let Some((key, value)) = line.split_once(" = ") else {
+            continue;
+        };
+        if line.starts_with('#') || matches!(key, "name" | "listen" | "framing" | "tcp") {
+            continue;
+        }
+        let (key, value) = (format!("| `{key}` |"), format!("| `{value}` |"));
+        let said = DOCUMENT
+            .lines()
+            .any(|line| line.contains(&key) && line.contains(&value));
+        assert!(
+            said,
+            "docs/configuration.md has no line with {key} and {value}"
+        );
+    }
+}
+
+#[test]
+fn what_a_configuration_means_reads_back() {
+    let text = "
+        reactors = 3
+        connections = 5000
+        [limits]
+        message_rate = \"unlimited\"
+        overflow = \"drop-newest\"
+        [[listener]]
+        listen = \"[::1]:9000\"
+        page = false
+        send_buffer = \"16KiB\"
+        limits = { idle = \"0s\", message_rate = { burst = 7 } }
+        [[listener]]
+        listen = \"127.0.0.1:0\"
+        framing = \"ndjson\"
+        max_frame = \"2KiB\"
+    ";
+    let config = read(text);
+    assert_same(&read(&config.to_string()), &config, "read back");
+    assert_eq!(config.listeners[0].limits.message_rate.unwrap().burst, 7);
+    assert_eq!(config.listeners[1].limits.message_rate, None);
+    assert_eq!(config.listeners[0].name, "websocket");
+    assert_eq!(config.heartbeat_seconds(), Some(60));
+}
+
+#[test]
+fn addresses_can_be_set_without_naming_a_listener() {
+    let variables = [
+        ("GATEHOUSE_LISTEN", "127.0.0.1:1"),
+        ("GATEHOUSE_TCP", "127.0.0.1:2"),
+    ];
+    let addrs = |text: &str| {
+        let config = read_with(text, &variables).unwrap();
+        config
+            .listeners
+            .iter()
+            .map(|l| (l.name.clone(), l.addr.port()))
+            .collect::<Vec<_>>()
+    };
+    let pairs = |pairs: &[(&str, u16)]| {
+        pairs
+            .iter()
+            .map(|(name, port)| ((*name).to_owned(), *port))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(addrs(""), pairs(&[("web", 1), ("tcp", 2)]));
+    let lines = "[[listener]]\nname = \"x\"\nlisten = \"127.0.0.1:9\"\nframing = \"ndjson\"\n";
+    assert_eq!(addrs(lines), pairs(&[("x", 2), ("web", 1)]));
+}
+
+#[test]
+fn values_that_do_not_stand_together_are_refused_where_they_stand() {
+    let listener = |rest: &str| format!("[[listener]]\nlisten = \"127.0.0.1:1\"\n{rest}\n");
+    let len2 = |rest: &str| listener(&format!("framing = \"len2be\"\n{rest}"));
+    for (text, expected) in [
+        (
+            "reactors = 0".to_owned(),
+            "a.toml:1:12: 0 is outside 1 to 1024",
+        ),
+        (
+            "connections = 0".to_owned(),
+            "a.toml:1:15: 0 would let nobody in",
+        ),
+        (
+            "reactors = -1".to_owned(),
+            "a.toml:1:12: invalid value: integer `-1`",
+        ),
+        (
+            "limits = 5".to_owned(),
+            "a.toml:1:10: invalid type: integer `5`, expected a section",
+        ),
+        (
+            "[limits]\nclose = \"0s\"".to_owned(),
+            "a.toml:2:9: less than 1s",
+        ),
+        (
+            "[limits]\nmessage_bytes = 0".to_owned(),
+            "a.toml:2:17: 0 bytes",
+        ),
+        (
+            "[limits]\noutbox_bytes = \"64KiB\"".to_owned(),
+            "a.toml:2:16: outbox_bytes (64KiB) has",
+        ),
+        (
+            "[limits]\nmessage_bytes = \"1MiB\"".to_owned(),
+            "a.toml:2:17: outbox_bytes (1MiB) has",
+        ),
+        (
+            "[limits]\nmessage_rate = { burst = 0 }".to_owned(),
+            "a.toml:2:26: 0 is outside",
+        ),
+        (
+            "[limits]\nmessage_rate = 5".to_owned(),
+            "a.toml:2:16: invalid type: integer `5`, exp",
+        ),
+        (
+            "[limits]\nconnections = 5\nconnections_per_address = 6".to_owned(),
+            "a.toml:3:27: connections_per_address (6) is above connections (5)",
+        ),
+        (
+            "[[listener]]\nname = \"x\"".to_owned(),
+            "a.toml:1:1: a listener needs `listen",
+        ),
+        (
+            listener("max_frame = 5"),
+            "a.toml:3:13: max_frame is for TCP framings",
+        ),
+        (
+            listener("name = \" \""),
+            "a.toml:3:8: a listener's name is not empty",
+        ),
+        (
+            len2("page = true"),
+            "a.toml:4:8: len2be cannot serve a page",
+        ),
+        (
+            len2("max_frame = \"64KiB\""),
+            "a.toml:4:13: min_frame, max_frame of len2be: maximum",
+        ),
+        (
+            len2("min_frame = 9\nmax_frame = 8"),
+            "a.toml:5:13: min_frame, max_frame of len2be: min",
+        ),
+        (
+            len2("limits.message_bytes = 8"),
+            "a.toml:4:24: message_bytes is for websocket",
+        ),
+        (
+            len2("limits.outbox_bytes = 8"),
+            "a.toml:4:23: outbox_bytes (8B) has no room",
+        ),
+        (
+            listener("") + &len2("name = \"x\""),
+            "a.toml:5:10: listeners `websocket` (127.0.0.1:1) and `x` (127.0.0.1:1) want the same \
+             address; the other is at a.toml:2:10",
+        ),
+        (
+            listener("name = \"x\"") + "[[listener]]\nlisten = \"127.0.0.1:2\"\nname = \"x\"",
+            "a.toml:6:8: two listeners are called `x`; the other is at a.toml:3:8",
+        ),
+        (
+            "listen = \"0.0.0.0:8081\"".to_owned(),
+            "a.toml:1:10: listeners `web`",
+        ),
+    ] {
+        let refused = refusal(&text);
+        assert!(refused.starts_with(expected), "{text}\n{refused}");
+    }
+}
+
+#[test]
+fn listeners_on_ports_that_the_kernel_chooses_do_not_clash() {
+    assert_eq!(
+        read("listen = \"127.0.0.1:0\"\ntcp = \"127.0.0.1:0\"")
+            .listeners
+            .len(),
+        2
+    );
+}

@@ -1,0 +1,97 @@
+//! The way back: the file that means a configuration, with every key set.
+
+use gate::{Limits, Overflow, Rate};
+use toml::Spanned;
+
+use super::raw::{
+    FramingName, OverflowPolicy, Protocol, RawConfig, RawLimitedRate, RawLimits, RawListener,
+    RawLog, RawRate, RawShutdown, Typed,
+};
+use super::value::{Address, Auto, Cap, Number, Seconds, Size};
+use super::{Config, ListenerConfig, Speech};
+
+fn typed<T>(value: T) -> Typed<T> {
+    Some(Spanned::new(0..0, value))
+}
+
+impl Config {
+    /// The file that means this configuration, with every key set, except `listen` and `tcp`,
+    /// which stand in the listeners.
+    #[must_use]
+    pub fn to_typed(&self) -> RawConfig {
+        let listeners = self.listeners.iter();
+        RawConfig {
+            listen: None,
+            tcp: None,
+            reactors: typed(Auto::Is(Number(self.reactors))),
+            workers: typed(Auto::Is(Number(self.workers))),
+            private_fd_tables: typed(self.private_fd_tables),
+            connections: typed(Cap::of(self.connections_max)),
+            mailbox_events: typed(Number(self.mailbox_events_max)),
+            log: RawLog {
+                level: typed(self.log_level),
+                format: typed(self.log_format),
+            },
+            shutdown: RawShutdown {
+                deadline: typed(Seconds(self.shutdown_seconds)),
+            },
+            limits: limits_to_typed(&self.limits),
+            listener: listeners
+                .map(|l| Spanned::new(0..0, listener_to_typed(l)))
+                .collect(),
+        }
+    }
+}
+
+fn listener_to_typed(listener: &ListenerConfig) -> RawListener {
+    let mut limits = limits_to_typed(&listener.limits);
+    let mut raw = RawListener {
+        name: typed(listener.name.clone()),
+        listen: typed(Address(listener.addr)),
+        framing: typed(FramingName::WebSocket),
+        protocol: typed(Protocol::Native),
+        backlog: typed(Number(listener.options.backlog as usize)),
+        receive_buffer: typed(Auto::of(listener.options.receive_buffer_bytes.map(Size))),
+        send_buffer: typed(Auto::of(listener.options.send_buffer_bytes.map(Size))),
+        ..RawListener::default()
+    };
+    match listener.speech {
+        Speech::WebSocket { page } => raw.page = typed(page),
+        Speech::Tcp(framing) => {
+            raw.framing = FramingName::named(framing.name()).and_then(typed);
+            raw.min_frame = typed(Size(framing.frame_bytes_min() as usize));
+            raw.max_frame = typed(Size(framing.frame_bytes_max() as usize));
+            // Keys of websocket listeners.
+            limits.message_bytes = None;
+            limits.body_bytes = None;
+        }
+    }
+    raw.limits = limits;
+    raw
+}
+
+fn limits_to_typed(limits: &Limits) -> RawLimits {
+    let rate = |Rate { per_second, burst }| {
+        RawRate::Limited(RawLimitedRate {
+            per_second: typed(Number(per_second as usize)),
+            burst: typed(Number(burst as usize)),
+        })
+    };
+    RawLimits {
+        connections: typed(Cap::of(limits.connections_max)),
+        connections_per_address: typed(Cap::of(limits.connections_per_address_max)),
+        message_bytes: typed(Size(limits.message_bytes_max)),
+        body_bytes: typed(Size(limits.body_bytes_max)),
+        message_rate: typed(limits.message_rate.map_or(RawRate::Unlimited, rate)),
+        outbox_bytes: typed(Size(limits.outbox_bytes_max)),
+        overflow: typed(match limits.overflow {
+            Overflow::Close => OverflowPolicy::Close,
+            Overflow::DropNewest => OverflowPolicy::DropNewest,
+        }),
+        handshake: typed(Seconds(limits.handshake_seconds)),
+        frame: typed(Seconds(limits.frame_seconds)),
+        auth: typed(Seconds(limits.auth_seconds)),
+        idle: typed(Seconds(limits.idle_seconds)),
+        close: typed(Seconds(limits.close_seconds)),
+    }
+}

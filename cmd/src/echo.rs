@@ -1,0 +1,114 @@
+//! An echo server on the framework, for conformance runs and load tests.
+
+use std::net::SocketAddr;
+
+use gate::{Builder, Context, Envelope, Limits, Listener, Message, Module, Placement, TcpFraming};
+use network::codec::tcp::Prefix;
+
+use crate::node::{Listening, Node, StartError, raise_descriptor_limit};
+
+/// Messages that an outbox holds at least, each of the largest size.
+const OUTBOX_MESSAGES: usize = 4;
+/// Least bytes of an outbox.
+const OUTBOX_BYTES_MIN: usize = 64 * 1024 * 1024;
+
+/// What an echo server is made of.
+#[derive(Clone, Debug)]
+pub struct EchoConfig {
+    /// Address of the WebSocket listener, which takes every path.
+    pub listen: SocketAddr,
+    /// Address and framing of the TCP listener, if there is to be one.
+    pub tcp: Option<(SocketAddr, TcpFraming)>,
+    /// Where the echo runs.
+    pub placement: Placement,
+    /// Reactor threads; 0 for the default.
+    pub reactors: usize,
+    /// Worker threads; 0 for the default.
+    pub workers: usize,
+    /// Bytes of the largest message.
+    pub message_bytes_max: usize,
+}
+
+/// The framing of this name, taking payloads up to `bytes_max` or up to what its length can count.
+#[must_use]
+pub fn framing(name: &str, bytes_max: usize) -> Option<TcpFraming> {
+    let framing = TcpFraming::named(name)?;
+    let countable = match framing {
+        TcpFraming::Length(config) => match config.prefix() {
+            Prefix::One => u8::MAX.into(),
+            Prefix::Two => u16::MAX.into(),
+            Prefix::Four => u32::MAX,
+        },
+        TcpFraming::Line(_) => u32::MAX,
+    };
+    let bytes_max = u32::try_from(bytes_max).unwrap_or(u32::MAX).min(countable);
+    framing.with_frame_bytes(1, bytes_max).ok()
+}
+
+/// Sends every message back as it came.
+struct Echo {
+    placement: Placement,
+}
+
+impl Module for Echo {
+    fn on_message(&mut self, context: &mut Context<'_>, envelope: Envelope<'_>) {
+        let (session, kind) = (envelope.session, envelope.kind);
+        match self.placement {
+            Placement::Reactor => context.send(session, kind, envelope.payload()),
+            // The bytes are the worker's own already; sending them on saves a copy.
+            Placement::Worker => {
+                context.send_message(
+                    session,
+                    Message {
+                        kind,
+                        payload: envelope.into_bytes(),
+                    },
+                );
+            }
+        }
+    }
+}
+
+/// Starts an echo server; when this returns, its listeners accept.
+///
+/// # Errors
+/// [`StartError`]; then nothing is left running.
+pub fn start(config: &EchoConfig) -> Result<Node, StartError> {
+    raise_descriptor_limit();
+    let placement = config.placement;
+    let mut builder = Builder::new()
+        .reactors(config.reactors)
+        .workers(config.workers);
+    let echo = builder.module(placement, move |_| Echo { placement });
+    let limits = Limits {
+        message_bytes_max: config.message_bytes_max,
+        outbox_bytes_max: config
+            .message_bytes_max
+            .saturating_mul(OUTBOX_MESSAGES)
+            .max(OUTBOX_BYTES_MIN),
+        ..Limits::default()
+    };
+    let http = Listener::http(config.listen).websocket("*", echo);
+    builder.listen(http.limits(limits.clone()));
+    let mut names = vec![(config.listen, "websocket")];
+    if let Some((addr, framing)) = config.tcp {
+        builder.listen(Listener::tcp(addr, framing, echo).limits(limits));
+        names.push((addr, framing.name()));
+    }
+    let running = builder
+        .start()
+        .map_err(|error| StartError::new(error, &names))?;
+    let listeners = names
+        .iter()
+        .zip(running.addrs())
+        .map(|((_, framing), addr)| Listening {
+            name: (*framing).to_owned(),
+            addr: *addr,
+            scheme: if *framing == "websocket" { "ws" } else { "tcp" },
+            path: "",
+            framing,
+            page: false,
+        });
+    let listeners = listeners.collect();
+    Ok(Node::around(running, listeners))
+}

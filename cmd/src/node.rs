@@ -1,0 +1,337 @@
+//! From a configuration to a running gate, and to its end.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use gate::{
+    Builder, GateError, Listener, ModuleId, Placement, ReactorConfig, Response, RunningGate,
+    TcpFraming,
+};
+use module::adapter::native::Native;
+use module::{Im, ImConfig, web};
+
+use crate::config::{Config, ListenerConfig, Speech};
+
+/// What the program calls itself to clients.
+const SERVER: &str = concat!("gatehouse/", env!("CARGO_PKG_VERSION"));
+/// Path of the native protocol on WebSocket listeners.
+const IM_PATH: &str = "/im";
+/// Sent before the close when a line is too long to be read: the error of docs/protocol.md.
+const LINE_TOO_LONG: &str =
+    "{\"id\":null,\"error\":{\"code\":\"bad_request\",\"message\":\"line too long\"}}\n";
+/// Seconds beyond the deadline that threads get to end in, before they are left behind.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// A running gate, and what to say about it.
+#[derive(Debug)]
+pub struct Node {
+    running: RunningGate,
+    listeners: Vec<Listening>,
+}
+
+/// Where a node listens, as a client would write it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listening {
+    /// Name of the listener.
+    pub name: String,
+    /// Address with its real port.
+    pub addr: SocketAddr,
+    /// `ws` or `tcp`.
+    pub scheme: &'static str,
+    /// Path of the WebSocket; empty on TCP.
+    pub path: &'static str,
+    /// Name of the framing.
+    pub framing: &'static str,
+    /// Whether the chat page is there.
+    pub page: bool,
+}
+
+impl Listening {
+    /// Where a browser on this host finds the chat page.
+    #[must_use]
+    pub fn page_url(&self) -> Option<String> {
+        let ip = match self.addr {
+            SocketAddr::V4(v4) if v4.ip().is_unspecified() => "127.0.0.1".to_owned(),
+            SocketAddr::V4(v4) => v4.ip().to_string(),
+            SocketAddr::V6(v6) if v6.ip().is_unspecified() => "[::1]".to_owned(),
+            SocketAddr::V6(v6) => format!("[{}]", v6.ip()),
+        };
+        self.page
+            .then(|| format!("http://{ip}:{}/", self.addr.port()))
+    }
+}
+
+impl fmt::Display for Listening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}{}", self.scheme, self.addr, self.path)
+    }
+}
+
+impl Node {
+    /// Starts what `config` describes; when this returns, every listener accepts.
+    ///
+    /// # Errors
+    /// [`StartError`]; then nothing is left running.
+    pub fn start(config: &Config) -> Result<Self, StartError> {
+        // 1. Room for connections, before the first descriptor of a reactor is made.
+        raise_descriptor_limit();
+        // 2. The IM, one for all workers.
+        let im = ImConfig::default();
+        let im = Im::new(ImConfig {
+            heartbeat_seconds: config.heartbeat_seconds().unwrap_or(im.heartbeat_seconds),
+            server: SERVER.to_owned(),
+            ..im
+        });
+        // 3. Its adapter, one in each worker.
+        let reactor_config = ReactorConfig {
+            private_fd_tables: config.private_fd_tables,
+            ..Default::default()
+        };
+        let mut builder = Builder::new()
+            .reactors(config.reactors)
+            .workers(config.workers)
+            .connections_max(config.connections_max)
+            .mailbox_events_max(config.mailbox_events_max)
+            .reactor_config(reactor_config);
+        let native = builder.module(Placement::Worker, move |_| Native::new(Arc::clone(&im)));
+        // 4. Listeners, in the order of the configuration.
+        for listener in &config.listeners {
+            builder.listen(build_listener(listener, native));
+        }
+        // 5. Addresses are bound, reactors and workers started, and only then is anyone accepted.
+        let names: Vec<_> = config
+            .listeners
+            .iter()
+            .map(|l| (l.addr, l.name.as_str()))
+            .collect();
+        let running = builder
+            .start()
+            .map_err(|error| StartError::new(error, &names))?;
+        let listeners: Vec<_> = config
+            .listeners
+            .iter()
+            .zip(running.addrs())
+            .map(|(l, addr)| listening(l, *addr))
+            .collect();
+        for listener in &listeners {
+            tracing::info!(
+                name = listener.name,
+                framing = listener.framing,
+                "listening on {listener}"
+            );
+        }
+        Ok(Self { running, listeners })
+    }
+
+    /// A node around a gate that was built elsewhere.
+    pub(crate) fn around(running: RunningGate, listeners: Vec<Listening>) -> Self {
+        Self { running, listeners }
+    }
+
+    /// Where it listens, in the order of the configuration.
+    #[must_use]
+    pub fn listeners(&self) -> &[Listening] {
+        &self.listeners
+    }
+
+    /// Stops within `seconds`.
+    ///
+    /// # Errors
+    /// If threads had not ended a moment after that; they are left behind.
+    pub fn stop(self, seconds: u32) -> Result<(), StopError> {
+        let connections: u64 = self
+            .running
+            .stats()
+            .iter()
+            .map(|stats| stats.connections.get())
+            .sum();
+        tracing::info!(connections, deadline_seconds = seconds, "stopping");
+        let started = Instant::now();
+        // 1. The reactors close their listeners, so that nobody comes after those who are told.
+        // 2. Every session is closed with 1001 behind what waits in its outbox, and its module
+        //    hears of the end.
+        // 3. A reactor ends when its last connection has, or at the deadline; the workers end when
+        //    they have dealt with all that the reactors sent.
+        // All of that is the gate's; a thread waits for it here, since a module that never returns
+        // would hold up its worker forever.
+        let (ended, wait) = sync_channel(1);
+        let Self { running, .. } = self;
+        thread::Builder::new()
+            .name("stop".to_owned())
+            .spawn(move || {
+                running.stop(seconds);
+                // Nobody listens any more if this took too long.
+                let _ = ended.send(());
+            })
+            .map_err(StopError::Thread)?;
+        match wait.recv_timeout(Duration::from_secs(seconds.into()) + GRACE) {
+            Ok(()) => {
+                tracing::info!(seconds = started.elapsed().as_secs_f32(), "stopped");
+                Ok(())
+            }
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                Err(StopError::Deadline { seconds })
+            }
+        }
+    }
+}
+
+/// Raises the limit of descriptors as far as it may be raised, and logs it. A server with a low
+/// limit is still a server, so that what goes wrong is logged and no more.
+pub(crate) fn raise_descriptor_limit() {
+    match network::sys::raise_descriptor_limit() {
+        Ok(limit) => tracing::info!(limit, "descriptors per table"),
+        Err(error) => tracing::warn!(%error, "cannot raise the limit of descriptors"),
+    }
+}
+
+fn build_listener(config: &ListenerConfig, native: ModuleId) -> Listener {
+    let listener = match config.speech {
+        Speech::WebSocket { page } => {
+            let listener = Listener::http(config.addr)
+                .websocket(IM_PATH, native)
+                .page("/healthz", Response::text(200, "ok\n"));
+            let pages = if page { web::chat_pages() } else { Vec::new() };
+            pages
+                .into_iter()
+                .fold(listener, |listener, (path, page)| listener.page(path, page))
+        }
+        Speech::Tcp(framing) => {
+            let listener = Listener::tcp(config.addr, framing, native);
+            match framing {
+                TcpFraming::Line(_) => listener.farewell(LINE_TOO_LONG),
+                TcpFraming::Length(_) => listener,
+            }
+        }
+    };
+    listener
+        .named(&config.name)
+        .limits(config.limits.clone())
+        .options(config.options)
+}
+
+fn listening(config: &ListenerConfig, addr: SocketAddr) -> Listening {
+    let name = config.name.clone();
+    match config.speech {
+        Speech::WebSocket { page } => Listening {
+            name,
+            addr,
+            scheme: "ws",
+            path: IM_PATH,
+            framing: "websocket",
+            page,
+        },
+        Speech::Tcp(framing) => {
+            let framing = framing.name();
+            Listening {
+                name,
+                addr,
+                scheme: "tcp",
+                path: "",
+                framing,
+                page: false,
+            }
+        }
+    }
+}
+
+/// A node could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address could not be listened on.
+    #[error("listener `{listener}` cannot listen on {addr}: {error}\n  {}", advice(error, *addr))]
+    Listen {
+        /// Name of the listener.
+        listener: String,
+        /// The address.
+        addr: SocketAddr,
+        /// What the host answered.
+        #[source]
+        error: io::Error,
+    },
+    /// Something else.
+    #[error(transparent)]
+    Gate(GateError),
+}
+
+impl StartError {
+    /// Names the listener that an error is about.
+    pub(crate) fn new(error: GateError, listeners: &[(SocketAddr, &str)]) -> Self {
+        match error {
+            GateError::Listen { addr, error } => {
+                let listener = listeners.iter().find(|listener| listener.0 == addr);
+                let listener = listener.map_or("?", |listener| listener.1).to_owned();
+                Self::Listen {
+                    listener,
+                    addr,
+                    error,
+                }
+            }
+            error => Self::Gate(error),
+        }
+    }
+}
+
+fn advice(error: &io::Error, addr: SocketAddr) -> String {
+    let port = addr.port();
+    match error.kind() {
+        io::ErrorKind::AddrInUse => format!(
+            "another program has this port (`ss -ltnp sport = :{port}` shows which): stop it, or \
+             choose another address (`listen` of this listener, --listen, --tcp)"
+        ),
+        io::ErrorKind::PermissionDenied => format!(
+            "ports below 1024 need the right to bind them: choose a higher one than {port}, or \
+             grant CAP_NET_BIND_SERVICE"
+        ),
+        io::ErrorKind::AddrNotAvailable => format!(
+            "no interface of this host has the address {}: `ip address` shows those there are; \
+             0.0.0.0 and [::] stand for all of them",
+            addr.ip()
+        ),
+        _ => "choose another address".to_owned(),
+    }
+}
+
+/// A node has not stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum StopError {
+    /// The thread that waits could not be made.
+    #[error("cannot start the thread that stops the others: {0}")]
+    Thread(#[source] io::Error),
+    /// Threads were still running a moment after the deadline.
+    #[error("threads were still running after the deadline of {seconds} s")]
+    Deadline {
+        /// The deadline.
+        seconds: u32,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_is_where_a_browser_here_finds_it() {
+        let at = |addr: &str| Listening {
+            name: "web".to_owned(),
+            addr: addr.parse().unwrap(),
+            scheme: "ws",
+            path: IM_PATH,
+            framing: "websocket",
+            page: true,
+        };
+        assert_eq!(at("0.0.0.0:80").page_url().unwrap(), "http://127.0.0.1:80/");
+        assert_eq!(at("[::]:80").page_url().unwrap(), "http://[::1]:80/");
+        assert_eq!(at("10.1.2.3:80").page_url().unwrap(), "http://10.1.2.3:80/");
+        assert_eq!(
+            at("[fe80::1]:80").page_url().unwrap(),
+            "http://[fe80::1]:80/"
+        );
+        assert_eq!(at("10.1.2.3:80").to_string(), "ws://10.1.2.3:80/im");
+    }
+}

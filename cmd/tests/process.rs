@@ -1,0 +1,449 @@
+//! The real program: how it starts, what it says, how it ends.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+use tungstenite::protocol::frame::Frame;
+use tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
+use tungstenite::{Bytes, Message, WebSocket};
+
+/// Longer than anything here takes; a test that waits so long has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn gatehouse() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gatehouse"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("GATEHOUSE_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// A server on ports that the kernel chose.
+fn serve() -> Command {
+    let mut command = gatehouse();
+    command.args(["serve", "--listen", "127.0.0.1:0", "--tcp", "127.0.0.1:0"]);
+    command
+}
+
+/// What a program that ended by itself has said.
+fn output(command: &mut Command) -> (Option<i32>, String, String) {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+/// A running program; it is killed when a test fails.
+struct Running {
+    child: Child,
+    stdout: Receiver<String>,
+    stderr: Receiver<String>,
+}
+
+impl Running {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = lines(child.stdout.take().unwrap());
+        let stderr = lines(child.stderr.take().unwrap());
+        Self {
+            child,
+            stdout,
+            stderr,
+        }
+    }
+
+    /// Reads stdout until there is an address behind `scheme`.
+    fn addr(&self, scheme: &str) -> SocketAddr {
+        loop {
+            let line = self.stdout.recv_timeout(PATIENCE).expect("an address");
+            let Some((_, rest)) = line.split_once(&format!("{scheme}://")) else {
+                continue;
+            };
+            let end = rest.find(['/', ' ']).unwrap_or(rest.len());
+            return rest[..end].parse().unwrap();
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
+    }
+
+    /// Waits for the end: its status, and what was left of stderr.
+    fn end(mut self) -> (ExitStatus, String) {
+        // The end of stderr is the end of the program.
+        let mut stderr = String::new();
+        loop {
+            match self.stderr.recv_timeout(PATIENCE) {
+                Ok(line) => stderr += &(line + "\n"),
+                Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => break,
+                Err(error) => panic!("it has not ended: {error}\n{stderr}"),
+            }
+        }
+        (self.child.wait().unwrap(), stderr)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It has ended already unless a test has failed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+fn connect(addr: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(addr).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+fn websocket(addr: SocketAddr, path: &str) -> WebSocket<TcpStream> {
+    tungstenite::client(format!("ws://{addr}{path}"), connect(addr))
+        .unwrap()
+        .0
+}
+
+/// Status line, head and body of the answer to a GET.
+fn get(addr: SocketAddr, path: &str) -> String {
+    let mut stream = connect(addr);
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+fn config_file(text: &str) -> (TempDir, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("gatehouse.toml");
+    fs::write(&file, text).unwrap();
+    let name = file.to_str().unwrap().to_owned();
+    (dir, name)
+}
+
+#[test]
+fn it_starts_without_a_configuration_and_says_where() {
+    let running = Running::start(&mut serve());
+    let web = running.addr("ws");
+    let tcp = running.addr("tcp");
+    assert_eq!(
+        running.addr("http"),
+        web,
+        "the chat page is on the websocket listener"
+    );
+    assert!(get(web, "/healthz").ends_with("\r\n\r\nok\n"));
+    let page = get(web, "/").to_lowercase();
+    assert!(
+        page.starts_with("http/1.1 200") && page.contains("text/html"),
+        "{page}"
+    );
+    assert!(get(web, "/im").starts_with("HTTP/1.1 426"));
+    websocket(web, "/im");
+    connect(tcp);
+    running.signal(Signal::SIGTERM);
+    let (status, stderr) = running.end();
+    assert_eq!(status.code(), Some(0), "{stderr}");
+    assert!(stderr.contains("descriptors per table"), "{stderr}");
+}
+
+#[test]
+fn a_bad_file_is_refused_with_its_place() {
+    let (_dir, file) = config_file("reactors = 1\n\n[[listner]]\nname = \"web\"\n");
+    for command in [
+        vec!["serve", "--config", &file],
+        vec!["check-config", &file],
+    ] {
+        let (code, stdout, stderr) = output(gatehouse().args(command));
+        assert_eq!((code, stdout.as_str()), (Some(1), ""));
+        let expected = format!("{file}:3:3: unknown key `listner`, did you mean `listener`?");
+        assert!(stderr.contains(&expected), "{stderr}");
+    }
+    let (code, _, stderr) = output(gatehouse().args(["serve", "--config", "/nowhere.toml"]));
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("cannot read /nowhere.toml"), "{stderr}");
+}
+
+#[test]
+fn a_wrong_variable_or_flag_is_named() {
+    let (code, _, stderr) = output(serve().env("GATEHOUSE_LIMITS__IDLE", "60"));
+    assert_eq!(code, Some(1));
+    assert!(
+        stderr.contains("GATEHOUSE_LIMITS__IDLE: a time needs its unit"),
+        "{stderr}"
+    );
+    let (code, _, stderr) = output(serve().args(["--reactors", "0"]));
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("--reactors: 0 is outside"), "{stderr}");
+    let (code, _, stderr) = output(gatehouse().args(["serve", "--listen", "here"]));
+    assert_eq!(code, Some(2), "what clap refuses is a wrong command line");
+    assert!(stderr.contains("--listen <ADDR>"), "{stderr}");
+}
+
+#[test]
+fn variables_go_over_the_file_and_flags_over_variables() {
+    let (_dir, file) = config_file(
+        "listen = \"192.0.2.1:1\"\ntcp = \"192.0.2.1:2\"\n\
+         [limits]\nconnections = 100\n[log]\nformat = \"text\"\n",
+    );
+    let running = Running::start(
+        gatehouse()
+            .args(["serve", "--config", &file, "--listen", "127.0.0.1:0"])
+            .env("GATEHOUSE_LISTEN", "192.0.2.1:3")
+            .env("GATEHOUSE_TCP", "127.0.0.1:0")
+            .env("GATEHOUSE_LIMITS__CONNECTIONS", "1")
+            .env("GATEHOUSE_LOG__FORMAT", "json"),
+    );
+    let web = running.addr("ws");
+    let _first = websocket(web, "/im");
+    let mut refused = String::new();
+    connect(web).read_to_string(&mut refused).unwrap();
+    assert!(
+        refused.starts_with("HTTP/1.1 503"),
+        "one connection is the limit: {refused}"
+    );
+    running.signal(Signal::SIGINT);
+    let (status, stderr) = running.end();
+    assert_eq!(status.code(), Some(0), "{stderr}");
+    for line in stderr.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).expect(line);
+        assert!(
+            line["level"].is_string() && line["message"].is_string(),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn check_config_prints_what_a_file_means() {
+    let (_dir, file) = config_file("[limits]\nidle = \"2m\"\n");
+    let mut check = gatehouse();
+    let (code, stdout, stderr) = output(
+        check
+            .args(["check-config", &file])
+            .env("GATEHOUSE_WORKERS", "3"),
+    );
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    assert!(
+        stdout.contains("\nidle = \"2m\"\n") && stdout.contains("\nworkers = 3\n"),
+        "{stdout}"
+    );
+    let (_dir, file) = config_file(&stdout);
+    let (code, again, _) = output(gatehouse().args(["check-config", &file]));
+    let body = |text: &str| text.split_once("\n\n").unwrap().1.to_owned();
+    assert_eq!((code, body(&again)), (Some(0), body(&stdout)));
+}
+
+#[test]
+fn a_port_in_use_is_named_with_its_listener() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = taken.local_addr().unwrap().to_string();
+    let (code, stdout, stderr) =
+        output(gatehouse().args(["serve", "--listen", "127.0.0.1:0", "--tcp", &addr]));
+    assert_eq!((code, stdout.as_str()), (Some(1), ""));
+    assert!(
+        stderr.contains(&format!("listener `tcp` cannot listen on {addr}")),
+        "{stderr}"
+    );
+    assert!(
+        stderr.contains("ss -ltnp") && stderr.contains("--tcp"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn a_signal_tells_every_client_and_ends_with_success() {
+    for tables in ["true", "false"] {
+        let running = Running::start(serve().env("GATEHOUSE_PRIVATE_FD_TABLES", tables));
+        let web = running.addr("ws");
+        let tcp = running.addr("tcp");
+        let mut clients: Vec<_> = (0..20).map(|_| websocket(web, "/im")).collect();
+        let mut line = connect(tcp);
+        // Any answer says that it was accepted; one that waits for that is reset by the stop.
+        line.write_all(b"\x00\x00\x00\x02{}").unwrap();
+        assert!(line.read(&mut [0; 1024]).unwrap() > 0);
+        running.signal(Signal::SIGTERM);
+        for client in &mut clients {
+            let close = loop {
+                match client.read().unwrap() {
+                    Message::Close(close) => break close.unwrap(),
+                    _ => continue,
+                }
+            };
+            assert_eq!(close.code, CloseCode::Away);
+            // Sends the answer to the close, and waits for the end of the stream.
+            while client.read().is_ok() {}
+        }
+        assert_eq!(
+            line.read(&mut [0; 1024]).unwrap(),
+            0,
+            "TCP has its end of stream only"
+        );
+        drop(line);
+        let (status, stderr) = running.end();
+        assert_eq!(status.code(), Some(0), "{stderr}");
+        assert!(stderr.contains("stopped"), "{stderr}");
+    }
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGINT, 130)] {
+        let long = [
+            ("GATEHOUSE_LIMITS__CLOSE", "1h"),
+            ("GATEHOUSE_SHUTDOWN__DEADLINE", "1h"),
+        ];
+        let running = Running::start(serve().envs(long));
+        let client = websocket(running.addr("ws"), "/im");
+        running.signal(signal);
+        // The server's close frame has come; without an answer it would wait for an hour.
+        let mut first = [0];
+        while first[0] != 0x88 {
+            client.get_ref().read_exact(&mut first).unwrap();
+        }
+        running.signal(signal);
+        assert_eq!(running.end().0.code(), Some(code));
+    }
+}
+
+#[test]
+fn who_does_not_answer_is_cut_off_at_the_deadline() {
+    let short = [
+        ("GATEHOUSE_LIMITS__CLOSE", "1h"),
+        ("GATEHOUSE_SHUTDOWN__DEADLINE", "1s"),
+    ];
+    let running = Running::start(serve().envs(short));
+    let _silent = websocket(running.addr("ws"), "/im");
+    running.signal(Signal::SIGTERM);
+    let (status, stderr) = running.end();
+    assert_eq!(status.code(), Some(0), "{stderr}");
+}
+
+/// Bytes in which a part that is missing, doubled or moved shows.
+fn payload(bytes: usize) -> Bytes {
+    (0..bytes)
+        .map(|at| (at % 251) as u8)
+        .collect::<Vec<_>>()
+        .into()
+}
+
+#[test]
+fn echo_returns_text_and_binary_of_16_mib_whole_and_in_fragments() {
+    for placement in ["reactor", "worker"] {
+        let running = Running::start(gatehouse().args([
+            "echo",
+            "--listen",
+            "127.0.0.1:0",
+            "--placement",
+            placement,
+        ]));
+        let mut client = websocket(running.addr("listening ws"), "/any/path?of=all");
+        let text = Message::text("grüße");
+        client.send(text.clone()).unwrap();
+        assert_eq!(client.read().unwrap(), text);
+        let large = payload(16 << 20);
+        client.send(Message::Binary(large.clone())).unwrap();
+        assert!(
+            client.read().unwrap() == Message::Binary(large.clone()),
+            "{placement}"
+        );
+        for (index, part) in [0..1, 1..9 << 20, 9 << 20..16 << 20]
+            .into_iter()
+            .enumerate()
+        {
+            let opcode = if index == 0 {
+                Data::Binary
+            } else {
+                Data::Continue
+            };
+            let frame = Frame::message(large.slice(part), OpCode::Data(opcode), index == 2);
+            client.send(Message::Frame(frame)).unwrap();
+        }
+        assert!(
+            client.read().unwrap() == Message::Binary(large),
+            "{placement}, in fragments"
+        );
+        client.close(None).unwrap();
+        while client.read().is_ok() {}
+        running.signal(Signal::SIGTERM);
+        assert_eq!(running.end().0.code(), Some(0));
+    }
+}
+
+#[test]
+fn echo_speaks_every_tcp_framing() {
+    for (framing, bytes) in [
+        ("len1", &b"\x05hello"[..]),
+        ("len2be", b"\x00\x05hello"),
+        ("len2le", b"\x05\x00hello"),
+        ("len4be", b"\x00\x00\x00\x05hello"),
+        ("len4le", b"\x05\x00\x00\x00hello"),
+        ("ndjson", b"[\"hello\"]\n"),
+    ] {
+        let running = Running::start(gatehouse().args([
+            "echo",
+            "--listen=127.0.0.1:0",
+            "--tcp=127.0.0.1:0",
+            "--framing",
+            framing,
+        ]));
+        let mut client = connect(running.addr("listening tcp"));
+        client.write_all(bytes).unwrap();
+        let mut echoed = vec![0; bytes.len()];
+        client.read_exact(&mut echoed).unwrap();
+        assert_eq!(echoed, bytes, "{framing}");
+        drop(client);
+        running.signal(Signal::SIGTERM);
+        assert_eq!(running.end().0.code(), Some(0));
+    }
+}
+
+#[test]
+fn help_and_version_are_there() {
+    let (code, stdout, _) = output(gatehouse().arg("--version"));
+    assert_eq!(
+        (code, stdout),
+        (
+            Some(0),
+            format!("gatehouse {}\n", env!("CARGO_PKG_VERSION"))
+        )
+    );
+    for command in [&["--help"][..], &["serve", "--help"], &["echo", "--help"]] {
+        let (code, stdout, _) = output(gatehouse().args(command));
+        assert_eq!(code, Some(0));
+        assert!(stdout.contains("Usage: gatehouse"), "{stdout}");
+    }
+}
