@@ -1,0 +1,252 @@
+//! One file a scenario: its script, which runs in the load threads, and its course, which the main
+//! thread follows. What they share is here.
+
+mod broadcast;
+mod chat;
+mod churn;
+mod connect;
+mod echo;
+
+use std::time::Duration;
+
+use crate::host::{self, Cores, Processor};
+use crate::load::{Ended, Interrupt, Load, Script, Start, Wait};
+use crate::options::{Common, Options, Scenario};
+use crate::plan::Plan;
+use crate::report::Report;
+use crate::tally::Stage;
+use crate::target::{self, Target};
+use crate::units;
+
+/// Where `gatehouse serve` speaks the native protocol unless it is told otherwise.
+const NATIVE: &str = "ws://127.0.0.1:8080/im";
+/// Reasons shown per stage; the rest is in the JSON.
+const REASONS_SHOWN: usize = 8;
+
+/// Runs the scenario that was asked for.
+pub(crate) fn run(options: &Options) -> anyhow::Result<Report> {
+    let common = &options.common;
+    match &options.scenario {
+        Scenario::Connect(options) => connect::run(options, common),
+        Scenario::Echo(options) => echo::run(options, common),
+        Scenario::Churn(options) => churn::run(options, common),
+        Scenario::Broadcast(options) => broadcast::run(options, common),
+        Scenario::Chat(options) => chat::run(options, common),
+    }
+}
+
+/// What every scenario prepares.
+#[derive(Debug)]
+struct Setup<'a> {
+    common: &'a Common,
+    targets: Vec<Target>,
+    plan: Plan,
+    interrupt: Interrupt,
+    /// Payloads are text: asked for, or the framing takes nothing else.
+    text: bool,
+    message_bytes: usize,
+    outbox_bytes: usize,
+}
+
+/// What distinguishes the preparations.
+#[derive(Clone, Copy, Debug, Default)]
+struct Needs {
+    connections: u32,
+    /// Connections come and go, so that source ports wear out.
+    churn: bool,
+    native: bool,
+    text: bool,
+    message_bytes: u32,
+    /// Messages that may be under way on one connection.
+    in_flight: u32,
+}
+
+impl<'a> Setup<'a> {
+    fn new(common: &'a Common, needs: Needs) -> anyhow::Result<Self> {
+        let message_bytes = needs.message_bytes as usize;
+        let mut targets = target::resolve(common, needs.native.then_some(NATIVE))?;
+        for target in &mut targets {
+            target.fit(message_bytes)?;
+        }
+        if let Some(pid) = common.pid {
+            host::process_name(pid)?;
+        }
+        let limit = network::sys::raise_descriptor_limit()?;
+        let plan = Plan::new(common, &targets, needs.connections, needs.churn, limit)?;
+        for target in &targets {
+            target.probe(common.handshake_timeout)?;
+        }
+        Ok(Self {
+            common,
+            text: needs.native || needs.text || targets.iter().any(Target::is_lines),
+            targets,
+            plan,
+            interrupt: Interrupt::install()?,
+            message_bytes,
+            // Header and mask add up to 14 bytes to a payload.
+            outbox_bytes: (message_bytes + 14) * needs.in_flight as usize,
+        })
+    }
+
+    fn start<S: Script>(
+        &self,
+        script: impl Fn(crate::load::Place) -> S,
+    ) -> anyhow::Result<Load<S>> {
+        let start = Start {
+            common: self.common,
+            targets: &self.targets,
+            plan: self.plan.clone(),
+            message_bytes: self.message_bytes,
+            outbox_bytes: self.outbox_bytes,
+            interrupt: self.interrupt.clone(),
+        };
+        Load::start(start, script)
+    }
+
+    /// A report with its headline and the facts about the run.
+    fn report(&self, scenario: &str, what: &str) -> Report {
+        let urls: Vec<_> = self
+            .targets
+            .iter()
+            .map(|target| target.url.as_str())
+            .collect();
+        let mut report = Report::new(scenario, format!("{scenario} {}  {what}", urls.join(" ")));
+        report.fact("targets", urls);
+        report.fact("threads", self.plan.threads);
+        report.fact("sources", self.plan.sources.len().max(1));
+        report
+    }
+
+    /// Begins to watch who uses the processors.
+    fn watch(&self) -> Processor {
+        Processor::watch(self.common.pid)
+    }
+
+    /// Says who used the processors, so that one can tell which side was the busy one.
+    fn processor(&self, report: &mut Report, cores: Cores) {
+        let mut section = report.section("processor", "Processor");
+        section.show(
+            "client_cores",
+            "client",
+            format!("{:.2}", cores.client),
+            cores.client,
+        );
+        section.note("cores");
+        if let (Some(server), Some(pid)) = (cores.server, self.common.pid) {
+            section.show("server_cores", "server", format!("{server:.2}"), server);
+            let name = host::process_name(pid).unwrap_or_else(|_| "gone".to_owned());
+            section.note(&format!("cores  (pid {pid}, {name})"));
+        }
+    }
+}
+
+/// Deals so many things per second out to the threads, in turn.
+#[derive(Debug)]
+struct Pacer {
+    rate: u32,
+    threads: usize,
+    dealt: u64,
+}
+
+impl Pacer {
+    fn new(rate: u32, threads: u16) -> Self {
+        Self {
+            rate,
+            threads: threads.into(),
+            dealt: 0,
+        }
+    }
+
+    /// What has become due `elapsed` after the begin: how many for which thread.
+    fn due(&mut self, elapsed: Duration) -> impl Iterator<Item = (usize, u32)> + use<> {
+        let due = (elapsed.as_secs_f64() * f64::from(self.rate)) as u64;
+        let mut shares = vec![0; self.threads];
+        for one in self.dealt..due {
+            shares[one as usize % self.threads] += 1;
+        }
+        self.dealt = due;
+        shares.into_iter().enumerate().filter(|&(_, n)| n > 0)
+    }
+}
+
+/// Says how connecting went and what became of the connections; `extra` are counts to add.
+fn connections<T>(report: &mut Report, ended: &Ended<T>, extra: &[(&str, &str, u64)]) {
+    let all = u64::from(ended.plan.connections);
+    let totals = &ended.totals;
+    let mut section = report.section("connections", "Connections");
+    section.fact("asked", all);
+    section
+        .count("opened", "opened", totals.ready)
+        .note(&format!("of {}", units::count(all)));
+    let rate = units::per_second(totals.ready, ended.connecting);
+    section.seconds("connecting_seconds", "time", ended.connecting.as_secs_f64());
+    section.rate("per_second", "rate", rate, "conn");
+    section.count("failed", "failed", totals.failed);
+    section.count("ended_early", "ended early", totals.ended);
+    for (key, label, count) in extra {
+        section.count(key, label, *count);
+    }
+    let unfinished = all.saturating_sub(totals.ready + totals.failed);
+    if !ended.interrupted {
+        report.problem(unfinished, "connection", "never made");
+    }
+    troubles(report, ended);
+}
+
+/// Says what went wrong, by reason, and makes it a problem.
+fn troubles<T>(report: &mut Report, ended: &Ended<T>) {
+    let totals = &ended.totals;
+    let mut machine = serde_json::Map::new();
+    for (stage, title, key) in [
+        (Stage::Dialing, "Why connections failed", "failed"),
+        (Stage::Open, "Why connections ended early", "ended_early"),
+        (Stage::Request, "What the server refused", "requests"),
+    ] {
+        let mut reasons: Vec<_> = ended
+            .reasons
+            .iter()
+            .filter(|((at, _), _)| *at == stage)
+            .collect();
+        if reasons.is_empty() {
+            continue;
+        }
+        reasons.sort_by_key(|&(_, &count)| std::cmp::Reverse(count));
+        report.table(title, vec![]);
+        for ((_, reason), count) in reasons.iter().take(REASONS_SHOWN) {
+            report.row(reason, vec![units::count(**count)]);
+        }
+        let object: serde_json::Map<_, _> = reasons
+            .iter()
+            .map(|((_, why), count)| (why.clone(), (**count).into()))
+            .collect();
+        machine.insert(key.to_owned(), object.into());
+    }
+    report.fact("reasons", machine);
+    report.problem(totals.failed, "connection", "failed");
+    report.problem(totals.ended, "connection", "ended early");
+    let refused: u64 = ended
+        .reasons
+        .iter()
+        .filter(|((at, _), _)| *at == Stage::Request)
+        .map(|(_, n)| n)
+        .sum();
+    report.problem(refused, "request", "refused");
+}
+
+/// Makes it known that a run did not take its full time.
+fn outcome(report: &mut Report, waits: &[Wait], after: Duration) {
+    if waits.contains(&Wait::Gone) {
+        report.note(&format!(
+            "No connection was left after {}: the server has gone, or closes what it accepts.",
+            units::duration(after)
+        ));
+    }
+    if waits.contains(&Wait::Interrupted) {
+        report.interrupted();
+    }
+}
+
+/// `20 B`, `1 message in flight`: what a headline lists.
+fn headline(parts: &[String]) -> String {
+    parts.join(", ")
+}

@@ -1,0 +1,302 @@
+//! Where the load goes: parsed, resolved, allowed, and tried once before it begins.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, anyhow, bail};
+use network::Profile;
+use network::codec::tcp::TcpFraming;
+use network::codec::ws::handshake::ClientHandshake;
+use network::codec::{Framing, MessageKind, ProtocolError};
+
+use crate::options::Common;
+use crate::units;
+
+/// One server address and what is spoken there.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    /// As it was typed.
+    pub(crate) url: String,
+    pub(crate) addr: SocketAddr,
+    pub(crate) framing: Framing,
+}
+
+/// Resolves the targets that were typed, or `default` if there are none.
+pub(crate) fn resolve(common: &Common, default: Option<&str>) -> anyhow::Result<Vec<Target>> {
+    let typed = common.targets.iter().map(String::as_str);
+    let targets: Vec<_> = if common.targets.is_empty() {
+        let Some(url) = default else {
+            bail!(
+                "no --target given, for example --target ws://127.0.0.1:9001/\n\
+                 An echo server on that port: gatehouse echo --listen 127.0.0.1:9001"
+            );
+        };
+        vec![Target::parse(url, common)?]
+    } else {
+        typed
+            .map(|url| Target::parse(url, common))
+            .collect::<anyhow::Result<_>>()?
+    };
+    for target in &targets {
+        if !target.addr.ip().is_loopback() && !common.allow_remote {
+            bail!(
+                "{} is {}, which is not a loopback address.\n\
+                 Thousands of connections to a host that does not expect them are an attack, so \
+                 this needs your word:\nadd --allow-remote if the host is yours, or you have leave \
+                 to load it.",
+                target.url,
+                target.addr.ip()
+            );
+        }
+    }
+    Ok(targets)
+}
+
+impl Target {
+    fn parse(url: &str, common: &Common) -> anyhow::Result<Self> {
+        let (scheme, rest) = url.split_once("://").with_context(|| {
+            format!("target {url:?} has no scheme: ws://host:port/path or tcp://host:port")
+        })?;
+        let (authority, path) = rest
+            .find('/')
+            .map_or((rest, ""), |slash| rest.split_at(slash));
+        let (framing, port) = match scheme {
+            "ws" => {
+                let path = path.split('#').next().unwrap_or_default();
+                if path.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
+                    bail!("target {url:?}: blanks in a path have to be written as %20");
+                }
+                let target = if path.is_empty() { "/" } else { path }.to_owned();
+                (
+                    Framing::WebSocketClient {
+                        host: authority.to_owned(),
+                        target,
+                    },
+                    ":80",
+                )
+            }
+            "tcp" if path.is_empty() || path == "/" => {
+                let framing = TcpFraming::named(&common.framing).ok_or_else(|| {
+                    anyhow!(
+                        "--framing {:?} is none of len1, len2be, len2le, len4be, len4le, ndjson",
+                        common.framing
+                    )
+                })?;
+                (Framing::Tcp(framing), "")
+            }
+            "tcp" => bail!("target {url:?}: a tcp:// target has no path"),
+            "wss" | "tls" => bail!("target {url:?}: the load client does not speak TLS"),
+            _ => bail!("target {url:?}: {scheme} is neither ws nor tcp"),
+        };
+        let has_port = authority
+            .rsplit_once(':')
+            .is_some_and(|(_, port)| !port.ends_with(']'));
+        let endpoint = if has_port {
+            authority.to_owned()
+        } else {
+            format!("{authority}{port}")
+        };
+        let addr = endpoint
+            .to_socket_addrs()
+            .with_context(|| format!("target {url:?}: cannot resolve {endpoint:?}"))?
+            .next()
+            .with_context(|| format!("target {url:?}: {endpoint:?} has no address"))?;
+        Ok(Self {
+            url: url.to_owned(),
+            addr,
+            framing,
+        })
+    }
+
+    /// Makes sure that payloads of `bytes` can travel.
+    pub(crate) fn fit(&mut self, bytes: usize) -> anyhow::Result<()> {
+        let Framing::Tcp(framing) = &mut self.framing else {
+            return Ok(());
+        };
+        if bytes > framing.frame_bytes_max() as usize {
+            *framing = u32::try_from(bytes)
+                .ok()
+                .and_then(|bytes| framing.with_frame_bytes(1, bytes).ok())
+                .ok_or_else(|| {
+                    anyhow!(
+                        "{} carries payloads of up to {} bytes; --size {bytes} needs another \
+                         --framing",
+                        framing.name(),
+                        framing.frame_bytes_max()
+                    )
+                })?;
+        }
+        Ok(())
+    }
+
+    /// How the connections to it behave; `outbox_bytes` may wait in one.
+    pub(crate) fn profile(&self, handshake: Duration, bytes: usize, outbox: usize) -> Profile {
+        let mut profile = Profile::new(self.framing.clone());
+        profile.handshake_seconds = handshake.as_secs_f64().ceil().max(1.0) as u32;
+        // The client has no opinion about silence.
+        profile.idle_seconds = 24 * 3600;
+        // Above half of its limit a connection would stop reading, and so would the load.
+        profile.outbox_bytes_max = profile.outbox_bytes_max.max(4 * outbox);
+        let ws = &mut profile.stack.ws;
+        ws.message_bytes_max = ws.message_bytes_max.max(2 * bytes);
+        profile
+    }
+
+    /// Whether a connection is ready only after an upgrade.
+    pub(crate) fn upgrades(&self) -> bool {
+        matches!(self.framing, Framing::WebSocketClient { .. })
+    }
+
+    /// Whether payloads have to be printable.
+    pub(crate) fn is_lines(&self) -> bool {
+        matches!(self.framing, Framing::Tcp(TcpFraming::Line(_)))
+    }
+
+    /// Connects once and tries the upgrade, so that what is wrong is said before thousands of
+    /// connections find it.
+    pub(crate) fn probe(&self, timeout: Duration) -> anyhow::Result<()> {
+        let timeout = timeout.max(Duration::from_millis(100));
+        let mut stream = TcpStream::connect_timeout(&self.addr, timeout)
+            .map_err(|error| self.explain(&error))?;
+        let Framing::WebSocketClient { host, target } = &self.framing else {
+            return Ok(());
+        };
+
+        let handshake = ClientHandshake::new(rand::random());
+        let mut request = Vec::new();
+        handshake.write_request(host, target, &[], &mut request);
+        let until = Instant::now() + timeout;
+        let mut answer = Vec::new();
+        let mut exchange = || -> io::Result<Result<(), ProtocolError>> {
+            stream.write_all(&request)?;
+            loop {
+                match handshake.decode(&answer) {
+                    Ok(None) => {}
+                    Ok(Some(_)) => return Ok(Ok(())),
+                    Err(error) => return Ok(Err(error)),
+                }
+                let left = until.saturating_duration_since(Instant::now());
+                stream.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
+                let mut piece = [0; 2048];
+                match stream.read(&mut piece)? {
+                    0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                    n => answer.extend_from_slice(&piece[..n]),
+                }
+            }
+        };
+        match exchange() {
+            Ok(Ok(())) => {
+                // A masked, empty close frame with code 1000 (RFC 6455 section 5.5.1): the server
+                // need not log a broken connection. If it is gone by now, the load will tell.
+                let _ = stream.write_all(&[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8]);
+                Ok(())
+            }
+            Ok(Err(ProtocolError::BadUpgradeAnswer(status))) if status != 101 => bail!(
+                "{} answers the upgrade to WebSocket with HTTP status {status}.\n\
+                 Is the path right? Does the server limit connections or origins?",
+                self.url
+            ),
+            Ok(Err(error)) => bail!(
+                "{} accepts connections, but does not answer as a WebSocket server: {error}.\n\
+                 If it speaks a TCP framing, use tcp://{} with --framing.",
+                self.url,
+                self.addr
+            ),
+            Err(error) => {
+                let how = match error.kind() {
+                    io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                        format!("does not answer it within {}", units::duration(timeout))
+                    }
+                    _ => format!("ends the connection instead of answering it ({error})"),
+                };
+                bail!(
+                    "{} is asked for the upgrade to WebSocket and {how}.\n\
+                     If it speaks a TCP framing, use tcp://{} with --framing.",
+                    self.url,
+                    self.addr
+                )
+            }
+        }
+    }
+
+    fn explain(&self, error: &io::Error) -> anyhow::Error {
+        let Self { url, addr, .. } = self;
+        match error.kind() {
+            io::ErrorKind::ConnectionRefused => anyhow!(
+                "nothing listens at {addr} (connection refused).\n\
+                 Start the server first, or correct --target {url}.\n\
+                 The IM server: gatehouse serve. An echo server: gatehouse echo --listen {addr}"
+            ),
+            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => anyhow!(
+                "{addr} does not answer: a firewall drops the packets, or the host is down.\n\
+                 Correct --target {url}, or give it more --handshake-timeout."
+            ),
+            _ => anyhow!("cannot connect to {addr} ({url}): {error}"),
+        }
+    }
+}
+
+/// The kind of message to send: lines and the native protocol are text.
+pub(crate) const fn kind(text: bool) -> MessageKind {
+    if text {
+        MessageKind::Text
+    } else {
+        MessageKind::Binary
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::Options;
+    use clap::Parser as _;
+
+    fn targets(arguments: &[&str]) -> anyhow::Result<Vec<Target>> {
+        let all = ["gatehouse-bench", "connect"].iter().chain(arguments);
+        resolve(&Options::try_parse_from(all)?.common, None)
+    }
+
+    #[test]
+    fn urls_are_read() {
+        let parsed = targets(&["-t", "ws://127.0.0.1:9/a?b=c", "-t", "tcp://[::1]:10"]).unwrap();
+        assert_eq!(
+            parsed[0].framing,
+            Framing::WebSocketClient {
+                host: "127.0.0.1:9".into(),
+                target: "/a?b=c".into()
+            }
+        );
+        assert!(parsed[1].addr.is_ipv6() && !parsed[1].upgrades());
+        assert_eq!(
+            targets(&["-t", "ws://127.0.0.1"]).unwrap()[0].addr.port(),
+            80
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        for bad in [
+            "127.0.0.1:9",
+            "wss://127.0.0.1/",
+            "tcp://127.0.0.1",
+            "tcp://127.0.0.1:1/x",
+        ] {
+            assert!(targets(&["-t", bad]).is_err(), "{bad}");
+        }
+        assert!(targets(&[]).is_err());
+        assert!(targets(&["-t", "tcp://127.0.0.1:1", "--framing", "len3"]).is_err());
+    }
+
+    #[test]
+    fn remote_targets_need_a_word() {
+        let remote = ["-t", "ws://192.0.2.1:80/"];
+        assert!(
+            targets(&remote)
+                .unwrap_err()
+                .to_string()
+                .contains("--allow-remote")
+        );
+        assert!(targets(&[&remote[..], &["--allow-remote"]].concat()).is_ok());
+    }
+}

@@ -1,0 +1,281 @@
+//! The load client as it is run: against gates in this process, small, checked by exit code and
+//! JSON.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::Arc;
+
+use gate::{Builder, Context, Envelope, Listener, Module, Placement, RunningGate, TcpFraming};
+use module::adapter::native::Native;
+use module::{Im, ImConfig};
+use serde_json::Value;
+
+struct Echo;
+
+impl Module for Echo {
+    fn on_message(&mut self, context: &mut Context<'_>, envelope: Envelope<'_>) {
+        context.send(envelope.session, envelope.kind, envelope.payload());
+    }
+}
+
+/// Answers the fifth message of each session with a broken copy, and does not answer the sixth.
+#[derive(Default)]
+struct Liar(std::collections::HashMap<gate::SessionId, u32>);
+
+impl Module for Liar {
+    fn on_message(&mut self, context: &mut Context<'_>, envelope: Envelope<'_>) {
+        let count = self.0.entry(envelope.session).or_default();
+        *count += 1;
+        let mut payload = envelope.payload().to_vec();
+        match *count {
+            5 => *payload.last_mut().expect("never empty") ^= 1,
+            6 => return,
+            _ => {}
+        }
+        context.send(envelope.session, envelope.kind, &payload);
+    }
+}
+
+fn any_port() -> SocketAddr {
+    "127.0.0.1:0".parse().expect("an address")
+}
+
+/// A gate with one module on WebSocket and on TCP with `framing`.
+fn serve<M: Module + 'static>(framing: &str, make: fn() -> M) -> RunningGate {
+    let framing = TcpFraming::named(framing).expect("a framing");
+    let mut builder = Builder::new().reactors(2);
+    let module = builder.module(Placement::Reactor, move |_| make());
+    builder.listen(Listener::http(any_port()).websocket("/echo", module));
+    builder.listen(Listener::tcp(any_port(), framing, module));
+    builder.start().expect("the gate starts")
+}
+
+fn serve_im() -> RunningGate {
+    let im = Im::new(ImConfig::default());
+    let mut builder = Builder::new().reactors(2).workers(2);
+    let native = builder.module(Placement::Worker, move |_| Native::new(Arc::clone(&im)));
+    builder.listen(Listener::http(any_port()).websocket("/im", native));
+    let framing = TcpFraming::named("len4be").expect("a framing");
+    builder.listen(Listener::tcp(any_port(), framing, native));
+    builder.start().expect("the gate starts")
+}
+
+fn ws(gate: &RunningGate, path: &str) -> String {
+    format!("ws://{}{path}", gate.addrs()[0])
+}
+
+fn tcp(gate: &RunningGate) -> String {
+    format!("tcp://{}", gate.addrs()[1])
+}
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_gatehouse-bench"))
+        .args(arguments)
+        .output()
+        .expect("gatehouse-bench runs")
+}
+
+/// Runs to exit code `code`, and reads the JSON.
+fn report(code: i32, arguments: &[&str]) -> Value {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("report.json");
+    let json = file.to_str().expect("a path in UTF-8");
+    let output = run(&[arguments, &["--json", json]].concat());
+    assert_eq!(
+        output.status.code(),
+        Some(code),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    read(&file)
+}
+
+fn read(file: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(file).expect("the report")).expect("JSON")
+}
+
+/// Exit code 2, and what was said.
+fn refused(arguments: &[&str]) -> String {
+    let output = run(arguments);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(output.stdout.is_empty());
+    String::from_utf8(output.stderr).expect("UTF-8")
+}
+
+const ECHO: [&str; 7] = ["echo", "-c", "40", "-d", "300ms", "--warm-up", "50ms"];
+
+#[test]
+fn an_echo_is_measured_and_checked() {
+    let gate = serve("len4be", || Echo);
+    for (target, size) in [
+        (ws(&gate, "/echo"), "20"),
+        (tcp(&gate), "3"),
+        (ws(&gate, "/echo"), "70000"),
+    ] {
+        let arguments = [&ECHO[..], &["-t", &target, "-i", "4", "-s", size]].concat();
+        let report = report(0, &arguments);
+        assert_eq!(report["ok"], true);
+        assert_eq!(report["connections"]["opened"], 40);
+        let messages = &report["messages"];
+        assert!(messages["sent"].as_u64() >= Some(160), "{messages}");
+        assert_eq!(
+            (&messages["lost"], &messages["corrupted"]),
+            (&0.into(), &0.into())
+        );
+        let latency = &report["latency"]["round_trip"];
+        assert!(
+            latency["p50"].as_f64() <= latency["max"].as_f64(),
+            "{latency}"
+        );
+    }
+    gate.stop(1);
+}
+
+#[test]
+fn lines_are_echoed_as_text() {
+    let gate = serve("ndjson", || Echo);
+    let target = tcp(&gate);
+    report(
+        0,
+        &[&ECHO[..], &["-t", &target, "--framing", "ndjson"]].concat(),
+    );
+    gate.stop(1);
+}
+
+#[test]
+fn a_lying_server_is_found_out() {
+    let gate = serve("len4be", Liar::default);
+    let target = ws(&gate, "/echo");
+    let arguments = [&ECHO[..], &["-t", &target, "--grace", "200ms"]].concat();
+    let report = report(1, &arguments);
+    assert_eq!(report["messages"]["corrupted"], 40);
+    assert_eq!(report["messages"]["lost"], 40);
+    assert_eq!(report["ok"], false);
+    gate.stop(1);
+}
+
+#[test]
+fn connections_are_held_and_weighed() {
+    let gate = serve("len4be", || Echo);
+    let (target, second) = (ws(&gate, "/echo"), tcp(&gate));
+    let pid = std::process::id().to_string();
+    let report = report(
+        0,
+        &[
+            "connect",
+            "-c",
+            "60",
+            "--hold",
+            "100ms",
+            "--per-source",
+            "20",
+            "--pid",
+            &pid,
+            "-t",
+            &target,
+            "-t",
+            &second,
+        ],
+    );
+    assert_eq!(report["connections"]["held"], 60);
+    assert_eq!(report["sources"], 3);
+    assert!(
+        report["memory"]["pss_anon"]["held_bytes"].as_u64() > Some(0),
+        "{report}"
+    );
+    gate.stop(1);
+}
+
+#[test]
+fn connections_come_and_go() {
+    let gate = serve("len4be", || Echo);
+    for target in [ws(&gate, "/echo"), tcp(&gate)] {
+        let report = report(0, &["churn", "-c", "10", "-d", "300ms", "-t", &target]);
+        assert!(
+            report["connections"]["complete"].as_u64() > Some(10),
+            "{report}"
+        );
+    }
+    let target = tcp(&gate);
+    let report = report(0, &["churn", "-r", "50", "-d", "500ms", "-t", &target]);
+    let complete = report["connections"]["complete"].as_u64().expect("a count");
+    assert!((15..=25).contains(&complete), "{complete}");
+    gate.stop(1);
+}
+
+#[test]
+fn users_chat_in_pairs_and_groups() {
+    let gate = serve_im();
+    for target in [ws(&gate, "/im"), tcp(&gate)] {
+        let report = report(
+            0,
+            &[
+                "chat", "-u", "20", "-r", "400", "-d", "500ms", "-g", "4", "-t", &target,
+            ],
+        );
+        assert_eq!(report["connections"]["logged_in"], 20);
+        assert_eq!(report["messages"]["replies"], report["messages"]["sent"]);
+        assert!(
+            report["latency"]["group"]["count"].as_u64() > Some(0),
+            "{report}"
+        );
+    }
+    gate.stop(1);
+}
+
+#[test]
+fn a_broadcast_reaches_everyone() {
+    let gate = serve_im();
+    let target = ws(&gate, "/im");
+    let report = report(
+        0,
+        &[
+            "broadcast",
+            "--receivers",
+            "50",
+            "--rounds",
+            "3",
+            "--pause",
+            "10ms",
+            "-t",
+            &target,
+        ],
+    );
+    assert_eq!(report["messages"]["received"], 150);
+    assert_eq!(report["rounds"].as_array().map(Vec::len), Some(3));
+    gate.stop(1);
+}
+
+#[test]
+fn a_run_that_cannot_begin_says_what_to_do() {
+    // Bound and dropped: nobody listens there now.
+    let free = TcpListener::bind(any_port())
+        .and_then(|socket| socket.local_addr())
+        .expect("a port");
+    let said = refused(&["echo", "-t", &format!("tcp://{free}")]);
+    assert!(
+        said.contains("connection refused") && said.contains("gatehouse echo"),
+        "{said}"
+    );
+
+    let gate = serve("len4be", || Echo);
+    let said = refused(&["echo", "-t", &ws(&gate, "/elsewhere")]);
+    assert!(said.contains("status 404"), "{said}");
+    let said = refused(&[
+        "echo",
+        "-t",
+        &tcp(&gate),
+        "--size",
+        "300",
+        "--framing",
+        "len1",
+    ]);
+    assert!(said.contains("255"), "{said}");
+    gate.stop(1);
+
+    assert!(refused(&["connect", "-t", "ws://192.0.2.1/"]).contains("--allow-remote"));
+    assert!(refused(&["echo"]).contains("--target"));
+    assert!(refused(&["dance"]).contains("Usage"));
+}
