@@ -5,6 +5,7 @@ use std::sync::Arc;
 use common::{CloseReason, SessionId, TopicId};
 use network::codec::http::Response;
 
+use crate::envelope::Fence;
 use crate::topic::{Message, Prepared};
 
 /// One request to the gate of one reactor.
@@ -47,6 +48,11 @@ pub(crate) enum Command {
         session: SessionId,
         reason: CloseReason,
         text: String,
+    },
+    /// The worker has come to the fence: all replies before it are queued.
+    Fence {
+        session: SessionId,
+        fence: Fence,
     },
     /// Stop accepting, close everything, and end the reactor when nothing is left or so many
     /// seconds have passed.

@@ -9,6 +9,7 @@ use network::codec::MessageKind;
 use network::codec::http::Response;
 
 use crate::command::Command;
+use crate::envelope::Fence;
 use crate::handle::{GateHandle, Outgoing};
 use crate::tables::Tables;
 use crate::topic::{Message, Prepared};
@@ -161,6 +162,10 @@ impl Context<'_> {
                 text: text.to_owned(),
             },
         );
+    }
+
+    pub(crate) fn pass_fence(&mut self, session: SessionId, fence: Fence) {
+        self.ask(session, Command::Fence { session, fence });
     }
 
     /// Does it here if the session is one of this reactor's, or sends it where it belongs.

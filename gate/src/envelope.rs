@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use common::{CloseReason, SessionId};
+use network::LastInput;
 use network::codec::http::Headers;
 use network::codec::{MessageKind, Payload};
 
@@ -105,7 +106,18 @@ pub(crate) enum Event {
     Message(MessageKind, Bytes),
     Request(Box<HttpRequest>),
     Limited,
+    /// Comes back as a command once all events before it are dealt with.
+    Fence(Fence),
     Close(CloseReason),
+}
+
+/// How a session ends once its replies are queued.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fence {
+    /// Nothing more will be heard from the peer.
+    Last(LastInput),
+    /// It sends faster than it may, for too long.
+    OverRate,
 }
 
 /// An event with its address.

@@ -7,14 +7,16 @@ use common::{CloseReason, ConnId, Tick};
 use network::codec::http::{Request, Response};
 use network::codec::ws::handshake::{self, HandshakeError};
 use network::codec::{Frame, Framing, MessageKind, Payload};
-use network::{Admission, Ctx, Deadline, Handler, Offer};
+use network::{Admission, Ctx, Deadline, Ending, Handler, LastInput, Offer};
 
 use crate::admission::Doorman;
 use crate::command::Command;
 use crate::config::Listener;
 use crate::context::{Context, Near};
 use crate::dispatch::Dispatcher;
-use crate::envelope::{Envelope, EnvelopePayload, Event, Handshake, HttpRequest, ModuleId, Parcel};
+use crate::envelope::{
+    Envelope, EnvelopePayload, Event, Fence, Handshake, HttpRequest, ModuleId, Parcel,
+};
 use crate::handle::{GateHandle, Outgoing};
 use crate::http::Found;
 use crate::module::Module;
@@ -141,8 +143,10 @@ impl Gate {
         let first = session.over_rate == 0;
         session.over_rate = session.over_rate.saturating_add(1);
         let module = session.module;
-        if u32::from(session.over_rate) > rate.burst.saturating_mul(OVER_RATE_BURSTS_MAX) {
-            ctx.close(conn, CloseReason::RateExceeded, "too many messages");
+        let patience = rate.burst.saturating_mul(OVER_RATE_BURSTS_MAX);
+        if u32::from(session.over_rate) > patience.min(u32::from(u16::MAX) - 1) {
+            ctx.mute(conn);
+            self.announce(ctx, conn, module, Event::Fence(Fence::OverRate));
         } else if first {
             self.announce(ctx, conn, module, Event::Limited);
         }
@@ -342,6 +346,20 @@ impl Handler for Gate {
             // Answered by the network layer, or of the client role, in which a gate never is.
             Frame::Ping(_) | Frame::Close(_) | Frame::Upgraded => {}
         }
+    }
+
+    fn on_last(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, last: LastInput) -> Ending {
+        let Some(session) = self.tables.sessions.get(conn) else {
+            return Ending::Now;
+        };
+        let module = session.module;
+        let here = self.modules[usize::from(module.0)].is_some();
+        if here || session.state == SessionState::Plain {
+            return Ending::Now;
+        }
+        // Replies of the worker to earlier messages go out first.
+        self.announce(ctx, conn, module, Event::Fence(Fence::Last(last)));
+        Ending::Later
     }
 
     fn on_command(&mut self, ctx: &mut Ctx<'_>, command: Command) {

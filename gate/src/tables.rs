@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use common::{SessionId, Tick, TopicId};
+use common::{CloseReason, SessionId, Tick, TopicId};
 use network::Ctx;
 
 use crate::command::Command;
+use crate::envelope::Fence;
 use crate::session::{SessionState, SessionTable};
 use crate::topic::{Fanouts, Prepared, TopicPresence, TopicTable};
 
@@ -81,6 +82,7 @@ impl Tables {
                 reason,
                 text,
             } => ctx.close(session, reason, &text),
+            Command::Fence { session, fence } => end_session(ctx, session, fence),
             Command::Drain { .. } => unreachable!("the gate takes this one itself"),
         }
     }
@@ -148,5 +150,13 @@ impl Tables {
             self.presence.leave(topic, session.reactor());
         }
         Some(entry)
+    }
+}
+
+/// Ends a session whose replies are all queued.
+pub(crate) fn end_session(ctx: &mut Ctx<'_>, session: SessionId, fence: Fence) {
+    match fence {
+        Fence::Last(last) => ctx.end(session, last),
+        Fence::OverRate => ctx.close(session, CloseReason::RateExceeded, "too many messages"),
     }
 }

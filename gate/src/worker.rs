@@ -96,6 +96,7 @@ pub(crate) fn deliver(module: &mut dyn Module, context: &mut Context<'_>, parcel
         }
         Event::Open(handshake) => module.on_open(context, session, &handshake),
         Event::Request(request) => module.on_request(context, *request),
+        Event::Fence(fence) => context.pass_fence(session, fence),
         Event::Limited => module.on_limited(context, session),
         Event::Close(reason) => module.on_close(context, session, reason),
     }

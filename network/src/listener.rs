@@ -117,6 +117,8 @@ impl Listener {
             // A new socket's buffer takes these few bytes; if not, the peer sees the end alone.
             let mut stream = stream;
             let _ = io::Write::write(&mut stream, REFUSED);
+            // Unread bytes would turn the close into a reset that overtakes the answer.
+            let _ = io::Read::read(&mut stream, &mut [0; 4096]);
         } else {
             sys::reset_on_close(&stream);
         }

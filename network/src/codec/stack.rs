@@ -209,6 +209,11 @@ impl Stack {
         }
     }
 
+    /// Whether this is a TCP framing.
+    pub(crate) fn is_tcp(&self) -> bool {
+        matches!(self, Self::Length | Self::Line(_))
+    }
+
     /// The wire form of messages on this connection, if it takes messages.
     #[inline]
     pub(crate) fn wire_form(&self, config: &StackConfig) -> Option<WireForm> {

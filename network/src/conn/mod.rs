@@ -88,7 +88,7 @@ impl<S> Connection<S> {
     /// Whether input may be decoded and handed up now.
     pub(crate) fn is_blocked(&self) -> bool {
         self.flags
-            .has(Flags::PAUSED | Flags::ANSWERING | Flags::CHOKED)
+            .has(Flags::PAUSED | Flags::ANSWERING | Flags::CHOKED | Flags::MUTE)
     }
 
     /// Ends the connection at the end of the turn, unless that is decided already.
@@ -127,6 +127,8 @@ impl Flags {
     pub(crate) const PEER_DONE: u16 = 1 << 9;
     /// The spill holds bytes that the codec has not seen, because the connection was blocked.
     pub(crate) const UNSEEN: u16 = 1 << 10;
+    /// Nothing more is heard: the handler is about to end the connection.
+    pub(crate) const MUTE: u16 = 1 << 11;
 
     #[inline]
     pub(crate) const fn has(self, any: u16) -> bool {

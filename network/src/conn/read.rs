@@ -12,7 +12,7 @@ use crate::buffer::ReadBuf;
 use crate::codec::http::CONTINUE;
 use crate::codec::ws::Opcode;
 use crate::codec::{Decoded, Frame};
-use crate::reactor::{Ctx, Handler, Net};
+use crate::reactor::{Ctx, Ending, Handler, LastInput, Net};
 
 /// Serves one connection that may have input.
 #[inline]
@@ -43,7 +43,7 @@ pub(crate) fn serve<H: Handler>(net: &mut Net, handler: &mut H, buf: &mut ReadBu
         match conn.stream.read(area) {
             Ok(0) => {
                 conn.flags.clear(Flags::READABLE);
-                on_end(net, id);
+                on_end(net, handler, id);
                 return;
             }
             Ok(n) => {
@@ -129,6 +129,9 @@ fn keep(
     let Some(conn) = net.conns.get_mut(id) else {
         return;
     };
+    if conn.flags.has(Flags::MUTE) {
+        return;
+    }
     if taken.bytes < length {
         conn.spill.keep(rest(taken.bytes));
     } else if !conn.stack.mid_frame() {
@@ -178,10 +181,13 @@ fn decode<H: Handler>(net: &mut Net, handler: &mut H, id: ConnId, bytes: &mut [u
                 on_frame(net, handler, id, frame);
             }
             Err(error) => {
-                if conn.state.hears() {
-                    handler.on_violation(&mut Ctx { net }, id, error);
+                let last = LastInput::Violation(error);
+                let heard = conn.state.hears();
+                if heard && handler.on_last(&mut Ctx { net }, id, last) == Ending::Later {
+                    net.mute(id);
+                } else {
+                    net.fail(id, error);
                 }
-                net.fail(id, error);
                 break;
             }
         }
@@ -233,7 +239,7 @@ fn open<S>(conn: &mut super::Connection<S>) {
 }
 
 /// The peer has ended its side of the stream.
-fn on_end(net: &mut Net, id: ConnId) {
+fn on_end<H: Handler>(net: &mut Net, handler: &mut H, id: ConnId) {
     let Some(conn) = net.conns.get_mut(id) else {
         return;
     };
@@ -244,6 +250,15 @@ fn on_end(net: &mut Net, id: ConnId) {
             conn.stack.forget_keep_alive();
         }
         State::Opening | State::Open if unfinished => net.finish(id, CloseReason::Truncated),
+        State::Open if conn.stack.is_tcp() => {
+            // A script that pipes its requests ends its side at once, and reads the replies then.
+            conn.flags.set(Flags::PEER_DONE);
+            if handler.on_last(&mut Ctx { net }, id, LastInput::End) == Ending::Later {
+                net.mute(id);
+            } else {
+                net.end(id, LastInput::End);
+            }
+        }
         State::Opening | State::Open => {
             conn.flags.set(Flags::PEER_DONE);
             conn.state = State::Flushing(CloseReason::PeerEof);

@@ -33,8 +33,12 @@ pub trait Handler {
     /// A complete frame has come. Pings and closes are answered already and do not come here.
     fn on_frame(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, frame: Frame<'_>);
 
-    /// The peer broke the framing; the connection is about to be closed for it.
-    fn on_violation(&mut self, _ctx: &mut Ctx<'_>, _conn: ConnId, _error: ProtocolError) {}
+    /// Nothing more will be heard from this peer. Whoever has frames of it under way to other threads
+    /// answers [`Ending::Later`], and ends the connection with [`Ctx::end`] when the replies to them
+    /// are queued; it is not read meanwhile, and closed after the profile's frame time at the latest.
+    fn on_last(&mut self, _ctx: &mut Ctx<'_>, _conn: ConnId, _last: LastInput) -> Ending {
+        Ending::Now
+    }
 
     /// A command from another thread.
     fn on_command(&mut self, ctx: &mut Ctx<'_>, command: Self::Command);
@@ -68,6 +72,24 @@ pub enum Admission {
     Accept,
     /// It is not: HTTP listeners answer 503, the others reset.
     Refuse,
+}
+
+/// Why nothing more will be heard from a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LastInput {
+    /// It broke the framing.
+    Violation(ProtocolError),
+    /// It has ended its side of the stream, between two frames of a TCP framing.
+    End,
+}
+
+/// When a connection from which nothing more will be heard is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// At once, behind what is queued.
+    Now,
+    /// When the handler says so.
+    Later,
 }
 
 /// Which deadline has passed.
@@ -209,6 +231,18 @@ impl Ctx<'_> {
     /// queued is written first.
     pub fn close(&mut self, conn: ConnId, reason: CloseReason, text: &str) {
         self.net.close(conn, reason, text);
+    }
+
+    /// Ends a connection as [`Handler::on_last`] would have at once: what was wrong is said in the
+    /// framing's own way, behind what is queued.
+    pub fn end(&mut self, conn: ConnId, last: LastInput) {
+        self.net.end(conn, last);
+    }
+
+    /// Hears nothing more from this connection, which is about to be ended by the handler; it is
+    /// closed after the profile's frame time at the latest.
+    pub fn mute(&mut self, conn: ConnId) {
+        self.net.mute(conn);
     }
 
     /// Ends the connection at the end of the turn with a reset; what is queued is dropped.

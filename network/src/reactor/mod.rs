@@ -16,7 +16,7 @@ use mio::{Events, Poll, Registry, Token, Waker};
 
 pub use command::{ReactorHandle, Stopped};
 pub use config::{Listen, Overflow, Profile, ReactorConfig};
-pub use handler::{Admission, Ctx, Deadline, Handler, Offer, SendError};
+pub use handler::{Admission, Ctx, Deadline, Ending, Handler, LastInput, Offer, SendError};
 pub(crate) use net::Net;
 pub use stats::ReactorStats;
 

@@ -13,7 +13,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::config::{Overflow, Profile, ReactorConfig};
-use super::handler::{Deadline, SendError};
+use super::handler::{Deadline, LastInput, SendError};
 use super::stats::ReactorStats;
 use crate::codec::http::{Response, encode_response};
 use crate::codec::ws::handshake::Accept;
@@ -502,6 +502,23 @@ impl Net {
         self.mark_dirty(id.slot());
     }
 
+    /// Nothing more is heard from this peer: ends the connection for that.
+    pub(crate) fn end(&mut self, id: ConnId, last: LastInput) {
+        match last {
+            LastInput::Violation(error) => self.fail(id, error),
+            LastInput::End => self.close(id, CloseReason::PeerEof, ""),
+        }
+    }
+
+    pub(crate) fn mute(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
+        conn.flags.set(Flags::MUTE);
+        conn.since = self.now;
+        self.schedule(id.slot());
+    }
+
     pub(crate) fn abort(&mut self, id: ConnId, reason: CloseReason) {
         if let Some(conn) = self.conns.get_mut(id) {
             sys::reset_on_close(&conn.stream);
@@ -565,6 +582,9 @@ impl Net {
                 conn.since.after(profile.handshake_seconds),
                 Expiry::Handshake,
             )),
+            State::Open if conn.flags.has(Flags::MUTE) => {
+                Some((conn.since.after(profile.frame_seconds), Expiry::Close))
+            }
             State::Open if conn.flags.has(Flags::PAUSED | Flags::ANSWERING) => None,
             State::Open if conn.since != Tick::default() && !conn.flags.has(Flags::CHOKED) => {
                 Some((conn.since.after(profile.frame_seconds), Expiry::Frame))

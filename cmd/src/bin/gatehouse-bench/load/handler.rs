@@ -6,8 +6,8 @@ use std::sync::mpsc::Sender;
 use std::time::Instant;
 
 use common::{CloseReason, ConnId};
-use network::codec::{Frame, ProtocolError};
-use network::{Ctx, Deadline, Handler, Offer};
+use network::codec::Frame;
+use network::{Ctx, Deadline, Ending, Handler, LastInput, Offer};
 
 use super::dialer::Dialer;
 use crate::latency::Latency;
@@ -245,10 +245,13 @@ impl<S: Script> Handler for LoadHandler<S> {
         }
     }
 
-    fn on_violation(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, error: ProtocolError) {
-        if !self.over {
+    fn on_last(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, last: LastInput) -> Ending {
+        if let LastInput::Violation(error) = last
+            && !self.over
+        {
             self.fail(ctx, conn, error.to_string());
         }
+        Ending::Now
     }
 
     fn on_command(&mut self, ctx: &mut Ctx<'_>, command: Self::Command) {
