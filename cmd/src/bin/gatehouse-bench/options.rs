@@ -60,7 +60,9 @@ pub(crate) struct Common {
     #[arg(long, global = true, default_value_t = 200, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) dialing: u32,
     /// Most connections from one source address; loopback targets get as many 127.x.y.z as needed.
-    #[arg(long, global = true, default_value_t = 20_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    /// Linux looks for a free port among every other one first: with the usual range, each connect
+    /// beyond some 14,000 walks over all of those in vain, which takes milliseconds.
+    #[arg(long, global = true, default_value_t = 12_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) per_source: u32,
     /// Time a connect with its upgrade may take.
     #[arg(long, global = true, default_value = "15s", value_name = "TIME", value_parser = time)]
