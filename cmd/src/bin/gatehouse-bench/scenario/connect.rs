@@ -121,8 +121,13 @@ pub(super) fn run(options: &Connect, common: &Common) -> anyhow::Result<Report> 
     let cores = processor.cores();
     let ended = load.finish()?;
 
+    let noun = if options.login {
+        "logged-in user"
+    } else {
+        "connection"
+    };
     let what = headline(&[
-        units::plural(options.connections.into(), "connection"),
+        units::plural(options.connections.into(), noun),
         format!("held for {}", units::duration(options.hold)),
     ]);
     let mut report = setup.report("connect", &what);
