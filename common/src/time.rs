@@ -15,6 +15,15 @@ impl Tick {
     pub const fn after(self, seconds: u32) -> Self {
         Self(self.0.saturating_add(seconds))
     }
+
+    /// The first tick at which `seconds` have passed in full, however late in its second this one
+    /// was taken. What a deadline is set with: with [`Tick::after`] it could pass early by almost a
+    /// second, which of one second leaves nothing.
+    #[inline]
+    #[must_use]
+    pub const fn past(self, seconds: u32) -> Self {
+        self.after(seconds.saturating_add(1))
+    }
 }
 
 /// Where a reactor gets its time from.

@@ -94,7 +94,7 @@ impl Tables {
         };
         let seconds = self.auth_seconds[usize::from(entry.listener)];
         if seconds > 0 {
-            ctx.set_deadline(session, ctx.now().after(seconds));
+            ctx.set_deadline(session, ctx.now().past(seconds));
         }
     }
 

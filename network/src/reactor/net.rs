@@ -100,7 +100,7 @@ impl Net {
     ) -> io::Result<ConnId> {
         let settings = &self.profiles[usize::from(profile)];
         let stack = Stack::new(&settings.framing, || self.rng.random());
-        let deadline = self.now.after(settings.handshake_seconds);
+        let deadline = self.now.past(settings.handshake_seconds);
         let id = self.conns.insert(|generation| {
             let mut conn = Connection::new(stream, generation, stack, profile, self.now);
             conn.state = state;
@@ -551,7 +551,7 @@ impl Net {
         conn.since = self.now;
         let at = self
             .now
-            .after(self.profiles[usize::from(conn.profile)].close_seconds);
+            .past(self.profiles[usize::from(conn.profile)].close_seconds);
         self.wheel.schedule(&mut self.conns, slot, at);
     }
 
@@ -579,20 +579,20 @@ impl Net {
             .then_some((conn.handler_deadline, Expiry::Asked));
         let own = match conn.state {
             State::Connecting | State::Opening => Some((
-                conn.since.after(profile.handshake_seconds),
+                conn.since.past(profile.handshake_seconds),
                 Expiry::Handshake,
             )),
             State::Open if conn.flags.has(Flags::MUTE) => {
-                Some((conn.since.after(profile.frame_seconds), Expiry::Close))
+                Some((conn.since.past(profile.frame_seconds), Expiry::Close))
             }
             State::Open if conn.flags.has(Flags::PAUSED | Flags::ANSWERING) => None,
             State::Open if conn.since != Tick::default() && !conn.flags.has(Flags::CHOKED) => {
-                Some((conn.since.after(profile.frame_seconds), Expiry::Frame))
+                Some((conn.since.past(profile.frame_seconds), Expiry::Frame))
             }
             State::Open => (profile.idle_seconds > 0)
-                .then(|| (conn.heard.after(profile.idle_seconds), Expiry::Idle)),
+                .then(|| (conn.heard.past(profile.idle_seconds), Expiry::Idle)),
             State::AwaitClose(_) | State::Flushing(_) | State::Draining(_) => {
-                return Some((conn.since.after(profile.close_seconds), Expiry::Close));
+                return Some((conn.since.past(profile.close_seconds), Expiry::Close));
             }
             State::Closed(_) => return None,
         };
