@@ -220,22 +220,17 @@ fn on_frame<H: Handler>(net: &mut Net, handler: &mut H, id: ConnId, frame: Frame
             net.on_peer_close(id, close.map(|close| close.code));
             return;
         }
-        Frame::Request(_) => {
-            conn.flags.set(Flags::ANSWERING);
-            open(conn);
-        }
-        Frame::Text(_) | Frame::Binary(_) | Frame::Pong(_) | Frame::Upgraded => open(conn),
+        Frame::Request(_) => conn.flags.set(Flags::ANSWERING),
+        Frame::Text(_) | Frame::Binary(_) | Frame::Pong(_) | Frame::Upgraded => {}
     }
-    net.stats.frames_in.add(1);
-    handler.on_frame(&mut Ctx { net }, id, frame);
-}
-
-#[inline]
-fn open<S>(conn: &mut super::Connection<S>) {
     if conn.state == State::Opening {
         conn.state = State::Open;
         conn.since = Tick::default();
+        // The idle time may be shorter than what is left of the handshake's.
+        net.schedule(id.slot());
     }
+    net.stats.frames_in.add(1);
+    handler.on_frame(&mut Ctx { net }, id, frame);
 }
 
 /// The peer has ended its side of the stream.

@@ -283,8 +283,12 @@ impl Net {
         if !context.keep_alive {
             conn.state = State::Flushing(CloseReason::HttpDone);
             self.expect_end(id.slot());
-        } else if !conn.spill.is_empty() || conn.flags.has(Flags::READABLE) {
-            self.carry(id.slot());
+        } else {
+            if !conn.spill.is_empty() || conn.flags.has(Flags::READABLE) {
+                self.carry(id.slot());
+            }
+            // While the handler had the request, no idle time ran.
+            self.schedule(id.slot());
         }
         self.stats.frames_out.add(1);
         self.mark_dirty(id.slot());
@@ -308,6 +312,7 @@ impl Net {
         if !conn.spill.is_empty() {
             self.carry(id.slot());
         }
+        self.schedule(id.slot());
         self.mark_dirty(id.slot());
         Ok(())
     }
