@@ -474,7 +474,9 @@ impl Net {
         let Some(conn) = self.conns.get_mut(id) else {
             return;
         };
-        let reason = error.close_reason();
+        // What ends a connection is what came first: a peer that breaks the framing while our close
+        // is on its way has not been closed for that.
+        let reason = conn.state.reason().unwrap_or_else(|| error.close_reason());
         tracing::debug!(conn = %id, %error, "peer broke the framing");
         if conn.state.speaks() {
             let profile = &self.profiles[usize::from(conn.profile)];
