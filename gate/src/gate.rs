@@ -236,7 +236,10 @@ impl Gate {
         let mut conns = Vec::with_capacity(ctx.connections());
         ctx.walk(0, usize::MAX, |conn| conns.push(conn));
         for conn in conns {
-            ctx.close(conn, reason, "the server stops");
+            // A request that is with its module is answered first.
+            if !ctx.end_after_answer(conn) {
+                ctx.close(conn, reason, "the server stops");
+            }
         }
     }
 }

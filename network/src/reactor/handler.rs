@@ -214,6 +214,12 @@ impl Ctx<'_> {
         self.net.respond(conn, response)
     }
 
+    /// Lets the connection end behind the answer to the HTTP request that it waits with; false, and
+    /// nothing happens, if it waits with none.
+    pub fn end_after_answer(&mut self, conn: ConnId) -> bool {
+        self.net.end_after_answer(conn)
+    }
+
     /// Answers the request for an upgrade; from here on the connection speaks WebSocket.
     ///
     /// # Errors

@@ -317,6 +317,18 @@ impl Net {
         Ok(())
     }
 
+    /// Lets the connection end behind the answer that it waits for; false if it waits for none.
+    pub(crate) fn end_after_answer(&mut self, id: ConnId) -> bool {
+        let waits = self
+            .conns
+            .get_mut(id)
+            .filter(|conn| conn.state.speaks() && conn.flags.has(Flags::ANSWERING));
+        waits.is_some_and(|conn| {
+            conn.stack.forget_keep_alive();
+            true
+        })
+    }
+
     #[inline]
     pub(crate) fn mark_dirty(&mut self, slot: u32) {
         let Some(conn) = self.conns.at(slot) else {
