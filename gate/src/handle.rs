@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use common::{CloseReason, SessionId, TopicId};
+use network::codec::http::Response;
 use network::{ReactorHandle, Stopped};
 
 use crate::command::Command;
@@ -59,6 +60,11 @@ impl GateHandle {
     /// Says that a user has logged in, which ends the session's authentication deadline.
     pub fn bind(&self, session: SessionId, user: u64) {
         self.batch().bind(session, user);
+    }
+
+    /// Answers the HTTP request that the session waits with.
+    pub fn respond(&self, session: SessionId, response: Response) {
+        self.batch().respond(session, response);
     }
 
     /// Closes a session in order, after what was sent to it.
@@ -124,6 +130,17 @@ impl Batch<'_> {
     /// See [`GateHandle::bind`].
     pub fn bind(&mut self, session: SessionId, user: u64) {
         self.outgoing.push(session, Command::Bind { session, user });
+    }
+
+    /// See [`GateHandle::respond`].
+    pub fn respond(&mut self, session: SessionId, response: Response) {
+        self.outgoing.push(
+            session,
+            Command::Respond {
+                session,
+                response: Box::new(response),
+            },
+        );
     }
 
     /// See [`GateHandle::close`].
