@@ -1,10 +1,10 @@
 //! Frames to sessions and workers: knows sessions, never what a message means.
 //!
-//! A developer writes a [`Module`], adds it to a [`Builder`] together with [`Listener`]s, and starts
-//! it. Each reactor has a gate of its own that owns the sessions of its connections. The gate hands
-//! their messages in batches to the worker threads that run the module, or calls it on the spot
-//! ([`Placement`]), and does what the module or a [`GateHandle`] asks: send, publish to a topic,
-//! subscribe, close.
+//! A developer writes a [`Module`], adds it to a [`Builder`] together with [`Listener`]s, and
+//! starts it. Each reactor has a gate of its own that owns the sessions of its connections. The
+//! gate hands their messages in batches to the worker threads that run the module, or calls it on
+//! the spot ([`Placement`]), and does what the module or a [`GateHandle`] asks: send, publish to a
+//! topic, subscribe, close.
 //!
 //! ```text
 //!   network ──frame──▶ Gate ──batch──▶ Mailbox ──▶ Worker ──▶ Module

@@ -14,7 +14,8 @@ use crate::sys::{self, SpareDescriptor};
 
 /// What a refused HTTP client reads (RFC 9110 section 15.6.4).
 const REFUSED: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\nretry-after: 5\r\n\r\n";
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\
+      retry-after: 5\r\n\r\n";
 
 #[derive(Debug)]
 pub(crate) struct Listener {
@@ -133,7 +134,10 @@ impl Listener {
         budget: usize,
         error: &io::Error,
     ) {
-        tracing::warn!(%error, "cannot accept: raise the limit of open files, or use more reactors");
+        tracing::warn!(
+            %error,
+            "cannot accept: raise the limit of open files, or use more reactors"
+        );
         for _ in 0..budget {
             let more = spare.lend(|| match self.socket.accept() {
                 Ok((stream, _)) => {

@@ -82,8 +82,8 @@ impl ConnTable {
     }
 
     /// Visits at most `limit` connections from slot `from` on; the slot to go on from, if the walk
-    /// is not at its end. Slots are taken in the order of acceptance, lowest first, so the walk goes
-    /// through memory in order, ours and the kernel's.
+    /// is not at its end. Slots are taken in the order of acceptance, lowest first, so the walk
+    /// goes through memory in order, ours and the kernel's.
     pub(crate) fn walk(
         &self,
         from: u32,

@@ -33,9 +33,10 @@ pub trait Handler {
     /// A complete frame has come. Pings and closes are answered already and do not come here.
     fn on_frame(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, frame: Frame<'_>);
 
-    /// Nothing more will be heard from this peer. Whoever has frames of it under way to other threads
-    /// answers [`Ending::Later`], and ends the connection with [`Ctx::end`] when the replies to them
-    /// are queued; it is not read meanwhile, and closed after the profile's frame time at the latest.
+    /// Nothing more will be heard from this peer. Whoever has frames of it under way to other
+    /// threads answers [`Ending::Later`], and ends the connection with [`Ctx::end`] when the
+    /// replies to them are queued; it is not read meanwhile, and closed after the profile's frame
+    /// time at the latest.
     fn on_last(&mut self, _ctx: &mut Ctx<'_>, _conn: ConnId, _last: LastInput) -> Ending {
         Ending::Now
     }

@@ -164,8 +164,8 @@ impl<H: Handler> Reactor<H> {
 
     /// One pass: wait, then everything that is due, each step within its budget.
     ///
-    /// Ends are told before the turn of the handler, so that what they cause (a notice to others, an
-    /// event for a worker) leaves in this turn; whoever fails in the flush is freed in the next.
+    /// Ends are told before the turn of the handler, so that what they cause (a notice to others,
+    /// an event for a worker) leaves in this turn; whoever fails in the flush is freed in the next.
     fn turn(&mut self) -> io::Result<()> {
         self.wait()?;
         self.read_clock();

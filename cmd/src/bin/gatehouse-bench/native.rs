@@ -305,7 +305,8 @@ mod tests {
     #[test]
     fn what_the_protocol_shows_is_read() {
         let reply = read(
-            br#"{"id":"l5","ok":{"user":{"id":3,"name":"Ada"},"platform":"web","heartbeat_s":30,"server":"x"}}"#,
+            br#"{"id":"l5","ok":{"user":{"id":3,"name":"Ada"},"platform":"web",
+                "heartbeat_s":30,"server":"x"}}"#,
         );
         assert!(matches!(
             reply,
@@ -326,7 +327,9 @@ mod tests {
                 if code == "offline"
         ));
         let push = read(
-            br#"{"push":"message","data":{"conversation":"d:1:2","seq":12,"message":4711,"from":{"id":3,"name":"A\"da"},"kind":"text","body":"hello","time":1764547200123}}"#,
+            br#"{"push":"message","data":{"conversation":"d:1:2","seq":12,"message":4711,
+                "from":{"id":3,"name":"A\"da"},"kind":"text","body":"hello",
+                "time":1764547200123}}"#,
         );
         assert!(matches!(
             push,

@@ -54,15 +54,32 @@ pub(crate) struct Common {
     #[arg(long, global = true, default_value = "len4be", value_name = "NAME")]
     pub(crate) framing: String,
     /// Load threads [default: one per core, more if the descriptor limit asks for it].
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        value_parser = clap::value_parser!(u16).range(1..=1000)
+    )]
     pub(crate) threads: Option<u16>,
     /// Connects under way at once, per thread.
-    #[arg(long, global = true, default_value_t = 200, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(
+        long,
+        global = true,
+        default_value_t = 200,
+        value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
     pub(crate) dialing: u32,
     /// Most connections from one source address; loopback targets get as many 127.x.y.z as needed.
     /// Linux looks for a free port among every other one first: with the usual range, each connect
     /// beyond some 14,000 walks over all of those in vain, which takes milliseconds.
-    #[arg(long, global = true, default_value_t = 12_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(
+        long,
+        global = true,
+        default_value_t = 12_000,
+        value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
     pub(crate) per_source: u32,
     /// Time a connect with its upgrade may take.
     #[arg(long, global = true, default_value = "15s", value_name = "TIME", value_parser = time)]
@@ -79,8 +96,8 @@ pub(crate) struct Common {
     /// Show no progress.
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
-    /// Allow targets that are not loopback addresses. Load is indistinguishable from an attack: only
-    /// against hosts that are yours.
+    /// Allow targets that are not loopback addresses. Load is indistinguishable from an attack:
+    /// only against hosts that are yours.
     #[arg(long, global = true)]
     pub(crate) allow_remote: bool,
 }
@@ -88,7 +105,12 @@ pub(crate) struct Common {
 #[derive(Args, Debug)]
 pub(crate) struct Connect {
     /// Connections.
-    #[arg(short, long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(
+        short,
+        long,
+        default_value_t = 10_000,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
     pub(crate) connections: u32,
     /// How long to hold them once they are all open.
     #[arg(long, default_value = "10s", value_name = "TIME", value_parser = time)]
@@ -101,13 +123,30 @@ pub(crate) struct Connect {
 #[derive(Args, Debug)]
 pub(crate) struct Echo {
     /// Connections.
-    #[arg(short, long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(
+        short,
+        long,
+        default_value_t = 10_000,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
     pub(crate) connections: u32,
     /// Messages under way at once, per connection.
-    #[arg(short, long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    #[arg(
+        short,
+        long,
+        default_value_t = 1,
+        value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..=4096)
+    )]
     pub(crate) in_flight: u32,
     /// Payload bytes. From 12 on (text: 17) each message is unique.
-    #[arg(short, long, default_value_t = 20, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..=64 << 20))]
+    #[arg(
+        short,
+        long,
+        default_value_t = 20,
+        value_name = "BYTES",
+        value_parser = clap::value_parser!(u32).range(1..=64 << 20)
+    )]
     pub(crate) size: u32,
     /// How long to measure.
     #[arg(short, long, default_value = "10s", value_name = "TIME", value_parser = time)]
@@ -123,13 +162,30 @@ pub(crate) struct Echo {
 #[derive(Args, Debug)]
 pub(crate) struct Churn {
     /// Connections in the making, in use or in the closing at once.
-    #[arg(short, long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(
+        short,
+        long,
+        default_value_t = 100,
+        value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
     pub(crate) concurrency: u32,
     /// New connections per second [default: as fast as they complete].
-    #[arg(short, long, value_name = "PER_SECOND", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(
+        short,
+        long,
+        value_name = "PER_SECOND",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
     pub(crate) rate: Option<u32>,
     /// Payload bytes of the one message.
-    #[arg(short, long, default_value_t = 20, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..=64 << 20))]
+    #[arg(
+        short,
+        long,
+        default_value_t = 20,
+        value_name = "BYTES",
+        value_parser = clap::value_parser!(u32).range(1..=64 << 20)
+    )]
     pub(crate) size: u32,
     /// How long.
     #[arg(short, long, default_value = "10s", value_name = "TIME", value_parser = time)]
@@ -142,13 +198,30 @@ pub(crate) struct Churn {
 #[derive(Args, Debug)]
 pub(crate) struct Broadcast {
     /// Receivers; the sender is one connection more.
-    #[arg(short, long, default_value_t = 10_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(
+        short,
+        long,
+        default_value_t = 10_000,
+        value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
     pub(crate) receivers: u32,
     /// Bytes of the message's body.
-    #[arg(short, long, default_value_t = 64, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..=16_384))]
+    #[arg(
+        short,
+        long,
+        default_value_t = 64,
+        value_name = "BYTES",
+        value_parser = clap::value_parser!(u32).range(1..=16_384)
+    )]
     pub(crate) size: u32,
     /// Broadcasts, one after another.
-    #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(
+        long,
+        default_value_t = 10,
+        value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
     pub(crate) rounds: u32,
     /// Time between the end of a round and the next.
     #[arg(long, default_value = "100ms", value_name = "TIME", value_parser = time)]
@@ -171,10 +244,22 @@ pub(crate) enum Protocol {
 #[derive(Args, Debug)]
 pub(crate) struct Chat {
     /// Users, each with one connection; an odd number is rounded up, since they talk in pairs.
-    #[arg(short, long, default_value_t = 10_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(
+        short,
+        long,
+        default_value_t = 10_000,
+        value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
     pub(crate) users: u32,
     /// Messages per second, of all users together.
-    #[arg(short, long, default_value_t = 1000, value_name = "PER_SECOND", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(
+        short,
+        long,
+        default_value_t = 1000,
+        value_name = "PER_SECOND",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
     pub(crate) rate: u32,
     /// How long to send.
     #[arg(short, long, default_value = "10s", value_name = "TIME", value_parser = time)]
@@ -183,12 +268,18 @@ pub(crate) struct Chat {
     #[arg(short, long, default_value_t = 0, value_name = "N")]
     pub(crate) groups: u32,
     /// Bytes of a message's body, at least 32.
-    #[arg(short, long, default_value_t = 64, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(32..=16_384))]
+    #[arg(
+        short,
+        long,
+        default_value_t = 64,
+        value_name = "BYTES",
+        value_parser = clap::value_parser!(u32).range(32..=16_384)
+    )]
     pub(crate) size: u32,
 }
 
-/// Reads a time: `500ms`, `10s`, `2m 30s`; a bare number is seconds. At most a day, so that every run
-/// ends.
+/// Reads a time: `500ms`, `10s`, `2m 30s`; a bare number is seconds. At most a day, so that every
+/// run ends.
 fn time(text: &str) -> Result<Duration, String> {
     let time = match text.parse() {
         Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string()),

@@ -1,5 +1,5 @@
-//! What is shown while a run goes on: a bar on a terminal, a line now and then elsewhere. Both go to
-//! standard error, so that standard output holds the report and nothing else.
+//! What is shown while a run goes on: a bar on a terminal, a line now and then elsewhere. Both go
+//! to standard error, so that standard output holds the report and nothing else.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};

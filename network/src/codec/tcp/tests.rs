@@ -1,3 +1,5 @@
+//! Payloads of each framing, every split of them, and properties of the codecs.
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 

@@ -9,9 +9,9 @@ const CODE_BYTES: usize = 2;
 
 /// Whether an endpoint may put `code` in a close frame.
 ///
-/// 1004 has no meaning; 1005, 1006 and 1015 tell an application what happened without a close frame;
-/// 1012 to 1014 were registered with IANA after the RFC. 3000 to 3999 are for libraries, 4000 to
-/// 4999 for applications.
+/// 1004 has no meaning; 1005, 1006 and 1015 tell an application what happened without a close
+/// frame; 1012 to 1014 were registered with IANA after the RFC. 3000 to 3999 are for libraries,
+/// 4000 to 4999 for applications.
 const fn may_be_sent(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }

@@ -79,8 +79,8 @@ impl FrameHeader {
     /// Parses one header from the front of `input`. `in_message` says whether a fragmented message
     /// waits for its continuation.
     ///
-    /// Gives `None` until all 2 to 14 bytes are there, and never looks past them. What is wrong with
-    /// the bytes that are there is found without waiting for the others.
+    /// Gives `None` until all 2 to 14 bytes are there, and never looks past them. What is wrong
+    /// with the bytes that are there is found without waiting for the others.
     ///
     /// # Errors
     /// From the first byte `ReservedBits`, `ReservedOpcode`, `FragmentedControl`,

@@ -302,8 +302,8 @@ pub fn encode(opcode: Opcode, payload: &[u8], mask: Option<[u8; 4]>, out: &mut V
     encode_fragment(opcode, true, payload, mask, out);
 }
 
-/// Appends one fragment of a message (section 5.4): the first bears the message's opcode, the others
-/// [`Opcode::Continuation`], and the last of them `fin`.
+/// Appends one fragment of a message (section 5.4): the first bears the message's opcode, the
+/// others [`Opcode::Continuation`], and the last of them `fin`.
 ///
 /// # Panics
 /// If a control frame is to carry more than 125 bytes, or is not `fin` (section 5.5).

@@ -17,7 +17,8 @@ use crate::units;
 
 /// The connection that sends; all others receive.
 const SENDER: u32 = 0;
-/// What stands around the numbers in a body, so that they are found whatever a server puts in front.
+/// What stands around the numbers in a body, so that they are found whatever a server puts in
+/// front.
 const OPEN: &[u8] = b"[gb ";
 /// Rounds shown one by one; the JSON has all.
 const ROUNDS_SHOWN: usize = 10;
