@@ -1,7 +1,8 @@
 //! Length-prefixed payloads decode to the same whatever pieces they come in, within their limits,
 //! and encode to the bytes that they came from.
 //!
-//! The first byte selects the framing, the second is the size of the pieces; the rest is the stream.
+//! The first byte selects the framing, the second is the size of the pieces; the rest is the
+//! stream.
 
 #![no_main]
 

@@ -1,0 +1,185 @@
+//! HTTP/1.1 on the port of the WebSocket (RFC 9110, RFC 9112).
+
+use gate::{Message, Response};
+use harness::{Echo, Options, Probe, Script, Seen, TestNode, WsClient};
+
+fn post(body: &str) -> String {
+    format!(
+        "POST /api/echo HTTP/1.1\r\nhost: test\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+#[test]
+fn a_page_and_what_is_none() {
+    let node = TestNode::start(&Options::default(), |_| Echo);
+    let mut client = Script::connect(node.web());
+    let page = client.get("/page");
+    assert_eq!((page.status, page.body), (200, b"a page".to_vec()));
+    assert_eq!(client.get("/nowhere").status, 404);
+    client.send("POST /page HTTP/1.1\r\nhost: test\r\ncontent-length: 0\r\n\r\n");
+    let refused = client.reply();
+    assert_eq!(refused.status, 405);
+    assert_eq!(refused.header("allow"), Some("GET, HEAD"));
+    client.send("HEAD /page HTTP/1.1\r\nhost: test\r\n\r\n");
+    let head = String::from_utf8(client.take_through(b"\r\n\r\n")).unwrap();
+    assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("content-length: 6"));
+    assert_eq!(
+        client.get("/page").status,
+        200,
+        "no body came behind the head"
+    );
+}
+
+#[test]
+fn the_chat_page_is_served() {
+    let node = TestNode::im(&Options::default());
+    let mut client = Script::connect(node.web());
+    for path in ["/", "/chat.js", "/chat.css"] {
+        let page = client.get(path);
+        assert_eq!(page.status, 200);
+        assert!(!page.body.is_empty());
+        assert!(page.header("content-security-policy").is_some());
+    }
+    assert_eq!(client.get("/im").status, 426, "speaks WebSocket only");
+}
+
+#[test]
+fn bodies_of_both_kinds_reach_the_module() {
+    for options in Options::everywhere() {
+        let node = TestNode::start(&options, |_| Echo);
+        let mut client = Script::connect(node.web());
+        client.send(post("of a length"));
+        assert_eq!(client.reply().body, b"of a length");
+        client.send(
+            "POST /api/echo HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n\
+             3\r\nin \r\n6\r\nchunks\r\n0\r\n\r\n",
+        );
+        assert_eq!(client.reply().body, b"in chunks");
+        let long = "x".repeat(500_000);
+        client.send(post(&long));
+        assert_eq!(client.reply().body, long.as_bytes());
+        client.drip(post("drop by drop"));
+        assert_eq!(client.reply().body, b"drop by drop");
+    }
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    for options in Options::everywhere() {
+        let node = TestNode::start(&options, |_| Echo);
+        let mut client = Script::connect(node.web());
+        let requests: String = (0..200).map(|n| post(&n.to_string())).collect();
+        client.send(requests);
+        for number in 0..200 {
+            assert_eq!(client.reply().body, number.to_string().as_bytes());
+        }
+    }
+}
+
+#[test]
+fn the_next_request_waits_for_the_answer_to_this_one() {
+    let (probe, sightings) = Probe::new();
+    let node = TestNode::start(&Options::single(), move |_| probe.clone());
+    let mut client = Script::connect(node.web());
+    client
+        .send("GET /api/1 HTTP/1.1\r\nhost: test\r\n\r\nGET /page HTTP/1.1\r\nhost: test\r\n\r\n");
+    let Seen::Request(session, path) = sightings.take() else {
+        panic!("a request")
+    };
+    assert_eq!(path, "/api/1");
+    // Messages have no place on a connection that speaks HTTP.
+    node.handle().send(session, Message::text("out of place"));
+    let mut other = WsClient::open(node.web(), "/");
+    let answering = sightings.opened();
+    node.handle().send(answering, Message::text("go on"));
+    other.expect("go on");
+    node.handle()
+        .respond(session, Response::text(200, "the first"));
+    assert_eq!(client.reply().body, b"the first");
+    assert_eq!(client.reply().body, b"a page");
+}
+
+#[test]
+fn a_client_that_expects_100_gets_it() {
+    let node = TestNode::start(&Options::default(), |_| Echo);
+    let mut client = Script::connect(node.web());
+    client.send(
+        "POST /api/echo HTTP/1.1\r\nhost: test\r\ncontent-length: 4\r\nexpect: 100-continue\r\n\r\n",
+    );
+    client.expect("HTTP/1.1 100 Continue\r\n\r\n");
+    client.send("body");
+    assert_eq!(client.reply().body, b"body");
+}
+
+#[test]
+fn connections_are_kept_or_closed_as_the_client_says() {
+    for options in Options::everywhere() {
+        let node = TestNode::start(&options, |_| Echo);
+        let mut client = Script::connect(node.web());
+        client.send("GET /api/ HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
+        assert_eq!(client.reply().header("connection"), Some("close"));
+        client.expect_end();
+        let mut client = Script::connect(node.web());
+        client.send("GET /page HTTP/1.0\r\n\r\n");
+        assert_eq!(client.reply().status, 200);
+        client.expect_end();
+        let mut client = Script::connect(node.web());
+        client.send(post("half of the stream"));
+        client.finish();
+        assert_eq!(client.reply().body, b"half of the stream");
+        client.expect_end();
+    }
+}
+
+#[test]
+fn bad_requests_are_answered_and_ended() {
+    let node = TestNode::start(&Options::default(), |_| Echo);
+    let long = "x".repeat(20_000);
+    let many: String = (0..100).map(|n| format!("x-{n}: 1\r\n")).collect();
+    for (request, status) in [
+        ("no request at all\r\n\r\n".to_owned(), 400),
+        ("GET / HTTP/1.1\r\n\r\n".to_owned(), 400),
+        ("GET / HTTP/1.1\nhost: a\n\n".to_owned(), 400),
+        ("GET / HTTP/2.0\r\nhost: a\r\n\r\n".to_owned(), 505),
+        (
+            format!("GET /{} HTTP/1.1\r\nhost: a\r\n\r\n", &long[..9000]),
+            414,
+        ),
+        (
+            format!("GET / HTTP/1.1\r\nhost: a\r\nx: {long}\r\n\r\n"),
+            431,
+        ),
+        (format!("GET / HTTP/1.1\r\nhost: a\r\n{many}\r\n"), 431),
+        (
+            "POST /api/ HTTP/1.1\r\nhost: a\r\ncontent-length: 9999999999\r\n\r\n".to_owned(),
+            413,
+        ),
+        (
+            "POST /api/ HTTP/1.1\r\nhost: a\r\ncontent-length: -1\r\n\r\n".to_owned(),
+            400,
+        ),
+        (
+            "POST /api/ HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip\r\n\r\n".to_owned(),
+            501,
+        ),
+        (
+            "POST /api/ HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ntransfer-encoding: chunked\
+             \r\n\r\n0\r\n\r\n"
+                .to_owned(),
+            400,
+        ),
+        (
+            "POST /api/ HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n".to_owned(),
+            400,
+        ),
+    ] {
+        let mut client = Script::connect(node.web());
+        client.send(&request);
+        let reply = client.reply();
+        let shown = &request[..request.len().min(80)];
+        assert_eq!(reply.status, status, "{shown}");
+        assert_eq!(reply.header("connection"), Some("close"), "{shown}");
+        client.expect_end();
+    }
+}

@@ -1,0 +1,12 @@
+//! A node in process and raw clients: one file a subject.
+
+mod drain;
+mod handle;
+mod hostile;
+mod http;
+mod native;
+mod regression;
+mod session;
+mod tcp;
+mod topic;
+mod ws;
