@@ -118,6 +118,8 @@ pub(crate) enum Fence {
     Last(LastInput),
     /// It sends faster than it may, for too long.
     OverRate,
+    /// The gate is drained.
+    Drain(CloseReason),
 }
 
 /// An event with its address.

@@ -230,15 +230,29 @@ impl Gate {
         Ok(())
     }
 
+    /// The module of a session that was announced to a worker.
+    fn worker_module(&self, conn: ConnId) -> Option<ModuleId> {
+        let session = self.tables.sessions.get(conn)?;
+        let here = self.modules[usize::from(session.module.0)].is_some();
+        (!here && session.state != SessionState::Plain).then_some(session.module)
+    }
+
     fn drain(&mut self, ctx: &mut Ctx<'_>, reason: CloseReason, seconds: u32) {
         ctx.stop_accepting();
         self.drain_until = Some(ctx.now().after(seconds));
         let mut conns = Vec::with_capacity(ctx.connections());
         ctx.walk(0, usize::MAX, |conn| conns.push(conn));
         for conn in conns {
-            // A request that is with its module is answered first.
-            if !ctx.end_after_answer(conn) {
-                ctx.close(conn, reason, "the server stops");
+            // What is with a module is answered first.
+            if ctx.end_after_answer(conn) {
+                continue;
+            }
+            match self.worker_module(conn) {
+                Some(module) if ctx.wire_form(conn).is_some() => {
+                    ctx.mute(conn);
+                    self.announce(ctx, conn, module, Event::Fence(Fence::Drain(reason)));
+                }
+                _ => ctx.close(conn, reason, "the server stops"),
             }
         }
     }
@@ -352,14 +366,9 @@ impl Handler for Gate {
     }
 
     fn on_last(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, last: LastInput) -> Ending {
-        let Some(session) = self.tables.sessions.get(conn) else {
+        let Some(module) = self.worker_module(conn) else {
             return Ending::Now;
         };
-        let module = session.module;
-        let here = self.modules[usize::from(module.0)].is_some();
-        if here || session.state == SessionState::Plain {
-            return Ending::Now;
-        }
         // Replies of the worker to earlier messages go out first.
         self.announce(ctx, conn, module, Event::Fence(Fence::Last(last)));
         Ending::Later

@@ -158,5 +158,6 @@ pub(crate) fn end_session(ctx: &mut Ctx<'_>, session: SessionId, fence: Fence) {
     match fence {
         Fence::Last(last) => ctx.end(session, last),
         Fence::OverRate => ctx.close(session, CloseReason::RateExceeded, "too many messages"),
+        Fence::Drain(reason) => ctx.close(session, reason, "the server stops"),
     }
 }
