@@ -54,9 +54,16 @@ impl Mailbox {
     /// taken by an empty mailbox.
     pub(crate) fn try_send(&self, batch: Vec<Parcel>) -> Result<(), Vec<Parcel>> {
         let events = batch.len();
-        let depth = self.shared.depth.fetch_add(events, Ordering::SeqCst);
-        if depth > 0 && depth + events > self.shared.depth_max {
-            self.shared.depth.fetch_sub(events, Ordering::SeqCst);
+        // Counted in one step: events that are added and taken off again would make the worker
+        // believe, if only for a moment, that it has more to do, and wake nobody.
+        let entered = self
+            .shared
+            .depth
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |depth| {
+                let fits = depth == 0 || depth + events <= self.shared.depth_max;
+                fits.then_some(depth + events)
+            });
+        if entered.is_err() {
             return Err(batch);
         }
         self.sender.try_send(batch).map_err(|error| {
