@@ -622,13 +622,14 @@ impl Net {
     /// again for the next.
     pub(crate) fn expire(&mut self, slot: u32) -> Due {
         let Some((at, expiry)) = self.earliest(slot) else {
-            // Paused: it has no deadline now, but will have one again.
-            let again = self.now.after(1);
-            if self
-                .conns
-                .at(slot)
-                .is_some_and(|conn| !matches!(conn.state, State::Closed(_)))
-            {
+            let Some(conn) = self.conns.at(slot) else {
+                return Due::Nothing;
+            };
+            if !matches!(conn.state, State::Closed(_)) {
+                // One that is paused will soon have a deadline again; one without an idle time has
+                // none until its state changes, and is looked at as seldom as the wheel allows.
+                let waits = conn.flags.has(Flags::PAUSED | Flags::ANSWERING);
+                let again = self.now.after(if waits { 1 } else { u32::MAX });
                 self.wheel.schedule(&mut self.conns, slot, again);
             }
             return Due::Nothing;
