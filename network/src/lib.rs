@@ -12,6 +12,9 @@
 //!   listener   accepting;  timer  the wheel;  buffer  the read buffer;  sys  the operating system
 //! ```
 
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench_support;
 mod buffer;
 pub mod codec;
 mod conn;

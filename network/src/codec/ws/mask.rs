@@ -5,7 +5,7 @@
 /// A payload that comes in pieces is done piece by piece with the key rotated left by the bytes
 /// already done.
 #[inline]
-pub(super) fn apply(key: [u8; 4], bytes: &mut [u8]) {
+pub(crate) fn apply(key: [u8; 4], bytes: &mut [u8]) {
     let [a, b, c, d] = key;
     let key = [a, b, c, d, a, b, c, d];
     let word = u64::from_ne_bytes(key);

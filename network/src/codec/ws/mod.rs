@@ -12,10 +12,10 @@
 mod close;
 pub mod handshake;
 mod header;
-mod mask;
+pub(crate) mod mask;
 #[cfg(test)]
 mod tests;
-mod utf8;
+pub(crate) mod utf8;
 
 use bytes::BytesMut;
 use common::limits;

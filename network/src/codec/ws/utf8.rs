@@ -7,7 +7,7 @@ use crate::codec::ProtocolError;
 /// # Errors
 /// `InvalidUtf8` if they are not UTF-8 from end to end.
 #[inline]
-pub(super) fn check(bytes: &[u8]) -> Result<&str, ProtocolError> {
+pub(crate) fn check(bytes: &[u8]) -> Result<&str, ProtocolError> {
     simdutf8::basic::from_utf8(bytes).map_err(|_| ProtocolError::InvalidUtf8)
 }
 

@@ -1,0 +1,77 @@
+//! The budgets of the message path and of idle connections, as counts that no load of the machine
+//! can change.
+
+use std::sync::{Mutex, PoisonError};
+
+use gate::Placement;
+use gatehouse_benches::alloc;
+use gatehouse_benches::child::ServerProcess;
+use gatehouse_benches::client::{self, IdleCrowd, Wire};
+use gatehouse_benches::memory::Footprint;
+use gatehouse_benches::server::EchoServer;
+
+const CONNECTIONS: usize = 20;
+const ROUNDS: usize = 50;
+
+/// Threads are told apart by name, so only one server may run at a time. And the private tables of a
+/// server's reactors hold copies of the pipe that ends a child: it would wait for them.
+static ONE_SERVER: Mutex<()> = Mutex::new(());
+
+/// What `ROUNDS` echoes on each of `CONNECTIONS` cost a server in reactor placement: allocations of
+/// its threads, reads, writes, messages.
+fn echo(payload_bytes: usize) -> (u64, u64, u64, u64) {
+    let _one = ONE_SERVER.lock().unwrap_or_else(PoisonError::into_inner);
+    let server = EchoServer::start(Placement::Reactor, 1, 1).unwrap();
+    let mut clients = client::connect_all(server.addr(Wire::Ws), Wire::Ws, CONNECTIONS).unwrap();
+    let request = Wire::Ws.messages(&vec![b'x'; payload_bytes], 1);
+    let reply_bytes = Wire::Ws.reply_bytes(payload_bytes);
+    let mut ping_pong = |rounds| {
+        client::ping_pong(&mut clients, &request, reply_bytes, rounds).unwrap();
+    };
+    // The pools fill with the first messages.
+    ping_pong(5);
+
+    let allocated = || alloc::of_threads("reactor-") + alloc::of_threads("worker-");
+    let (before, allocated_before) = (server.settled_counts(), allocated());
+    assert_ne!(allocated_before.allocations, 0, "found by their names");
+    ping_pong(ROUNDS);
+    let counts = server.settled_counts() - before;
+    let allocations = (allocated() - allocated_before).allocations;
+    drop(clients);
+    server.stop();
+    (allocations, counts.reads, counts.writes, counts.frames_in)
+}
+
+#[test]
+fn an_echo_in_the_reactor_allocates_nothing() {
+    for payload_bytes in [20, 1024] {
+        let (allocations, _, _, messages) = echo(payload_bytes);
+        assert_eq!(messages, (CONNECTIONS * ROUNDS) as u64);
+        assert_eq!(allocations, 0, "{payload_bytes} bytes");
+    }
+}
+
+#[test]
+fn an_echo_with_one_in_flight_is_one_read_and_one_write() {
+    for payload_bytes in [20, 1024] {
+        let (_, reads, writes, messages) = echo(payload_bytes);
+        assert_eq!(reads, messages, "{payload_bytes} bytes");
+        assert_eq!(writes, messages, "{payload_bytes} bytes");
+    }
+}
+
+#[test]
+fn an_idle_websocket_connection_costs_at_most_250_bytes() {
+    const IDLE: usize = 5_000;
+    let _one = ONE_SERVER.lock().unwrap_or_else(PoisonError::into_inner);
+    let path = env!("CARGO_BIN_EXE_bench-server");
+    let server = ServerProcess::start(path, &[], Placement::Reactor, 1, 1).unwrap();
+    let before = Footprint::of(server.id()).unwrap();
+    let mut crowd = IdleCrowd::default();
+    crowd.grow(server.addr(Wire::Ws), Wire::Ws, IDLE).unwrap();
+    let after = Footprint::of(server.id()).unwrap();
+    let each = (after.anonymous - before.anonymous) / IDLE as u64;
+    assert!(each <= 250, "{each} bytes");
+    drop(crowd);
+    server.stop().unwrap();
+}
