@@ -105,7 +105,8 @@ fn a_client_that_expects_100_gets_it() {
     let node = TestNode::start(&Options::default(), |_| Echo);
     let mut client = Script::connect(node.web());
     client.send(
-        "POST /api/echo HTTP/1.1\r\nhost: test\r\ncontent-length: 4\r\nexpect: 100-continue\r\n\r\n",
+        "POST /api/echo HTTP/1.1\r\nhost: test\r\ncontent-length: 4\r\n\
+         expect: 100-continue\r\n\r\n",
     );
     client.expect("HTTP/1.1 100 Continue\r\n\r\n");
     client.send("body");
