@@ -1,7 +1,7 @@
 //! How many events go from the reactors through the mailboxes to the workers and back in a second,
 //! and how large are the batches in which they go?
 //!
-//! Client and server share the processors, so the rates are not the server's alone; the batches are.
+//! Client and server share the processors: the rates are not the server's alone, the batches are.
 
 use std::thread;
 use std::time::Duration;

@@ -13,8 +13,8 @@ use gatehouse_benches::server::EchoServer;
 const CONNECTIONS: usize = 20;
 const ROUNDS: usize = 50;
 
-/// Threads are told apart by name, so only one server may run at a time. And the private tables of a
-/// server's reactors hold copies of the pipe that ends a child: it would wait for them.
+/// Threads are told apart by name, so only one server may run at a time. And the private tables of
+/// a server's reactors hold copies of the pipe that ends a child: it would wait for them.
 static ONE_SERVER: Mutex<()> = Mutex::new(());
 
 /// What `ROUNDS` echoes on each of `CONNECTIONS` cost a server in reactor placement: allocations of
