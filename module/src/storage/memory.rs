@@ -1,6 +1,6 @@
 //! The store of a server that keeps nothing beyond its process.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use common::{GroupId, UserId};
@@ -42,7 +42,8 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct Accounts {
     last: u64,
-    by_name: FxHashMap<String, UserId>,
+    /// Keyed by what clients choose, so hashed with a key of its own.
+    by_name: HashMap<String, UserId>,
     by_id: FxHashMap<UserId, Account>,
     /// Who went offline, in that order, with the count of retirements at that time. Who is back,
     /// or has gone again since, does not match the count in the account any more.
