@@ -37,7 +37,7 @@ fn main() -> anyhow::Result<()> {
 /// A table of what is done to a buffer of frames.
 struct Costs {
     effort: Effort,
-    table: Table,
+    table: Table<6>,
 }
 
 impl Costs {
@@ -52,7 +52,7 @@ impl Costs {
         ];
         Self {
             effort,
-            table: Table::new(title, &columns),
+            table: Table::new(title, columns),
         }
     }
 

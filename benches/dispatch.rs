@@ -30,7 +30,7 @@ fn echoes(effort: Effort) -> anyhow::Result<()> {
         "events/write",
         "wake-ups/1000 events",
     ];
-    let mut table = Table::new("echo of 20 B over ws, one reactor, one worker", &columns);
+    let mut table = Table::new("echo of 20 B over ws, one reactor, one worker", columns);
     for placement in [Placement::Worker, Placement::Reactor] {
         for (sessions, in_flight) in [(1, 1), (64, 1), (64, 16), (512, 1), (512, 16)] {
             let server = EchoServer::start(placement, 1, 1)?;
@@ -70,8 +70,9 @@ fn commands(effort: Effort) -> anyhow::Result<()> {
         "commands in a batch",
         "ns/command",
         "wake-ups/1000 commands",
+        "allocations/command",
     ];
-    let mut table = Table::new("commands of one thread to one reactor", &columns);
+    let mut table = Table::new("commands of one thread to one reactor", columns);
     let server = EchoServer::start(Placement::Reactor, 1, 1)?;
     let mut client = Client::connect(server.addr(Wire::Len4be), None, Wire::Len4be)?;
     // The echo shows that the session is there, and as the first it has the first id.

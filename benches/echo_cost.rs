@@ -100,7 +100,7 @@ fn in_process(effort: Effort) -> anyhow::Result<()> {
     ];
     let mut table = Table::new(
         "one message, as the server counts: 200 connections, one reactor, one worker",
-        &columns,
+        columns,
     );
     for load in loads(200) {
         let server = EchoServer::start(load.placement, 1, 1)?;
@@ -171,7 +171,7 @@ fn system_calls(effort: Effort) -> anyhow::Result<()> {
     ];
     let mut table = Table::new(
         "system calls of one message, as strace sees them: 50 connections, one reactor, one worker",
-        &columns,
+        columns,
     );
     let report = report_path("strace");
     let path = report.to_string_lossy();
@@ -225,7 +225,7 @@ fn instructions(effort: Effort) -> anyhow::Result<()> {
     let columns = ["per message", "instructions"];
     let mut table = Table::new(
         "user-space instructions of one message, as callgrind counts: 200 connections, one reactor",
-        &columns,
+        columns,
     );
     let report = report_path("callgrind");
     let out = format!("--callgrind-out-file={}", report.display());

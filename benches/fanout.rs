@@ -37,7 +37,7 @@ fn main() -> anyhow::Result<()> {
     ];
     let mut table = Table::new(
         "publish of 100 B over ws to everybody, medians of the rounds",
-        &columns,
+        columns,
     );
     for receivers in [1_000, effort.pick(15_000, 5_000)] {
         let bare = bare_loop(receivers, effort.rounds)?;

@@ -28,7 +28,7 @@ fn main() -> anyhow::Result<()> {
     ];
     let mut table = Table::new(
         format!("user-space memory of the server, {REACTORS} reactors"),
-        &columns,
+        columns,
     );
     for (placement, wire) in [
         (Placement::Reactor, Wire::Ws),

@@ -19,7 +19,7 @@ fn main() {
     let effort = Effort::from_args();
     let rounds = effort.pick(7, 3);
     let title = format!("timer wheel, {ENTRIES} entries, each {CONNECTION_BYTES} B from the next");
-    let mut table = Table::new(title, &["", "ns/entry", "ns/entry at random"]);
+    let mut table = Table::new(title, ["", "ns/entry", "ns/entry at random"]);
     let [ordered, scattered] = [false, true].map(|scattered| {
         let mut samples: [Vec<Duration>; 4] = Default::default();
         for _ in 0..rounds {

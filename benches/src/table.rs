@@ -5,28 +5,24 @@ use std::fmt::Display;
 /// A table whose first column is words and whose others are figures. Units stand in the heads of
 /// the columns.
 #[derive(Debug)]
-pub struct Table {
+pub struct Table<const COLUMNS: usize> {
     title: String,
-    rows: Vec<Vec<String>>,
+    rows: Vec<[String; COLUMNS]>,
 }
 
-impl Table {
+impl<const COLUMNS: usize> Table<COLUMNS> {
     /// An empty table.
     #[must_use]
-    pub fn new(title: impl Into<String>, columns: &[&str]) -> Self {
+    pub fn new(title: impl Into<String>, columns: [&str; COLUMNS]) -> Self {
         Self {
             title: title.into(),
-            rows: vec![columns.iter().map(|&column| column.to_owned()).collect()],
+            rows: vec![columns.map(str::to_owned)],
         }
     }
 
     /// Adds a row.
-    ///
-    /// # Panics
-    /// If it has not as many cells as there are columns.
-    pub fn row<const CELLS: usize>(&mut self, cells: [&dyn Display; CELLS]) {
-        assert_eq!(CELLS, self.rows[0].len(), "one cell a column");
-        self.rows.push(cells.map(ToString::to_string).to_vec());
+    pub fn row(&mut self, cells: [&dyn Display; COLUMNS]) {
+        self.rows.push(cells.map(ToString::to_string));
     }
 
     /// Writes the table to standard output.
@@ -35,7 +31,7 @@ impl Table {
             let cells = self.rows.iter().map(|row| row[column].chars().count());
             cells.max().unwrap_or(0)
         };
-        let widths: Vec<_> = (0..self.rows[0].len()).map(width).collect();
+        let widths: [usize; COLUMNS] = std::array::from_fn(width);
         println!("\n{}", self.title);
         for row in &self.rows {
             let mut line = format!("  {:<1$}", row[0], widths[0]);
