@@ -439,22 +439,13 @@ impl Im {
     ) -> Result<Page<(User, bool)>, ImError> {
         self.check_member(group, login.user.id)?;
         let total = self.store.group(group).map_or(0, |group| group.members);
-        let mut users = self.store.members(group, after, limit + 1);
-        let more = users.len() > limit;
-        users.truncate(limit);
-        let next = users.last().filter(|_| more).map(|user| user.id.0);
-        let entries = users
-            .into_iter()
-            .map(|user| {
+        let users = self.store.members(group, after, limit + 1);
+        Ok(
+            Page::cut(users, limit, total, |user| user.id.0).map(|user| {
                 let online = self.presence.is_online(user.id);
                 (user, online)
-            })
-            .collect();
-        Ok(Page {
-            entries,
-            total,
-            next,
-        })
+            }),
+        )
     }
 
     /// The groups of the user, by ascending id.
@@ -462,39 +453,43 @@ impl Im {
     pub fn own_groups(&self, login: &Login, after: GroupId, limit: usize) -> Page<(Group, bool)> {
         let own = self.store.groups_of(login.user.id);
         let total = own.len();
-        let mut rest = own.into_iter().filter(|id| *id > after);
-        let entries: Vec<_> = rest
-            .by_ref()
-            .take(limit)
-            .filter_map(|id| Some((self.store.group(id)?, true)))
+        let rest = own.into_iter().filter(|id| *id > after);
+        let groups = rest
+            .filter_map(|id| self.store.group(id))
+            .take(limit + 1)
             .collect();
-        let more = rest.next().is_some();
-        let next = entries.last().filter(|_| more).map(|(group, _)| group.id.0);
-        Page {
+        Page::cut(groups, limit, total, |group: &Group| group.id.0).map(|group| (group, true))
+    }
+
+    /// All groups, and whether the user is a member of each, by ascending id.
+    #[must_use]
+    pub fn groups(&self, login: &Login, after: GroupId, limit: usize) -> Page<(Group, bool)> {
+        let (groups, total) = self.store.groups(after, limit + 1);
+        Page::cut(groups, limit, total, |group| group.id.0).map(|group| {
+            let joined = self.store.is_member(group.id, login.user.id);
+            (group, joined)
+        })
+    }
+}
+
+impl<T> Page<T> {
+    /// A page of `limit` entries at most; one more among `entries` says that the list goes on.
+    fn cut(mut entries: Vec<T>, limit: usize, total: usize, id: impl Fn(&T) -> u64) -> Self {
+        let more = entries.len() > limit;
+        entries.truncate(limit);
+        let next = entries.last().filter(|_| more).map(id);
+        Self {
             entries,
             total,
             next,
         }
     }
 
-    /// All groups, and whether the user is a member of each, by ascending id.
-    #[must_use]
-    pub fn groups(&self, login: &Login, after: GroupId, limit: usize) -> Page<(Group, bool)> {
-        let (mut groups, total) = self.store.groups(after, limit + 1);
-        let more = groups.len() > limit;
-        groups.truncate(limit);
-        let next = groups.last().filter(|_| more).map(|group| group.id.0);
-        let entries = groups
-            .into_iter()
-            .map(|group| {
-                let joined = self.store.is_member(group.id, login.user.id);
-                (group, joined)
-            })
-            .collect();
+    fn map<U>(self, f: impl FnMut(T) -> U) -> Page<U> {
         Page {
-            entries,
-            total,
-            next,
+            entries: self.entries.into_iter().map(f).collect(),
+            total: self.total,
+            next: self.next,
         }
     }
 }

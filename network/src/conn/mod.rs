@@ -115,7 +115,7 @@ impl Flags {
     pub(crate) const DIRTY: u16 = 1 << 3;
     /// On the list of connections to be served in the next turn.
     pub(crate) const CARRIED: u16 = 1 << 4;
-    /// The handler wants no frames for now.
+    /// The handler wants no frames until it says so.
     pub(crate) const PAUSED: u16 = 1 << 5;
     /// An HTTP request is with the handler; the next one is not decoded before its answer.
     pub(crate) const ANSWERING: u16 = 1 << 6;
