@@ -6,7 +6,7 @@
 //! got everything. One reactor serves them all. Its sockets are in its private descriptor table,
 //! those of the clients in the main thread's.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc;
 use std::thread;
@@ -18,6 +18,9 @@ use gatehouse_benches::client::{self, Client, Wire};
 use gatehouse_benches::server::EchoServer;
 use gatehouse_benches::table::{Table, figure};
 use gatehouse_benches::timing::{Effort, median, time};
+use network::codec::http::{HttpCodec, HttpConfig};
+use network::codec::ws::handshake;
+use network::codec::{Codec, Decoded, Frame};
 use network::sys;
 
 const PAYLOAD_BYTES: usize = 100;
@@ -97,8 +100,9 @@ fn bare_loop(receivers: usize, rounds: usize) -> anyhow::Result<Took> {
             .map_err(io::Error::other)?;
         let mut sockets = (0..receivers)
             .map(|_| {
-                let socket = listener.accept()?.0;
+                let mut socket = listener.accept()?.0;
                 socket.set_nodelay(true)?;
+                answer_upgrade(&mut socket)?;
                 Ok(socket)
             })
             .collect::<io::Result<Vec<TcpStream>>>()?;
@@ -115,7 +119,7 @@ fn bare_loop(receivers: usize, rounds: usize) -> anyhow::Result<Took> {
         Ok(())
     });
     let addr = addr.recv().context("the sender did not start")?;
-    let mut clients = client::connect_all(addr, Wire::Len4be, receivers)?;
+    let mut clients = client::connect_all(addr, Wire::Ws, receivers)?;
     let mut samples = Vec::new();
     for _ in 0..=rounds {
         go.send(())?;
@@ -127,6 +131,30 @@ fn bare_loop(receivers: usize, rounds: usize) -> anyhow::Result<Took> {
         .join()
         .map_err(|_| anyhow::anyhow!("the sender panicked"))??;
     Ok(Took::of(&mut samples))
+}
+
+/// The sockets of the bare loop have the same past as those of the gate. One that has never answered
+/// acknowledges at once what it gets, and then each send would pay for an acknowledgement too.
+fn answer_upgrade(socket: &mut TcpStream) -> io::Result<()> {
+    let mut request = [0; 1024];
+    let mut read = 0;
+    loop {
+        match socket.read(&mut request[read..])? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            n => read += n,
+        }
+        let decoded = HttpCodec::new().decode(&HttpConfig::default(), &mut request[..read]);
+        if let Ok(Decoded::Frame {
+            frame: Frame::Request(request),
+            ..
+        }) = decoded
+        {
+            let accept = handshake::accept(&request).map_err(io::Error::other)?;
+            let mut answer = Vec::new();
+            accept.write_response(None, &mut answer);
+            return socket.write_all(&answer);
+        }
+    }
 }
 
 struct Published {
