@@ -404,8 +404,8 @@ impl Handler for Gate {
         let held = self
             .outgoing
             .try_submit(&self.handle.reactors, COMMANDS_HELD_MAX);
-        self.tables.fanouts.end_turn();
         let fanning = self.tables.run_fanouts(ctx);
+        self.tables.fanouts.end_turn();
         if let Some(until) = self.drain_until {
             let everything_handed_over = ctx.connections() == 0 && self.dispatcher.is_empty();
             if everything_handed_over || ctx.now() >= until {
