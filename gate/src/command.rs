@@ -33,6 +33,10 @@ pub(crate) enum Command {
         session: SessionId,
         topic: TopicId,
     },
+    /// Tell the module when the outbox is empty.
+    Watch {
+        session: SessionId,
+    },
     Bind {
         session: SessionId,
         user: u64,

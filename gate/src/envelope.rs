@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use common::{CloseReason, SessionId};
-use network::LastInput;
 use network::codec::http::Headers;
 use network::codec::{MessageKind, Payload};
+use network::{Drops, LastInput};
 
 /// One message of a session.
 #[derive(Debug)]
@@ -106,6 +106,8 @@ pub(crate) enum Event {
     Message(MessageKind, Bytes),
     Request(Box<HttpRequest>),
     Limited,
+    Drops(Drops),
+    Drained,
     /// Comes back as a command once all events before it are dealt with.
     Fence(Fence),
     Close(CloseReason),

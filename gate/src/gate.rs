@@ -7,7 +7,7 @@ use common::{CloseReason, ConnId, Tick};
 use network::codec::http::{Request, Response};
 use network::codec::ws::handshake::{self, HandshakeError};
 use network::codec::{Frame, Framing, MessageKind, Payload};
-use network::{Admission, Ctx, Deadline, Ending, Handler, LastInput, Offer};
+use network::{Admission, Ctx, Deadline, Drops, Ending, Handler, LastInput, Offer};
 
 use crate::admission::Doorman;
 use crate::command::Command;
@@ -83,6 +83,15 @@ impl Gate {
                 let mut context = near(&self.handle, &mut self.outgoing, &mut self.tables, ctx);
                 worker::deliver(module.as_mut(), &mut context, parcel);
             }
+        }
+    }
+
+    /// Hands an event to the module of a session that was announced to it.
+    fn announce_session(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, event: Event) {
+        if let Some(session) = self.tables.sessions.get(conn)
+            && session.state != SessionState::Plain
+        {
+            self.announce(ctx, conn, session.module, event);
         }
     }
 
@@ -379,6 +388,14 @@ impl Handler for Gate {
             Command::Drain { reason, seconds } => self.drain(ctx, reason, seconds),
             command => self.tables.apply(ctx, command),
         }
+    }
+
+    fn on_drops(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, drops: Drops) {
+        self.announce_session(ctx, conn, Event::Drops(drops));
+    }
+
+    fn on_drained(&mut self, ctx: &mut Ctx<'_>, conn: ConnId) {
+        self.announce_session(ctx, conn, Event::Drained);
     }
 
     fn on_deadline(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, deadline: Deadline) {

@@ -57,6 +57,11 @@ impl GateHandle {
         self.batch().unsubscribe(session, topic);
     }
 
+    /// See [`crate::Context::watch`].
+    pub fn watch(&self, session: SessionId) {
+        self.batch().watch(session);
+    }
+
     /// Says that a user has logged in, which ends the session's authentication deadline.
     pub fn bind(&self, session: SessionId, user: u64) {
         self.batch().bind(session, user);
@@ -125,6 +130,11 @@ impl Batch<'_> {
     pub fn unsubscribe(&mut self, session: SessionId, topic: TopicId) {
         self.outgoing
             .push(session, Command::Unsubscribe { session, topic });
+    }
+
+    /// See [`GateHandle::watch`].
+    pub fn watch(&mut self, session: SessionId) {
+        self.outgoing.push(session, Command::Watch { session });
     }
 
     /// See [`GateHandle::bind`].
@@ -205,7 +215,7 @@ impl Outgoing {
         message: Message,
         except: Option<SessionId>,
     ) {
-        let prepared = Arc::new(Prepared::new(message));
+        let prepared = Arc::new(Prepared::of_topic(topic, message));
         for reactor in presence.reactors(topic) {
             let prepared = Arc::clone(&prepared);
             self.lanes[usize::from(reactor)].push(Command::Publish {

@@ -98,6 +98,8 @@ pub(crate) fn deliver(module: &mut dyn Module, context: &mut Context<'_>, parcel
         Event::Request(request) => module.on_request(context, *request),
         Event::Fence(fence) => context.pass_fence(session, fence),
         Event::Limited => module.on_limited(context, session),
+        Event::Drops(drops) => module.on_drops(context, session, drops),
+        Event::Drained => module.on_drained(context, session),
         Event::Close(reason) => module.on_close(context, session, reason),
     }
 }

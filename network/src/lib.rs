@@ -24,6 +24,6 @@ pub mod sys;
 mod timer;
 
 pub use reactor::{
-    Admission, Ctx, Deadline, Ending, Handler, LastInput, Listen, Offer, Overflow, Profile,
-    Reactor, ReactorConfig, ReactorHandle, ReactorSeed, ReactorStats, SendError, Stopped,
+    Admission, Ctx, Deadline, Delivery, Drops, Ending, Handler, LastInput, Listen, Offer, Overflow,
+    Profile, Reactor, ReactorConfig, ReactorHandle, ReactorSeed, ReactorStats, SendError, Stopped,
 };

@@ -7,6 +7,7 @@ mod http;
 mod native;
 mod regression;
 mod session;
+mod slow;
 mod tcp;
 mod topic;
 mod ws;

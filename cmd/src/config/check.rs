@@ -206,6 +206,8 @@ impl Check<'_> {
             overflow: match raw.overflow.as_ref().map(Spanned::get_ref) {
                 Some(OverflowPolicy::Close) => Overflow::Close,
                 Some(OverflowPolicy::DropNewest) => Overflow::DropNewest,
+                Some(OverflowPolicy::DropOldest) => Overflow::DropOldest,
+                Some(OverflowPolicy::Latest) => Overflow::Latest,
                 None => default.overflow,
             },
             handshake_seconds: self.seconds(&raw.handshake, default.handshake_seconds, 1)?,

@@ -206,6 +206,10 @@ pub enum OverflowPolicy {
     Close,
     /// The message is dropped.
     DropNewest,
+    /// The oldest waiting messages are dropped.
+    DropOldest,
+    /// Of the waiting messages of one key only the latest stays.
+    Latest,
 }
 
 /// A rate of messages: `{ per_second = 50, burst = 200 }`, or `"unlimited"`.

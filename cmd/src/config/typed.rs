@@ -87,6 +87,8 @@ fn limits_to_typed(limits: &Limits) -> RawLimits {
         overflow: typed(match limits.overflow {
             Overflow::Close => OverflowPolicy::Close,
             Overflow::DropNewest => OverflowPolicy::DropNewest,
+            Overflow::DropOldest => OverflowPolicy::DropOldest,
+            Overflow::Latest => OverflowPolicy::Latest,
         }),
         handshake: typed(Seconds(limits.handshake_seconds)),
         frame: typed(Seconds(limits.frame_seconds)),

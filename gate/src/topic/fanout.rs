@@ -168,7 +168,7 @@ impl Fanout {
         if let Some(form) = ctx.wire_form(session)
             && let Some(bytes) = self.forms.get(&self.prepared, form)
         {
-            let _ = ctx.send_encoded(session, bytes);
+            let _ = ctx.send_encoded(session, bytes, self.prepared.delivery());
         }
     }
 }

@@ -1,7 +1,9 @@
 //! A message on its way to many.
 
 use bytes::Bytes;
+use common::TopicId;
 use network::codec::{EncodeError, MessageKind, WireForm};
+use network::{Delivery, Overflow};
 use parking_lot::Mutex;
 
 /// A payload and its kind: what a module sends.
@@ -11,25 +13,46 @@ pub struct Message {
     pub kind: MessageKind,
     /// The bytes.
     pub payload: Bytes,
+    /// How it is treated if its receiver reads too slowly; by default as the listener says.
+    pub delivery: Delivery,
 }
 
 impl Message {
+    /// A message of this kind.
+    #[must_use]
+    pub fn new(kind: MessageKind, payload: impl Into<Bytes>) -> Self {
+        Self {
+            kind,
+            payload: payload.into(),
+            delivery: Delivery::default(),
+        }
+    }
+
     /// A text message.
     #[must_use]
     pub fn text(payload: impl Into<Bytes>) -> Self {
-        Self {
-            kind: MessageKind::Text,
-            payload: payload.into(),
-        }
+        Self::new(MessageKind::Text, payload)
     }
 
     /// A binary message.
     #[must_use]
     pub fn binary(payload: impl Into<Bytes>) -> Self {
-        Self {
-            kind: MessageKind::Binary,
-            payload: payload.into(),
-        }
+        Self::new(MessageKind::Binary, payload)
+    }
+
+    /// Sets what happens where an outbox has no room for it, in place of the listener's policy.
+    #[must_use]
+    pub const fn overflow(mut self, overflow: Overflow) -> Self {
+        self.delivery.overflow = Some(overflow);
+        self
+    }
+
+    /// Says what it stands for: of waiting messages under [`Overflow::Latest`] the latest of each
+    /// key is kept. A published message without a key has that of its topic.
+    #[must_use]
+    pub const fn key(mut self, key: u64) -> Self {
+        self.delivery.key = key;
+        self
     }
 }
 
@@ -48,6 +71,18 @@ impl Prepared {
             message,
             encoded: Mutex::new(Vec::new()),
         }
+    }
+
+    /// A message to the subscribers of a topic, which is its key if it has none.
+    pub(crate) const fn of_topic(topic: TopicId, mut message: Message) -> Self {
+        if message.delivery.key == 0 {
+            message.delivery.key = topic.0;
+        }
+        Self::new(message)
+    }
+
+    pub(crate) const fn delivery(&self) -> Delivery {
+        self.message.delivery
     }
 
     /// The message as it stands on the wire; encoded by the first who asks.

@@ -2,6 +2,7 @@
 
 pub(crate) mod outbox;
 pub(crate) mod read;
+pub(crate) mod runs;
 pub(crate) mod state;
 pub(crate) mod table;
 
@@ -129,6 +130,8 @@ impl Flags {
     pub(crate) const UNSEEN: u16 = 1 << 10;
     /// Nothing more is heard: the handler is about to end the connection.
     pub(crate) const MUTE: u16 = 1 << 11;
+    /// The handler is told when the outbox has become empty.
+    pub(crate) const WATCHED: u16 = 1 << 12;
 
     #[inline]
     pub(crate) const fn has(self, any: u16) -> bool {

@@ -8,6 +8,8 @@ use common::limits;
 use crate::codec::{Framing, StackConfig};
 use crate::sys::ListenOptions;
 
+use super::delivery::Overflow;
+
 /// Budgets and capacities of one reactor. `Default` suits a server.
 #[derive(Clone, Debug)]
 pub struct ReactorConfig {
@@ -45,16 +47,6 @@ impl Default for ReactorConfig {
             seed: None,
         }
     }
-}
-
-/// What happens to a message for which an outbox has no room.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Overflow {
-    /// The connection is closed as a slow consumer.
-    #[default]
-    Close,
-    /// This message is dropped and counted; the connection stays.
-    DropNewest,
 }
 
 /// What the connections of one listener, or the outgoing ones of one kind, have in common.

@@ -2,6 +2,7 @@
 
 mod command;
 mod config;
+mod delivery;
 mod handler;
 mod net;
 mod stats;
@@ -15,7 +16,8 @@ use mio::event::Event;
 use mio::{Events, Poll, Registry, Token, Waker};
 
 pub use command::{ReactorHandle, Stopped};
-pub use config::{Listen, Overflow, Profile, ReactorConfig};
+pub use config::{Listen, Profile, ReactorConfig};
+pub use delivery::{Delivery, Drops, Overflow};
 pub use handler::{Admission, Ctx, Deadline, Ending, Handler, LastInput, Offer, SendError};
 pub(crate) use net::Net;
 pub use stats::ReactorStats;
@@ -175,6 +177,7 @@ impl<H: Handler> Reactor<H> {
         self.accept();
         self.expire();
         self.free_doomed();
+        self.tell_slow();
         self.busy |= self.handler.on_turn(&mut Ctx { net: &mut self.net });
         self.flush_dirty();
         self.net.stats.turns.add(1);
@@ -185,6 +188,8 @@ impl<H: Handler> Reactor<H> {
         let more = std::mem::take(&mut self.busy)
             || !self.net.carry.is_empty()
             || !self.net.doomed.is_empty()
+            || !self.net.drained.is_empty()
+            || !self.net.drops.is_empty()
             || self
                 .listeners
                 .iter()
@@ -351,6 +356,26 @@ impl<H: Handler> Reactor<H> {
         self.busy = true;
     }
 
+    /// Tells the handler what slow consumers have missed, and who has caught up.
+    fn tell_slow(&mut self) {
+        if !self.net.drops.is_empty() {
+            for (slot, drops) in std::mem::take(&mut self.net.drops) {
+                // Who has ended meanwhile has missed more than that.
+                if let Some(id) = self.net.conns.id_at(slot) {
+                    self.handler
+                        .on_drops(&mut Ctx { net: &mut self.net }, id, drops);
+                }
+            }
+        }
+        if !self.net.drained.is_empty() {
+            for id in std::mem::take(&mut self.net.drained) {
+                if self.net.conns.get(id).is_some() {
+                    self.handler.on_drained(&mut Ctx { net: &mut self.net }, id);
+                }
+            }
+        }
+    }
+
     fn flush_dirty(&mut self) {
         let mut at = 0;
         while at < self.net.dirty.len() {
@@ -383,6 +408,7 @@ impl<H: Handler> Reactor<H> {
                     .on_close(&mut Ctx { net: &mut self.net }, id, reason);
             }
             let net = &mut self.net;
+            net.drops.remove(&slot);
             net.wheel.cancel(&mut net.conns, slot);
             let mut conn = net.conns.remove(slot);
             conn.outbox.clear(&mut net.pool);

@@ -11,8 +11,10 @@ use common::{CloseReason, ConnId, Tick};
 use mio::{Interest, Registry};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use rustc_hash::FxHashMap;
 
-use super::config::{Overflow, Profile, ReactorConfig};
+use super::config::{Profile, ReactorConfig};
+use super::delivery::{Delivery, Drops, Overflow};
 use super::handler::{Deadline, LastInput, SendError};
 use super::stats::ReactorStats;
 use crate::codec::http::{Response, encode_response};
@@ -20,6 +22,7 @@ use crate::codec::ws::handshake::Accept;
 use crate::codec::ws::{self, Opcode, Role, WsCodec};
 use crate::codec::{Framing, MessageKind, ProtocolError, Stack, WireForm};
 use crate::conn::outbox::{Flush, QueuePool};
+use crate::conn::runs::RunKind;
 use crate::conn::state::State;
 use crate::conn::table::ConnTable;
 use crate::conn::{Connection, Flags};
@@ -46,6 +49,10 @@ pub(crate) struct Net {
     pub(crate) dirty: Vec<u32>,
     /// Slots to be freed at the end of the turn.
     pub(crate) doomed: Vec<u32>,
+    /// What was dropped in this turn, by slot; the handler is told at its end.
+    pub(crate) drops: FxHashMap<u32, Drops>,
+    /// Connections whose outbox, watched, has become empty; the handler is told in the next turn.
+    pub(crate) drained: Vec<ConnId>,
     pub(crate) accepting: bool,
     pub(crate) stopping: bool,
     pub(crate) read_bytes_per_turn: usize,
@@ -80,6 +87,8 @@ impl Net {
             carry: VecDeque::new(),
             dirty: Vec::new(),
             doomed: Vec::new(),
+            drops: FxHashMap::default(),
+            drained: Vec::new(),
             accepting: true,
             stopping: false,
             read_bytes_per_turn: config.read_bytes_per_turn,
@@ -167,15 +176,19 @@ impl Net {
         id: ConnId,
         kind: MessageKind,
         payload: &[u8],
+        delivery: Delivery,
     ) -> Result<(), SendError> {
-        self.make_room(id, payload.len() + HEADER_BYTES_MAX)?;
+        let kept = self.make_room(id, payload.len() + HEADER_BYTES_MAX, delivery)?;
         let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
         let config = &self.profiles[usize::from(conn.profile)].stack;
         let (stack, rng) = (&conn.stack, &mut self.rng);
         let mut outcome = Ok(());
-        conn.outbox.append(&mut self.pool, |out| {
+        let bytes = conn.outbox.append(&mut self.pool, |out| {
             outcome = stack.encode(config, kind, payload, || rng.random(), out);
         });
+        if kept != RunKind::Fixed {
+            conn.outbox.mark_last(bytes, kept);
+        }
         self.mark_dirty(id.slot());
         if outcome.is_err() {
             self.stats.unfit.add(1);
@@ -185,52 +198,122 @@ impl Net {
         Ok(())
     }
 
-    pub(crate) fn send_encoded(&mut self, id: ConnId, encoded: Bytes) -> Result<(), SendError> {
-        self.make_room(id, encoded.len())?;
+    pub(crate) fn send_encoded(
+        &mut self,
+        id: ConnId,
+        encoded: Bytes,
+        delivery: Delivery,
+    ) -> Result<(), SendError> {
+        let kept = self.make_room(id, encoded.len(), delivery)?;
         let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
-        conn.outbox.append_shared(&mut self.pool, encoded);
+        let bytes = conn.outbox.append_shared(&mut self.pool, encoded);
+        if kept != RunKind::Fixed {
+            conn.outbox.mark_last(bytes, kept);
+        }
         self.mark_dirty(id.slot());
         self.stats.frames_out.add(1);
         Ok(())
     }
 
-    /// Sees to it that the outbox may take `bytes` more, by its policy.
+    /// Sees to it that the outbox may take `bytes` more, by the policy of the message; says what
+    /// the message is while it waits.
     #[inline]
-    fn make_room(&mut self, id: ConnId, bytes: usize) -> Result<(), SendError> {
+    fn make_room(
+        &mut self,
+        id: ConnId,
+        bytes: usize,
+        delivery: Delivery,
+    ) -> Result<RunKind, SendError> {
         let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
         if !conn.state.speaks() {
             return Err(SendError::Gone);
         }
-        let max = self.profiles[usize::from(conn.profile)].outbox_bytes_max;
+        let profile = &self.profiles[usize::from(conn.profile)];
+        let overflow = delivery.overflow.unwrap_or(profile.overflow);
         let wanted = conn.outbox.len() + bytes;
-        if wanted > max / 2 {
-            // A peer that does not read what it asked for is not asked for more.
-            conn.flags.set(Flags::CHOKED);
-            if wanted > max {
-                return self.make_room_by_policy(id, bytes);
+        if wanted > profile.outbox_bytes_max / 2 {
+            // A peer that does not read what it asked for is not asked for more. What may be
+            // dropped it has not asked for, or not in this number.
+            if overflow == Overflow::Close
+                && conn.outbox.fixed_len() + bytes > profile.outbox_bytes_max / 2
+            {
+                conn.flags.set(Flags::CHOKED | Flags::WATCHED);
+            }
+            if wanted > profile.outbox_bytes_max {
+                self.make_room_by_policy(id, bytes, overflow, delivery.key)?;
             }
         }
-        Ok(())
+        Ok(overflow.run_kind(delivery.key))
     }
 
     #[cold]
-    fn make_room_by_policy(&mut self, id: ConnId, bytes: usize) -> Result<(), SendError> {
+    fn make_room_by_policy(
+        &mut self,
+        id: ConnId,
+        bytes: usize,
+        overflow: Overflow,
+        key: u64,
+    ) -> Result<(), SendError> {
         self.flush(id.slot());
         let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
-        let profile = &self.profiles[usize::from(conn.profile)];
+        let max = self.profiles[usize::from(conn.profile)].outbox_bytes_max;
         // An empty outbox takes one message of any size: there is no other way to send it.
-        if conn.outbox.is_empty() || conn.outbox.len() + bytes <= profile.outbox_bytes_max {
+        let fits = |conn: &Connection| conn.outbox.len() == 0 || conn.outbox.len() + bytes <= max;
+        if fits(conn) {
             return Ok(());
         }
-        match profile.overflow {
-            Overflow::DropNewest => {
-                self.stats.dropped.add(1);
-                Err(SendError::Dropped)
+        if overflow != Overflow::DropNewest {
+            // More is dropped than this message needs, so that the work of dropping is shared by
+            // the messages that come after it.
+            let target = (max - max / 8).saturating_sub(bytes);
+            let incoming = (overflow == Overflow::Latest).then_some(key);
+            let evicted = conn.outbox.evict(target, incoming);
+            let fits = fits(conn);
+            self.note_drops(
+                id,
+                Drops {
+                    newest: 0,
+                    oldest: evicted.oldest,
+                    superseded: evicted.superseded,
+                },
+            );
+            if fits {
+                return Ok(());
             }
-            Overflow::Close => {
-                self.abort(id, CloseReason::SlowConsumer);
-                Err(SendError::SlowConsumer)
-            }
+        }
+        if overflow == Overflow::Close {
+            self.abort(id, CloseReason::SlowConsumer);
+            return Err(SendError::SlowConsumer);
+        }
+        self.note_drops(
+            id,
+            Drops {
+                newest: 1,
+                ..Drops::default()
+            },
+        );
+        Err(SendError::Dropped)
+    }
+
+    fn note_drops(&mut self, id: ConnId, drops: Drops) {
+        if drops == Drops::default() {
+            return;
+        }
+        self.stats.dropped_newest.add(u64::from(drops.newest));
+        self.stats.dropped_oldest.add(u64::from(drops.oldest));
+        self.stats.superseded.add(u64::from(drops.superseded));
+        let told = self.drops.entry(id.slot()).or_default();
+        told.newest += drops.newest;
+        told.oldest += drops.oldest;
+        told.superseded += drops.superseded;
+        self.watch(id);
+    }
+
+    /// Tells the handler once the outbox, as it is now, is empty.
+    pub(crate) fn watch(&mut self, id: ConnId) {
+        if let Some(conn) = self.conns.get_mut(id) {
+            conn.flags.set(Flags::WATCHED);
+            self.mark_dirty(id.slot());
         }
     }
 
@@ -254,7 +337,7 @@ impl Net {
         opcode: Opcode,
         payload: &[u8],
     ) -> Result<(), SendError> {
-        self.make_room(id, payload.len() + HEADER_BYTES_MAX)?;
+        self.make_room(id, payload.len() + HEADER_BYTES_MAX, Delivery::default())?;
         let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
         if !matches!(conn.stack, Stack::Ws(_)) {
             return Err(SendError::Unfit);
@@ -360,6 +443,11 @@ impl Net {
         match flushed {
             Ok(Flush::Done) => {
                 conn.flags.clear(Flags::BLOCKED);
+                if conn.flags.has(Flags::WATCHED) {
+                    conn.flags.clear(Flags::WATCHED);
+                    let id = ConnId::new(self.index, slot, conn.generation);
+                    self.drained.push(id);
+                }
                 if let State::Flushing(reason) = conn.state {
                     self.end_output(slot, reason);
                     return;
@@ -373,7 +461,7 @@ impl Net {
         }
         if conn.flags.has(Flags::CHOKED) {
             let max = self.profiles[usize::from(conn.profile)].outbox_bytes_max;
-            if conn.outbox.len() <= max / 4 {
+            if conn.outbox.fixed_len() <= max / 4 {
                 conn.flags.clear(Flags::CHOKED);
                 self.carry(slot);
             }
