@@ -24,6 +24,8 @@ const IM_PATH: &str = "/im";
 /// Sent before the close when a line is too long to be read: the error of docs/protocol.md.
 const LINE_TOO_LONG: &str =
     "{\"id\":null,\"error\":{\"code\":\"bad_request\",\"message\":\"line too long\"}}\n";
+/// Bytes of an idle connection: benches/memory.rs measures them.
+const IDLE_BYTES: usize = 144;
 /// Seconds beyond the deadline that threads get to end in, before they are left behind.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -32,6 +34,32 @@ const GRACE: Duration = Duration::from_secs(1);
 pub struct Node {
     running: RunningGate,
     listeners: Vec<Listening>,
+    room: Room,
+}
+
+/// What the memory of a node allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes that may be held for clients.
+    pub memory_bytes: usize,
+    /// The largest outbox of any listener, in bytes.
+    pub outbox_bytes: usize,
+}
+
+impl fmt::Display for Room {
+    /// One line for an operator, in which the connections are those that fit before anyone is
+    /// refused.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let usable = self.memory_bytes / 4 * 3;
+        write!(
+            f,
+            "memory: {} for clients, the kernel's buffers aside: {} idle connections, or {} full \
+             outboxes",
+            bytesize::ByteSize::b(self.memory_bytes as u64),
+            indicatif::HumanCount((usable / IDLE_BYTES) as u64),
+            indicatif::HumanCount((usable / self.outbox_bytes.max(1)) as u64),
+        )
+    }
 }
 
 /// Where a node listens, as a client would write it.
@@ -97,6 +125,7 @@ impl Node {
             .workers(config.workers)
             .connections_max(config.connections_max)
             .mailbox_events_max(config.mailbox_events_max)
+            .memory_bytes_max(config.memory_bytes_max)
             .reactor_config(reactor_config);
         let native = builder.module(Placement::Worker, move |_| Native::new(Arc::clone(&im)));
         // 4. Listeners, in the order of the configuration.
@@ -125,12 +154,35 @@ impl Node {
                 "listening on {listener}"
             );
         }
-        Ok(Self { running, listeners })
+        let outboxes = config.listeners.iter().map(|l| l.limits.outbox_bytes_max);
+        let room = Room {
+            memory_bytes: config.memory_bytes_max,
+            outbox_bytes: outboxes.max().unwrap_or(0),
+        };
+        Ok(Self {
+            running,
+            listeners,
+            room,
+        })
     }
 
     /// A node around a gate that was built elsewhere.
     pub(crate) fn around(running: RunningGate, listeners: Vec<Listening>) -> Self {
-        Self { running, listeners }
+        let room = Room {
+            memory_bytes: running.memory().limit(),
+            outbox_bytes: common::limits::OUTBOX_BYTES_MAX,
+        };
+        Self {
+            running,
+            listeners,
+            room,
+        }
+    }
+
+    /// What its memory allows.
+    #[must_use]
+    pub fn room(&self) -> Room {
+        self.room
     }
 
     /// Where it listens, in the order of the configuration.

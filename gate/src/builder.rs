@@ -9,7 +9,7 @@ use std::time::Instant;
 use common::{CloseReason, REACTORS_MAX, limits};
 use crossbeam_channel::bounded;
 use network::sys::Reservation;
-use network::{Listen, ReactorConfig, ReactorHandle, ReactorSeed, ReactorStats};
+use network::{Listen, MemoryBudget, ReactorConfig, ReactorHandle, ReactorSeed, ReactorStats};
 
 use crate::admission::Doorman;
 use crate::command::Command;
@@ -32,6 +32,7 @@ pub struct Builder {
     workers: usize,
     connections_max: usize,
     mailbox_events_max: usize,
+    memory_bytes_max: usize,
     reactor_config: ReactorConfig,
     modules: Vec<(Placement, Factory)>,
     listeners: Vec<Listener>,
@@ -56,6 +57,7 @@ impl Default for Builder {
             workers: cores,
             connections_max: usize::MAX,
             mailbox_events_max: limits::MAILBOX_EVENTS_MAX,
+            memory_bytes_max: usize::MAX,
             reactor_config: ReactorConfig::default(),
             modules: Vec::new(),
             listeners: Vec::new(),
@@ -110,6 +112,14 @@ impl Builder {
         self
     }
 
+    /// Bytes of user-space memory that may be held for clients: outboxes, unfinished frames,
+    /// connections, events on their way. Without it there is no limit.
+    #[must_use]
+    pub fn memory_bytes_max(mut self, bytes: usize) -> Self {
+        self.memory_bytes_max = bytes;
+        self
+    }
+
     /// Adds a module. `make` is called once for each thread that runs it.
     pub fn module<M: Module + 'static>(
         &mut self,
@@ -149,9 +159,11 @@ impl Builder {
             workers,
             modules,
             mut listeners,
-            reactor_config,
+            mut reactor_config,
+            memory_bytes_max,
             ..
         } = self;
+        reactor_config.memory = Arc::new(MemoryBudget::new(memory_bytes_max));
         for (listener, listen) in listeners.iter_mut().zip(&listen) {
             listener.addr = listen.addr;
         }
@@ -183,6 +195,7 @@ impl Builder {
         let handle = GateHandle {
             reactors: handles.into(),
             presence: Arc::new(TopicPresence::new(reactors)),
+            memory: Arc::clone(&reactor_config.memory),
         };
 
         // 2. Reactor threads, each of which opens its own listeners.
@@ -314,6 +327,12 @@ impl RunningGate {
     #[must_use]
     pub fn handle(&self) -> &GateHandle {
         &self.handle
+    }
+
+    /// The memory that is held for clients now, and its limit.
+    #[must_use]
+    pub fn memory(&self) -> &MemoryBudget {
+        &self.handle.memory
     }
 
     /// The counters of each reactor.

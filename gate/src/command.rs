@@ -65,3 +65,21 @@ pub(crate) enum Command {
         seconds: u32,
     },
 }
+
+impl Command {
+    /// Bytes of memory that it takes while it waits.
+    #[inline]
+    pub(crate) fn bytes(&self) -> usize {
+        let heap = match self {
+            Self::Send { message, .. } => message.payload.len(),
+            Self::SendPrepared { sessions, prepared } => {
+                size_of_val(sessions.as_slice()) + prepared.payload_bytes()
+            }
+            Self::Publish { prepared, .. } => prepared.payload_bytes(),
+            Self::Respond { response, .. } => size_of::<Response>() + response.body().len(),
+            Self::Close { text, .. } => text.len(),
+            _ => 0,
+        };
+        size_of::<Self>() + heap
+    }
+}

@@ -132,6 +132,31 @@ pub(crate) struct Parcel {
     pub(crate) event: Event,
 }
 
+impl Parcel {
+    /// Bytes of memory that it takes while it waits.
+    #[inline]
+    pub(crate) fn bytes(&self) -> usize {
+        let heap = match &self.event {
+            Event::Message(_, payload) => payload.len(),
+            Event::Open(handshake) => {
+                size_of::<Handshake>()
+                    + handshake.path.len()
+                    + handshake.query.len()
+                    + handshake.headers.len()
+            }
+            Event::Request(request) => {
+                size_of::<HttpRequest>()
+                    + request.path.len()
+                    + request.query.len()
+                    + request.headers.len()
+                    + request.body.len()
+            }
+            _ => 0,
+        };
+        size_of::<Self>() + heap
+    }
+}
+
 /// Which of the gate's modules; given by [`crate::Builder::module`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ModuleId(pub(crate) u16);

@@ -40,6 +40,8 @@ pub(crate) struct Gate {
     modules: Vec<Option<Box<dyn Module>>>,
     handle: GateHandle,
     outgoing: Outgoing,
+    /// Bytes of the commands that were taken in this turn.
+    command_bytes: usize,
     /// When a drain ends, whatever is left.
     drain_until: Option<Tick>,
 }
@@ -66,6 +68,7 @@ impl Gate {
             modules,
             handle,
             outgoing,
+            command_bytes: 0,
             drain_until: None,
         }
     }
@@ -384,6 +387,7 @@ impl Handler for Gate {
     }
 
     fn on_command(&mut self, ctx: &mut Ctx<'_>, command: Command) {
+        self.command_bytes += command.bytes();
         match command {
             Command::Drain { reason, seconds } => self.drain(ctx, reason, seconds),
             command => self.tables.apply(ctx, command),
@@ -417,10 +421,12 @@ impl Handler for Gate {
     }
 
     fn on_turn(&mut self, ctx: &mut Ctx<'_>) -> bool {
+        if self.command_bytes > 0 {
+            ctx.memory()
+                .give_back(std::mem::take(&mut self.command_bytes));
+        }
         self.dispatcher.send(ctx);
-        let held = self
-            .outgoing
-            .try_submit(&self.handle.reactors, COMMANDS_HELD_MAX);
+        let held = self.outgoing.try_submit(&self.handle, COMMANDS_HELD_MAX);
         let fanning = self.tables.run_fanouts(ctx);
         self.tables.fanouts.end_turn();
         if let Some(until) = self.drain_until {

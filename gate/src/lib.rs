@@ -48,4 +48,4 @@ pub use network::codec::MessageKind;
 pub use network::codec::http::{Headers, Response};
 pub use network::codec::tcp::TcpFraming;
 pub use network::sys::ListenOptions;
-pub use network::{Delivery, Drops, Overflow, ReactorConfig, ReactorStats};
+pub use network::{Delivery, Drops, MemoryBudget, Overflow, ReactorConfig, ReactorStats};

@@ -58,6 +58,14 @@ impl Spill {
         self.0.as_ref().map_or(0, |bytes| bytes.len())
     }
 
+    /// Bytes of heap.
+    #[inline]
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.0
+            .as_ref()
+            .map_or(0, |bytes| size_of::<Vec<u8>>() + bytes.capacity())
+    }
+
     /// Takes the bytes, which leaves the spill empty and without heap.
     pub(crate) fn take(&mut self) -> Vec<u8> {
         self.0.take().map_or_else(Vec::new, |bytes| *bytes)

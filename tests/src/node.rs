@@ -34,6 +34,8 @@ pub struct Options {
     pub connections_max: usize,
     /// Events that may wait for one worker.
     pub mailbox_events_max: usize,
+    /// Bytes that may be held for clients.
+    pub memory_bytes_max: usize,
     /// Options of the listening sockets.
     pub listen: ListenOptions,
     /// Payload bytes that a TCP framing carries at most.
@@ -52,6 +54,7 @@ impl Default for Options {
             private_fd_tables: true,
             connections_max: usize::MAX,
             mailbox_events_max: common::limits::MAILBOX_EVENTS_MAX,
+            memory_bytes_max: usize::MAX,
             listen: ListenOptions::default(),
             tcp_bytes_max: 65_536,
             farewell: None,
@@ -122,6 +125,7 @@ impl Options {
             .workers(self.workers)
             .connections_max(self.connections_max)
             .mailbox_events_max(self.mailbox_events_max)
+            .memory_bytes_max(self.memory_bytes_max)
             .reactor_config(config)
     }
 
@@ -226,6 +230,12 @@ impl TestNode {
             .iter()
             .map(|stats| counter(stats))
             .sum()
+    }
+
+    /// Bytes that are held for clients now, as the node accounts for them.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.running().memory().used()
     }
 
     /// Connections open now.

@@ -254,6 +254,7 @@ fn announce(node: &Node) -> std::io::Result<()> {
     for url in listeners.iter().filter_map(|listener| listener.page_url()) {
         writeln!(out, "  chat page: {link}{url}{link:#}")?;
     }
+    writeln!(out, "  {}", node.room())?;
     writeln!(out, "  Ctrl-C stops the server")?;
     out.flush()
 }

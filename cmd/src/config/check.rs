@@ -14,8 +14,8 @@ use super::raw::{
 use super::source::Sources;
 use super::value::{Address, Auto, Cap, Number, Seconds, Size};
 use super::{
-    Config, ListenerConfig, SHUTDOWN_SECONDS, Speech, limits_default, reactors_default,
-    workers_default,
+    Config, ListenerConfig, MEMORY_BYTES_MIN, SHUTDOWN_SECONDS, Speech, limits_default,
+    memory_default, reactors_default, workers_default,
 };
 
 type Checked<T> = Result<T, ConfigError>;
@@ -65,6 +65,8 @@ pub(super) fn check(sources: &Sources, raw: RawConfig) -> Checked<Config> {
             limits::MAILBOX_EVENTS_MAX,
             1..=BYTES_MAX,
         )?,
+
+        memory_bytes_max: check.memory(&raw.memory)?,
         log_level: or(&raw.log.level, Level::Info),
         log_format: or(&raw.log.format, Format::Text),
         shutdown_seconds: check.seconds(&raw.shutdown.deadline, SHUTDOWN_SECONDS, 1)?,
@@ -176,6 +178,20 @@ impl Check<'_> {
             0 => self.refuse(typed, "0 bytes would let nothing through"),
             bytes if bytes > BYTES_MAX => self.refuse(typed, "beyond 4GiB"),
             bytes => Ok(bytes),
+        }
+    }
+
+    fn memory(&self, typed: &Typed<Auto<Size>>) -> Checked<usize> {
+        let Some(typed) = typed else {
+            return Ok(memory_default());
+        };
+        match typed.get_ref().value() {
+            None => Ok(memory_default()),
+            Some(Size(bytes)) if bytes < MEMORY_BYTES_MIN => self.refuse(
+                typed,
+                format!("less than {} is not enough", Size(MEMORY_BYTES_MIN)),
+            ),
+            Some(Size(bytes)) => Ok(bytes),
         }
     }
 

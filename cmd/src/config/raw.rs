@@ -29,6 +29,8 @@ pub struct RawConfig {
     pub connections: Typed<Cap>,
     /// Events that may wait for one worker.
     pub mailbox_events: Typed<Number>,
+    /// Memory that may be held for clients.
+    pub memory: Typed<Auto<Size>>,
     /// The log.
     pub log: RawLog,
     /// The end.

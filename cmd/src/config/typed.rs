@@ -28,6 +28,7 @@ impl Config {
             private_fd_tables: typed(self.private_fd_tables),
             connections: typed(Cap::of(self.connections_max)),
             mailbox_events: typed(Number(self.mailbox_events_max)),
+            memory: typed(Auto::Is(Size(self.memory_bytes_max))),
             log: RawLog {
                 level: typed(self.log_level),
                 format: typed(self.log_format),

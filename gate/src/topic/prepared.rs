@@ -1,9 +1,11 @@
 //! A message on its way to many.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use common::TopicId;
 use network::codec::{EncodeError, MessageKind, WireForm};
-use network::{Delivery, Overflow};
+use network::{Delivery, MemoryBudget, Overflow};
 use parking_lot::Mutex;
 
 /// A payload and its kind: what a module sends.
@@ -81,19 +83,58 @@ impl Prepared {
         Self::new(message)
     }
 
+    pub(crate) const fn payload_bytes(&self) -> usize {
+        self.message.payload.len()
+    }
+
     pub(crate) const fn delivery(&self) -> Delivery {
         self.message.delivery
     }
 
     /// The message as it stands on the wire; encoded by the first who asks.
-    pub(crate) fn wire(&self, form: WireForm) -> Result<Bytes, EncodeError> {
+    pub(crate) fn wire(
+        &self,
+        form: WireForm,
+        memory: &Arc<MemoryBudget>,
+    ) -> Result<Bytes, EncodeError> {
         let mut encoded = self.encoded.lock();
         if let Some((_, bytes)) = encoded.iter().find(|(known, _)| *known == form) {
             return bytes.clone();
         }
-        let bytes = form.encode(self.message.kind, &self.message.payload);
+        let bytes = form
+            .encode(self.message.kind, &self.message.payload)
+            .map(|bytes| Held::account(bytes, memory));
         encoded.push((form, bytes.clone()));
         bytes
+    }
+}
+
+/// Bytes that many outboxes may hold at once: the node's memory accounts for them once, from here
+/// until the last of these is through with them.
+struct Held {
+    bytes: Bytes,
+    memory: Arc<MemoryBudget>,
+}
+
+impl Held {
+    fn account(bytes: Bytes, memory: &Arc<MemoryBudget>) -> Bytes {
+        memory.take(bytes.len());
+        Bytes::from_owner(Self {
+            bytes,
+            memory: Arc::clone(memory),
+        })
+    }
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.memory.give_back(self.bytes.len());
     }
 }
 
@@ -104,14 +145,19 @@ pub(crate) struct LocalForms(Vec<(WireForm, Option<Bytes>)>);
 
 impl LocalForms {
     #[inline]
-    pub(crate) fn get(&mut self, prepared: &Prepared, form: WireForm) -> Option<Bytes> {
+    pub(crate) fn get(
+        &mut self,
+        prepared: &Prepared,
+        form: WireForm,
+        memory: &Arc<MemoryBudget>,
+    ) -> Option<Bytes> {
         if let Some((_, bytes)) = self.0.iter().find(|(known, _)| *known == form) {
             return bytes.clone();
         }
         let bytes = prepared
-            .wire(form)
+            .wire(form, memory)
             .ok()
-            .map(|bytes| Bytes::copy_from_slice(&bytes));
+            .map(|bytes| Held::account(Bytes::copy_from_slice(&bytes), memory));
         self.0.push((form, bytes.clone()));
         bytes
     }

@@ -92,6 +92,23 @@ impl<S> Connection<S> {
             .has(Flags::PAUSED | Flags::ANSWERING | Flags::CHOKED | Flags::MUTE)
     }
 
+    /// Bytes of heap behind input that is not complete or not decoded.
+    #[inline]
+    pub(crate) fn input_bytes(&self) -> usize {
+        self.spill.held_bytes() + self.stack.held_bytes()
+    }
+
+    /// Bytes of memory that the peer makes us hold: what it does not read, and what it has begun
+    /// and not finished. Input that waits because we do not take it is not its doing.
+    pub(crate) fn footprint(&self) -> usize {
+        let input = if self.flags.has(Flags::UNSEEN) {
+            self.stack.held_bytes()
+        } else {
+            self.input_bytes()
+        };
+        input + self.outbox.footprint()
+    }
+
     /// Ends the connection at the end of the turn, unless that is decided already.
     pub(crate) fn finish(&mut self, reason: CloseReason) {
         if !matches!(self.state, State::Closed(_)) {

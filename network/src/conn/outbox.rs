@@ -26,6 +26,8 @@ const SLICES_MAX: usize = 64;
 pub(crate) const SHARE_BYTES_MIN: usize = 4096;
 /// A queue that grew beyond this is freed and not pooled.
 const POOLED_CAPACITY_MAX: usize = 64 * 1024;
+/// From this capacity on a queue grows by quarters.
+const LONG_BYTES: usize = 16 * 1024;
 /// Bytes of capacity that a pool keeps at most.
 const POOL_BYTES_MAX: usize = 4 * 1024 * 1024;
 
@@ -274,9 +276,8 @@ impl Queue {
 }
 
 impl Outbox {
-    #[cfg(test)]
-    fn is_empty(&self) -> bool {
-        self.0.is_none()
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// Bytes that wait.
@@ -298,6 +299,19 @@ impl Outbox {
         pool.lent += queue.bytes.capacity() - capacity;
         queue.note_copied(added);
         added
+    }
+
+    /// Makes room for `bytes` more in a long queue, a quarter at a time: many of them growing at
+    /// once, as those of a topic do, must not double what they take together.
+    #[inline]
+    pub(crate) fn reserve(&mut self, pool: &mut QueuePool, bytes: usize) {
+        if let Some(queue) = &mut self.0 {
+            let capacity = queue.bytes.capacity();
+            if capacity >= LONG_BYTES && capacity - queue.bytes.len() < bytes {
+                queue.bytes.reserve_exact(bytes.max(capacity / 4));
+                pool.lent += queue.bytes.capacity() - capacity;
+            }
+        }
     }
 
     /// Says that the last `bytes` of the outbox are one frame that may be dropped.
@@ -346,6 +360,7 @@ impl Outbox {
     pub(crate) fn append_shared(&mut self, pool: &mut QueuePool, payload: Bytes) -> usize {
         let added = payload.len();
         if added < SHARE_BYTES_MIN {
+            self.reserve(pool, added);
             self.append(pool, |out| out.extend_from_slice(&payload));
         } else {
             self.0

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use common::{CloseReason, ConnId, Tick};
@@ -12,6 +13,7 @@ use super::stats::ReactorStats;
 use crate::codec::http::Response;
 use crate::codec::ws::handshake::Accept;
 use crate::codec::{Frame, MessageKind, ProtocolError, WireForm};
+use crate::memory::{MemoryBudget, Pressure};
 
 /// The layer above: it is told what happens to connections and answers through [`Ctx`].
 ///
@@ -164,6 +166,19 @@ impl Ctx<'_> {
     #[must_use]
     pub fn stats(&self) -> &ReactorStats {
         &self.net.stats
+    }
+
+    /// The node's budget of memory, to account for what the handler keeps for clients.
+    #[must_use]
+    pub fn memory(&self) -> &Arc<MemoryBudget> {
+        &self.net.memory
+    }
+
+    /// Tells the budget what is held here now, in the middle of a turn that may queue much; if that
+    /// is too much, those who hold the most are closed.
+    pub fn settle_memory(&mut self) -> Pressure {
+        self.net.settle_memory();
+        self.net.pressure
     }
 
     /// Connections of this reactor, in whatever state.

@@ -26,10 +26,13 @@ use crate::buffer::ReadBuf;
 use crate::conn::state::State;
 use crate::conn::{Flags, read};
 use crate::listener::Listener;
+use crate::memory::Pressure;
 use crate::sys::{self, SpareDescriptor};
 use command::CommandQueue;
 use net::Due;
 
+/// How long a reactor that may not read waits for memory to be freed elsewhere.
+const STALL: Duration = Duration::from_millis(2);
 const WAKER: Token = Token(usize::MAX);
 /// Tokens from here on are listeners; those of connections have a generation below 2^30 in their
 /// upper half and stay below.
@@ -176,6 +179,7 @@ impl<H: Handler> Reactor<H> {
         self.serve_events();
         self.accept();
         self.expire();
+        self.net.settle_memory();
         self.free_doomed();
         self.tell_slow();
         self.busy |= self.handler.on_turn(&mut Ctx { net: &mut self.net });
@@ -194,7 +198,10 @@ impl<H: Handler> Reactor<H> {
                 .listeners
                 .iter()
                 .any(|listener| listener.is_ready(self.net.now));
-        let timeout = if more || !self.commands.may_sleep() {
+        let timeout = if self.net.pressure == Pressure::Full {
+            // Whoever is not read now is looked at again when memory may have been freed.
+            Some(STALL)
+        } else if more || !self.commands.may_sleep() {
             Some(Duration::ZERO)
         } else if self.net.wheel.is_empty() && !self.listeners.iter().any(Listener::is_paused) {
             None
@@ -409,11 +416,13 @@ impl<H: Handler> Reactor<H> {
             }
             let net = &mut self.net;
             net.drops.remove(&slot);
+            net.input_bytes -= net.conns.at(slot).map_or(0, |conn| conn.input_bytes());
             net.wheel.cancel(&mut net.conns, slot);
             let mut conn = net.conns.remove(slot);
             conn.outbox.clear(&mut net.pool);
         }
         if !self.net.doomed.is_empty() {
+            self.net.dying_bytes = 0;
             self.net.doomed.clear();
             self.net.stats.connections.set(self.net.conns.len() as u64);
         }

@@ -26,9 +26,12 @@ use crate::conn::runs::RunKind;
 use crate::conn::state::State;
 use crate::conn::table::ConnTable;
 use crate::conn::{Connection, Flags};
+use crate::memory::{Account, MemoryBudget, Pressure};
 use crate::sys;
 use crate::timer::TimerWheel;
 
+/// Bytes that a connection takes while it holds nothing: its own, and its handler's for a session.
+const CONNECTION_BYTES: usize = size_of::<Connection>() + 64;
 /// Bytes that a frame's header can add to its payload, at most.
 const HEADER_BYTES_MAX: usize = 14;
 
@@ -56,6 +59,14 @@ pub(crate) struct Net {
     pub(crate) accepting: bool,
     pub(crate) stopping: bool,
     pub(crate) read_bytes_per_turn: usize,
+    pub(crate) memory: Arc<MemoryBudget>,
+    account: Account,
+    /// How near the node was to the end of its memory when this turn began.
+    pub(crate) pressure: Pressure,
+    /// Bytes of heap behind input of all connections.
+    pub(crate) input_bytes: usize,
+    /// Bytes that will be free once those who were closed for want of memory are freed.
+    pub(crate) dying_bytes: usize,
     rng: StdRng,
 }
 
@@ -92,6 +103,11 @@ impl Net {
             accepting: true,
             stopping: false,
             read_bytes_per_turn: config.read_bytes_per_turn,
+            memory: Arc::clone(&config.memory),
+            account: Account::open(&config.memory),
+            pressure: Pressure::Low,
+            input_bytes: 0,
+            dying_bytes: 0,
             rng: config
                 .seed
                 .map_or_else(StdRng::from_os_rng, StdRng::from_seed),
@@ -183,6 +199,8 @@ impl Net {
         let config = &self.profiles[usize::from(conn.profile)].stack;
         let (stack, rng) = (&conn.stack, &mut self.rng);
         let mut outcome = Ok(());
+        conn.outbox
+            .reserve(&mut self.pool, payload.len() + HEADER_BYTES_MAX);
         let bytes = conn.outbox.append(&mut self.pool, |out| {
             outcome = stack.encode(config, kind, payload, || rng.random(), out);
         });
@@ -258,7 +276,7 @@ impl Net {
         let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
         let max = self.profiles[usize::from(conn.profile)].outbox_bytes_max;
         // An empty outbox takes one message of any size: there is no other way to send it.
-        let fits = |conn: &Connection| conn.outbox.len() == 0 || conn.outbox.len() + bytes <= max;
+        let fits = |conn: &Connection| conn.outbox.is_empty() || conn.outbox.len() + bytes <= max;
         if fits(conn) {
             return Ok(());
         }
@@ -515,6 +533,76 @@ impl Net {
             conn.flags.clear(Flags::PAUSED);
             conn.heard = self.now;
             self.carry(id.slot());
+        }
+    }
+
+    // Memory.
+
+    /// Tells the node's budget what is held here, and acts on what that leaves.
+    #[inline]
+    pub(crate) fn settle_memory(&mut self) {
+        let held = self.held_bytes();
+        self.account.tell(&self.memory, held);
+        self.pressure = self.memory.pressure();
+        if self.pressure > Pressure::Low {
+            self.relieve();
+        }
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.conns.len() * CONNECTION_BYTES + self.pool.lent() + self.input_bytes
+    }
+
+    /// Closes those who hold the most, until this reactor has done its share.
+    #[cold]
+    fn relieve(&mut self) {
+        if self.pressure == Pressure::Full {
+            self.stats.memory_stalls.add(1);
+        }
+        if self.memory.excess_of(self.held_bytes()) <= self.dying_bytes {
+            // What is held is held elsewhere: in events that workers have not come to.
+            return;
+        }
+        // By powers of two, so that the largest are found without a list of all.
+        let class = |bytes: usize| bytes.checked_ilog2().unwrap_or(0) as usize;
+        let mut held_by_class = [0; usize::BITS as usize];
+        for (_, conn) in self.conns.iter() {
+            let bytes = conn.footprint();
+            held_by_class[class(bytes)] += bytes;
+        }
+        let excess = self.memory.excess_of(held_by_class.iter().sum());
+        let excess = excess.saturating_sub(self.dying_bytes);
+        let mut from = held_by_class.len();
+        let mut found = 0;
+        while found < excess && from > 0 {
+            from -= 1;
+            found += held_by_class[from];
+        }
+        let mut victims = Vec::new();
+        let mut freed = 0;
+        for (slot, conn) in self.conns.iter() {
+            let bytes = conn.footprint();
+            let chosen = bytes > 0 && class(bytes) >= from && freed < excess;
+            if chosen && !matches!(conn.state, State::Closed(_)) {
+                freed += bytes;
+                victims.push(slot);
+            }
+        }
+        if victims.is_empty() {
+            return;
+        }
+        tracing::warn!(
+            closed = victims.len(),
+            bytes = freed,
+            used = self.memory.used(),
+            limit = self.memory.limit(),
+            "memory is short: those who hold the most are closed"
+        );
+        self.dying_bytes += freed;
+        for slot in victims {
+            if let Some(id) = self.conns.id_at(slot) {
+                self.abort(id, CloseReason::MemoryShort);
+            }
         }
     }
 

@@ -37,6 +37,8 @@ pub struct ReactorStats {
     pub superseded: Counter,
     /// Messages that a framing could not carry.
     pub unfit: Counter,
+    /// Turns in which nothing was read because the node's memory was nearly used up.
+    pub memory_stalls: Counter,
     /// Connections left for the next turn because their budget was used up.
     pub carried: Counter,
     /// Wake-ups by other threads.
