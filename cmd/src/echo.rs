@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use gate::{Builder, Context, Envelope, Limits, Listener, Message, Module, Placement, TcpFraming};
 use network::codec::tcp::Prefix;
 
+use crate::compression::Deflate;
 use crate::node::{Listening, Node, StartError, raise_descriptor_limit};
 
 /// Messages that an outbox holds at least, each of the largest size.
@@ -27,6 +28,8 @@ pub struct EchoConfig {
     pub workers: usize,
     /// Bytes of the largest message.
     pub message_bytes_max: usize,
+    /// How WebSocket messages are compressed.
+    pub deflate: Deflate,
 }
 
 /// The framing of this name, taking payloads up to `bytes_max` or up to what its length can count.
@@ -72,7 +75,8 @@ pub fn start(config: &EchoConfig) -> Result<Node, StartError> {
     let placement = config.placement;
     let mut builder = Builder::new()
         .reactors(config.reactors)
-        .workers(config.workers);
+        .workers(config.workers)
+        .context_bytes_max(Deflate::CONTEXT_BYTES);
     let echo = builder.module(placement, move |_| Echo { placement });
     let limits = Limits {
         message_bytes_max: config.message_bytes_max,
@@ -82,7 +86,10 @@ pub fn start(config: &EchoConfig) -> Result<Node, StartError> {
             .max(OUTBOX_BYTES_MIN),
         ..Limits::default()
     };
-    let http = Listener::http(config.listen).websocket("*", echo);
+    let mut http = Listener::http(config.listen).websocket("*", echo);
+    if let Some(deflate) = config.deflate.config() {
+        http = http.compression(deflate);
+    }
     builder.listen(http.limits(limits.clone()));
     let mut names = vec![(config.listen, "websocket")];
     if let Some((addr, framing)) = config.tcp {

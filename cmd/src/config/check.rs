@@ -4,12 +4,13 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Range;
 
 use common::{REACTORS_MAX, limits};
-use gate::{Limits, ListenOptions, Overflow, Rate, TcpFraming};
+use gate::{DeflateConfig, Limits, ListenOptions, Overflow, Rate, TcpFraming};
 use toml::Spanned;
 
 use super::error::ConfigError;
 use super::raw::{
-    Format, FramingName, Level, OverflowPolicy, RawConfig, RawLimits, RawListener, RawRate, Typed,
+    Format, FramingName, Level, OverflowPolicy, RawCompression, RawConfig, RawLimits, RawListener,
+    RawRate, Typed,
 };
 use super::source::Sources;
 use super::value::{Address, Auto, Cap, Number, Seconds, Size};
@@ -67,6 +68,7 @@ pub(super) fn check(sources: &Sources, raw: RawConfig) -> Checked<Config> {
         )?,
 
         memory_bytes_max: check.memory(&raw.memory)?,
+        context_bytes_max: or(&raw.compression_memory, Size(limits::CONTEXT_BYTES_MAX)).0,
         log_level: or(&raw.log.level, Level::Info),
         log_format: or(&raw.log.format, Format::Text),
         shutdown_seconds: check.seconds(&raw.shutdown.deadline, SHUTDOWN_SECONDS, 1)?,
@@ -301,6 +303,10 @@ impl Check<'_> {
             FramingName::WebSocket => self.websocket(raw, &limits)?,
             framing => self.tcp(raw, framing, &limits)?,
         };
+        let compression = match speech {
+            Speech::WebSocket { .. } => self.compression(&raw.compression)?,
+            Speech::Tcp(_) => None,
+        };
         let name = match &raw.name {
             Some(name) if name.get_ref().trim().is_empty() => {
                 return self.refuse(name, "a listener's name is not empty");
@@ -330,6 +336,7 @@ impl Check<'_> {
             name,
             addr,
             speech,
+            compression,
             limits,
             options,
         })
@@ -357,12 +364,38 @@ impl Check<'_> {
         })
     }
 
+    fn compression(&self, typed: &Typed<RawCompression>) -> Checked<Option<DeflateConfig>> {
+        let default = DeflateConfig::default();
+        let raw = match typed.as_ref().map(Spanned::get_ref) {
+            None | Some(RawCompression::Shared) => return Ok(Some(default)),
+            Some(RawCompression::Off) => return Ok(None),
+            Some(RawCompression::Deflate(raw)) => raw,
+        };
+        let level = self.number(&raw.level, default.level.into(), 1..=9)?;
+        let bits = default.server_max_window_bits.into();
+        let window_bits = self.number(&raw.window_bits, bits, 9..=15)?;
+        Ok(Some(DeflateConfig {
+            level: level as u8,
+            threshold_bytes: or(&raw.threshold, Size(default.threshold_bytes)).0,
+            server_max_window_bits: window_bits as u8,
+            server_context_takeover: or(&raw.server_takeover, default.server_context_takeover),
+            client_context_takeover: or(&raw.client_takeover, default.client_context_takeover),
+            ..default
+        }))
+    }
+
     fn tcp(&self, raw: &RawListener, framing: FramingName, limits: &Limits) -> Checked<Speech> {
         let name = framing.as_str();
         if let Some(page) = &raw.page {
             return self.refuse(
                 page,
                 format!("{name} cannot serve a page; a websocket listener can"),
+            );
+        }
+        if let Some(compression) = &raw.compression {
+            return self.refuse(
+                compression,
+                format!("{name} knows no compression; WebSocket does"),
             );
         }
         for (key, typed) in [

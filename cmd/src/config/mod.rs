@@ -21,14 +21,14 @@ use std::path::Path;
 use std::thread;
 
 use common::limits;
-use gate::{Limits, ListenOptions, Overflow, Rate, TcpFraming};
+use gate::{DeflateConfig, Limits, ListenOptions, Overflow, Rate, TcpFraming};
 
 use crate::host;
 
 pub use error::{ConfigError, Excerpt};
 pub use raw::{
-    Format, FramingName, Level, OverflowPolicy, Protocol, RawConfig, RawLimitedRate, RawLimits,
-    RawListener, RawLog, RawRate, RawShutdown, Typed,
+    Format, FramingName, Level, OverflowPolicy, Protocol, RawCompression, RawConfig, RawDeflate,
+    RawLimitedRate, RawLimits, RawListener, RawLog, RawRate, RawShutdown, Typed,
 };
 pub use source::{Setting, Sources};
 pub use value::{Address, Auto, Cap, Number, Scalar, Seconds, Size};
@@ -62,6 +62,8 @@ pub struct Config {
     pub mailbox_events_max: usize,
     /// Bytes that may be held for clients; at least [`MEMORY_BYTES_MIN`].
     pub memory_bytes_max: usize,
+    /// Bytes of those that the contexts of compression may take.
+    pub context_bytes_max: usize,
     /// What is logged.
     pub log_level: Level,
     /// How a line of the log looks.
@@ -83,6 +85,8 @@ pub struct ListenerConfig {
     pub addr: SocketAddr,
     /// What is spoken there.
     pub speech: Speech,
+    /// How WebSocket messages are compressed, if they are; none on TCP.
+    pub compression: Option<DeflateConfig>,
     /// Limits of its connections.
     pub limits: Limits,
     /// Options of its socket.

@@ -1,11 +1,11 @@
 //! The way back: the file that means a configuration, with every key set.
 
-use gate::{Limits, Overflow, Rate};
+use gate::{DeflateConfig, Limits, Overflow, Rate};
 use toml::Spanned;
 
 use super::raw::{
-    FramingName, OverflowPolicy, Protocol, RawConfig, RawLimitedRate, RawLimits, RawListener,
-    RawLog, RawRate, RawShutdown, Typed,
+    FramingName, OverflowPolicy, Protocol, RawCompression, RawConfig, RawDeflate, RawLimitedRate,
+    RawLimits, RawListener, RawLog, RawRate, RawShutdown, Typed,
 };
 use super::value::{Address, Auto, Cap, Number, Seconds, Size};
 use super::{Config, ListenerConfig, Speech};
@@ -29,6 +29,7 @@ impl Config {
             connections: typed(Cap::of(self.connections_max)),
             mailbox_events: typed(Number(self.mailbox_events_max)),
             memory: typed(Auto::Is(Size(self.memory_bytes_max))),
+            compression_memory: typed(Size(self.context_bytes_max)),
             log: RawLog {
                 level: typed(self.log_level),
                 format: typed(self.log_format),
@@ -57,7 +58,10 @@ fn listener_to_typed(listener: &ListenerConfig) -> RawListener {
         ..RawListener::default()
     };
     match listener.speech {
-        Speech::WebSocket { page } => raw.page = typed(page),
+        Speech::WebSocket { page } => {
+            raw.page = typed(page);
+            raw.compression = typed(compression_to_typed(listener.compression.as_ref()));
+        }
         Speech::Tcp(framing) => {
             raw.framing = FramingName::named(framing.name()).and_then(typed);
             raw.min_frame = typed(Size(framing.frame_bytes_min() as usize));
@@ -69,6 +73,18 @@ fn listener_to_typed(listener: &ListenerConfig) -> RawListener {
     }
     raw.limits = limits;
     raw
+}
+
+fn compression_to_typed(compression: Option<&DeflateConfig>) -> RawCompression {
+    compression.map_or(RawCompression::Off, |deflate| {
+        RawCompression::Deflate(RawDeflate {
+            level: typed(Number(deflate.level.into())),
+            threshold: typed(Size(deflate.threshold_bytes)),
+            window_bits: typed(Number(deflate.server_max_window_bits.into())),
+            server_takeover: typed(deflate.server_context_takeover),
+            client_takeover: typed(deflate.client_context_takeover),
+        })
+    })
 }
 
 fn limits_to_typed(limits: &Limits) -> RawLimits {

@@ -1,6 +1,7 @@
 //! permessage-deflate (RFC 7692): payloads compressed and inflated, by default each message by
 //! itself, so that one compressor and one decompressor serve all connections of a reactor.
 
+use common::limits;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
 use super::context::{ContextBudget, Contexts, ReceiveContext, SendContext};
@@ -51,7 +52,7 @@ impl Default for DeflateConfig {
             server_max_window_bits: WINDOW_BITS_MAX,
             server_context_takeover: false,
             client_context_takeover: false,
-            contexts: ContextBudget::new(64 * 1024 * 1024),
+            contexts: ContextBudget::new(limits::CONTEXT_BYTES_MAX),
         }
     }
 }
