@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use gate::{
-    Builder, GateError, Listener, ModuleId, Placement, ReactorConfig, Response, RunningGate,
+    Builder, Drain, GateError, Listener, ModuleId, Placement, ReactorConfig, Response, RunningGate,
     TcpFraming,
 };
 use module::adapter::native::Native;
@@ -24,6 +24,8 @@ const IM_PATH: &str = "/im";
 /// Sent before the close when a line is too long to be read: the error of docs/protocol.md.
 const LINE_TOO_LONG: &str =
     "{\"id\":null,\"error\":{\"code\":\"bad_request\",\"message\":\"line too long\"}}\n";
+/// How often a stop that takes long says how far it is.
+const PROGRESS: Duration = Duration::from_secs(5);
 /// Bytes of an idle connection: benches/memory.rs measures them.
 const IDLE_BYTES: usize = 144;
 /// Seconds beyond the deadline that threads get to end in, before they are left behind.
@@ -191,22 +193,23 @@ impl Node {
         &self.listeners
     }
 
-    /// Stops within `seconds`.
+    /// Stops as `drain` says, and logs how far it is.
     ///
     /// # Errors
-    /// If threads had not ended a moment after that; they are left behind.
-    pub fn stop(self, seconds: u32) -> Result<(), StopError> {
-        let connections: u64 = self
-            .running
-            .stats()
-            .iter()
-            .map(|stats| stats.connections.get())
-            .sum();
-        tracing::info!(connections, deadline_seconds = seconds, "stopping");
+    /// If threads had not ended a moment after its deadline; they are left behind.
+    pub fn stop(self, drain: Drain) -> Result<(), StopError> {
+        let stats = self.running.stats().to_vec();
+        let connections = || stats.iter().map(|s| s.connections.get()).sum::<u64>();
+        tracing::info!(
+            connections = connections(),
+            deadline_seconds = drain.seconds,
+            per_second = drain.effective_rate(connections()),
+            "stopping"
+        );
         let started = Instant::now();
         // 1. The reactors close their listeners, so that nobody comes after those who are told.
-        // 2. Every session is closed with 1001 behind what waits in its outbox, and its module
-        //    hears of the end.
+        // 2. Every session is closed behind what waits in its outbox, at the rate that was asked
+        //    for, and its module hears of the end.
         // 3. A reactor ends when its last connection has, or at the deadline; the workers end when
         //    they have dealt with all that the reactors sent.
         // All of that is the gate's; a thread waits for it here, since a module that never returns
@@ -216,18 +219,28 @@ impl Node {
         thread::Builder::new()
             .name("stop".to_owned())
             .spawn(move || {
-                running.stop(seconds);
+                running.drain(drain);
                 // Nobody listens any more if this took too long.
                 let _ = ended.send(());
             })
             .map_err(StopError::Thread)?;
-        match wait.recv_timeout(Duration::from_secs(seconds.into()) + GRACE) {
-            Ok(()) => {
-                tracing::info!(seconds = started.elapsed().as_secs_f32(), "stopped");
-                Ok(())
-            }
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                Err(StopError::Deadline { seconds })
+        let deadline = started + Duration::from_secs(drain.seconds.into()) + GRACE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match wait.recv_timeout(left.min(PROGRESS)) {
+                Ok(()) => {
+                    let seconds = started.elapsed().as_secs_f32();
+                    tracing::info!(seconds, connections = connections(), "stopped");
+                    return Ok(());
+                }
+                Err(RecvTimeoutError::Timeout) if left > PROGRESS => {
+                    tracing::info!(connections = connections(), "still stopping");
+                }
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    return Err(StopError::Deadline {
+                        seconds: drain.seconds,
+                    });
+                }
             }
         }
     }

@@ -54,6 +54,8 @@ pub enum CloseReason {
     Kicked,
     /// The node stops.
     Shutdown,
+    /// The node stops, and clients find the service elsewhere or soon again.
+    Restart,
 }
 
 /// Whose doing an end was.
@@ -95,6 +97,7 @@ impl CloseReason {
             Self::Module(code) => Some(code),
             Self::Kicked => Some(4001),
             Self::Shutdown => Some(1001),
+            Self::Restart => Some(1012),
         }
     }
 
@@ -125,6 +128,7 @@ impl CloseReason {
             Self::Module(_) => "module",
             Self::Kicked => "kicked",
             Self::Shutdown => "shutdown",
+            Self::Restart => "restart",
         }
     }
 
@@ -155,11 +159,12 @@ impl CloseReason {
             Self::Shutdown => 20,
             Self::MemoryShort => 21,
             Self::NoDescriptors => 22,
+            Self::Restart => 23,
         }
     }
 
     /// Number of kinds of end.
-    pub const KINDS: usize = 23;
+    pub const KINDS: usize = 24;
 
     /// Every kind once, with 0 where a code would stand; in the order of [`CloseReason::index`].
     pub const ALL: [Self; Self::KINDS] = [
@@ -186,6 +191,7 @@ impl CloseReason {
         Self::Shutdown,
         Self::MemoryShort,
         Self::NoDescriptors,
+        Self::Restart,
     ];
 
     /// Whose doing this end was.
@@ -207,9 +213,11 @@ impl CloseReason {
             Self::Io | Self::ConnectFailed | Self::MemoryShort | Self::NoDescriptors => {
                 Blame::Machine
             }
-            Self::TooManyConnections | Self::Module(_) | Self::Kicked | Self::Shutdown => {
-                Blame::Node
-            }
+            Self::TooManyConnections
+            | Self::Module(_)
+            | Self::Kicked
+            | Self::Shutdown
+            | Self::Restart => Blame::Node,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use common::{CloseReason, REACTORS_MAX, limits};
+use common::{REACTORS_MAX, limits};
 use crossbeam_channel::bounded;
 use network::sys::Reservation;
 use network::{Listen, MemoryBudget, ReactorConfig, ReactorHandle, ReactorSeed, ReactorStats};
@@ -15,6 +15,7 @@ use crate::admission::Doorman;
 use crate::command::Command;
 use crate::config::Listener;
 use crate::dispatch::Dispatcher;
+use crate::drain::Drain;
 use crate::envelope::ModuleId;
 use crate::error::GateError;
 use crate::gate::Gate;
@@ -349,7 +350,19 @@ impl RunningGate {
     /// Stops: no more is accepted, every session is closed (1001) once its outbox is written, and
     /// after `seconds` at most all threads have ended.
     pub fn stop(self, seconds: u32) {
-        self.handle.drain(CloseReason::Shutdown, seconds);
+        self.drain(Drain::within(seconds));
+    }
+
+    /// Stops as `drain` says; returns when all threads have ended.
+    pub fn drain(self, drain: Drain) {
+        let connections: Vec<_> = self.stats.iter().map(|s| s.connections.get()).collect();
+        let all: u64 = connections.iter().sum();
+        let rate = drain.effective_rate(all).map(u64::from);
+        self.handle.drain(connections.iter().map(|&here| Drain {
+            // Each reactor tells its own in the same time.
+            per_second: rate.map(|rate| (rate * here).div_ceil(all.max(1)).max(1) as u32),
+            ..drain
+        }));
         self.join();
     }
 

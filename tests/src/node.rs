@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use gate::{
-    Builder, GateHandle, Limits, ListenOptions, Listener, Module, ModuleId, Placement,
+    Builder, Drain, GateHandle, Limits, ListenOptions, Listener, Module, ModuleId, Placement,
     ReactorConfig, ReactorStats, Response, RunningGate, TcpFraming,
 };
 use module::adapter::native::Native;
@@ -263,6 +263,18 @@ impl TestNode {
         let begun = Instant::now();
         if let Some(running) = self.running.take() {
             running.stop(seconds);
+        }
+        begun.elapsed()
+    }
+}
+
+impl TestNode {
+    /// Stops the node as `drain` says, and tells how long that took.
+    #[must_use]
+    pub fn drain(mut self, drain: Drain) -> Duration {
+        let begun = Instant::now();
+        if let Some(running) = self.running.take() {
+            running.drain(drain);
         }
         begun.elapsed()
     }

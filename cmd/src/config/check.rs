@@ -4,12 +4,13 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Range;
 
 use common::{REACTORS_MAX, limits};
-use gate::{Limits, ListenOptions, Overflow, Rate, TcpFraming};
+use gate::{CloseReason, Drain, Limits, ListenOptions, Overflow, Rate, TcpFraming};
 use toml::Spanned;
 
 use super::error::ConfigError;
 use super::raw::{
-    Format, FramingName, Level, OverflowPolicy, RawConfig, RawLimits, RawListener, RawRate, Typed,
+    Format, FramingName, Level, OverflowPolicy, RawConfig, RawLimits, RawListener, RawRate,
+    RawShutdown, Typed,
 };
 use super::source::Sources;
 use super::value::{Address, Auto, Cap, Number, Seconds, Size};
@@ -65,11 +66,10 @@ pub(super) fn check(sources: &Sources, raw: RawConfig) -> Checked<Config> {
             limits::MAILBOX_EVENTS_MAX,
             1..=BYTES_MAX,
         )?,
-
         memory_bytes_max: check.memory(&raw.memory)?,
         log_level: or(&raw.log.level, Level::Info),
         log_format: or(&raw.log.format, Format::Text),
-        shutdown_seconds: check.seconds(&raw.shutdown.deadline, SHUTDOWN_SECONDS, 1)?,
+        shutdown: check.shutdown(&raw.shutdown)?,
         limits,
         listeners,
     })
@@ -193,6 +193,32 @@ impl Check<'_> {
             ),
             Some(Size(bytes)) => Ok(bytes),
         }
+    }
+
+    fn shutdown(&self, raw: &RawShutdown) -> Checked<Drain> {
+        let per_second = match &raw.drain_rate {
+            Some(typed) => match typed.get_ref() {
+                Cap::Unlimited => None,
+                Cap::At(rate) => {
+                    self.range(typed, *rate, 1..=1_000_000)?;
+                    Some(*rate as u32)
+                }
+            },
+            None => None,
+        };
+        let reason = match &raw.close_code {
+            Some(typed) => match typed.get_ref().0 {
+                1001 => CloseReason::Shutdown,
+                1012 => CloseReason::Restart,
+                _ => return self.refuse(typed, "1012 (service restart) or 1001 (going away)"),
+            },
+            None => CloseReason::Restart,
+        };
+        Ok(Drain {
+            seconds: self.seconds(&raw.deadline, SHUTDOWN_SECONDS, 1)?,
+            per_second,
+            reason,
+        })
     }
 
     fn seconds(&self, typed: &Typed<Seconds>, default: u32, least: u32) -> Checked<u32> {

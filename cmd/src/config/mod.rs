@@ -21,7 +21,7 @@ use std::path::Path;
 use std::thread;
 
 use common::limits;
-use gate::{Limits, ListenOptions, Overflow, Rate, TcpFraming};
+use gate::{Drain, Limits, ListenOptions, Overflow, Rate, TcpFraming};
 
 use crate::host;
 
@@ -66,8 +66,8 @@ pub struct Config {
     pub log_level: Level,
     /// How a line of the log looks.
     pub log_format: Format,
-    /// Seconds that a stop may take; at least 1.
-    pub shutdown_seconds: u32,
+    /// How a stop goes; its time is at least a second.
+    pub shutdown: Drain,
     /// Limits of listeners that have none of their own.
     pub limits: Limits,
     /// At least one; names and addresses are unique.

@@ -57,6 +57,10 @@ pub struct RawLog {
 pub struct RawShutdown {
     /// Time until everything has ended.
     pub deadline: Typed<Seconds>,
+    /// Sessions told per second.
+    pub drain_rate: Typed<Cap>,
+    /// Close code that they are told with.
+    pub close_code: Typed<Number>,
 }
 
 /// `[limits]` and `[listener.limits]`.

@@ -34,7 +34,15 @@ impl Config {
                 format: typed(self.log_format),
             },
             shutdown: RawShutdown {
-                deadline: typed(Seconds(self.shutdown_seconds)),
+                deadline: typed(Seconds(self.shutdown.seconds)),
+                drain_rate: typed(Cap::of(
+                    self.shutdown
+                        .per_second
+                        .map_or(usize::MAX, |rate| rate as usize),
+                )),
+                close_code: typed(Number(
+                    self.shutdown.reason.ws_code().unwrap_or_default().into(),
+                )),
             },
             limits: limits_to_typed(&self.limits),
             listener: listeners

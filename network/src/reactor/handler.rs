@@ -349,6 +349,12 @@ impl Ctx<'_> {
         self.net.connect(remote, local, profile)
     }
 
+    /// Asks for a turn in so many milliseconds at the latest.
+    pub fn wake_in(&mut self, milliseconds: u32) {
+        let at = self.net.now_ms + u64::from(milliseconds);
+        self.net.wake_at_ms = Some(self.net.wake_at_ms.map_or(at, |known| known.min(at)));
+    }
+
     /// Closes the listeners of this reactor.
     pub fn stop_accepting(&mut self) {
         self.net.accepting = false;

@@ -198,7 +198,7 @@ impl<H: Handler> Reactor<H> {
                 .listeners
                 .iter()
                 .any(|listener| listener.is_ready(self.net.now));
-        let timeout = if self.net.pressure == Pressure::Full {
+        let mut timeout = if self.net.pressure == Pressure::Full {
             // Whoever is not read now is looked at again when memory may have been freed.
             Some(STALL)
         } else if more || !self.commands.may_sleep() {
@@ -210,6 +210,10 @@ impl<H: Handler> Reactor<H> {
             let past = u64::from(self.clock.elapsed().subsec_millis());
             Some(Duration::from_millis(1001 - past))
         };
+        if let Some(at) = self.net.wake_at_ms.take() {
+            let left = Duration::from_millis(at).saturating_sub(self.clock.elapsed());
+            timeout = Some(timeout.map_or(left, |timeout| timeout.min(left)));
+        }
         let waited = self.poll.poll(&mut self.events, timeout);
         self.commands.awake();
         match waited {

@@ -56,6 +56,8 @@ pub(crate) struct Net {
     pub(crate) drops: FxHashMap<u32, Drops>,
     /// Connections whose outbox, watched, has become empty; the handler is told in the next turn.
     pub(crate) drained: Vec<ConnId>,
+    /// When the handler wants a turn, in milliseconds on the clock.
+    pub(crate) wake_at_ms: Option<u64>,
     pub(crate) accepting: bool,
     pub(crate) stopping: bool,
     pub(crate) read_bytes_per_turn: usize,
@@ -100,6 +102,7 @@ impl Net {
             doomed: Vec::new(),
             drops: FxHashMap::default(),
             drained: Vec::new(),
+            wake_at_ms: None,
             accepting: true,
             stopping: false,
             read_bytes_per_turn: config.read_bytes_per_turn,
