@@ -22,6 +22,7 @@ use crate::gate::Gate;
 use crate::handle::GateHandle;
 use crate::mailbox::Mailbox;
 use crate::module::{Module, Placement};
+use crate::stats::GateStats;
 use crate::topic::TopicPresence;
 use crate::worker::Worker;
 
@@ -205,17 +206,25 @@ impl Builder {
             handle: handle.clone(),
             addrs: listen.iter().map(|listen| listen.addr).collect(),
             stats,
+            gate_stats: (0..reactors).map(|_| Arc::default()).collect(),
             reactors: Vec::new(),
             workers: Vec::new(),
         };
         let (ready, prepared) = bounded(reactors);
         for (index, seed) in made.into_iter().enumerate() {
-            let dispatcher = Dispatcher::new(index as u16, reactors, mailboxes.clone());
+            let stats = Arc::clone(&running.gate_stats[index]);
+            let dispatcher = Dispatcher::new(
+                index as u16,
+                reactors,
+                mailboxes.clone(),
+                Arc::clone(&stats),
+            );
             let modules = instances(&modules, Placement::Reactor, &handle);
             let gate = Gate::new(
                 Arc::clone(&listeners),
                 Arc::clone(&doorman),
                 dispatcher,
+                stats,
                 modules,
                 handle.clone(),
             );
@@ -313,6 +322,7 @@ pub struct RunningGate {
     handle: GateHandle,
     addrs: Vec<SocketAddr>,
     stats: Vec<Arc<ReactorStats>>,
+    gate_stats: Vec<Arc<GateStats>>,
     reactors: Vec<JoinHandle<()>>,
     workers: Vec<JoinHandle<()>>,
 }
@@ -340,6 +350,12 @@ impl RunningGate {
     #[must_use]
     pub fn stats(&self) -> &[Arc<ReactorStats>] {
         &self.stats
+    }
+
+    /// The counters of each reactor's gate.
+    #[must_use]
+    pub fn gate_stats(&self) -> &[Arc<GateStats>] {
+        &self.gate_stats
     }
 
     /// Waits until the gate is stopped by its threads ending, which in a healthy process is never.

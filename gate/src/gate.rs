@@ -23,6 +23,7 @@ use crate::http::Found;
 use crate::module::Module;
 use crate::rate::{Bucket, Rate};
 use crate::session::{Session, SessionState};
+use crate::stats::GateStats;
 use crate::tables::Tables;
 use crate::worker;
 
@@ -37,6 +38,7 @@ pub(crate) struct Gate {
     listeners: Arc<[Listener]>,
     doorman: Arc<Doorman>,
     dispatcher: Dispatcher,
+    stats: Arc<GateStats>,
     /// Instances of the modules that are placed here, by module; `None` for those on workers.
     modules: Vec<Option<Box<dyn Module>>>,
     handle: GateHandle,
@@ -52,6 +54,7 @@ impl Gate {
         listeners: Arc<[Listener]>,
         doorman: Arc<Doorman>,
         dispatcher: Dispatcher,
+        stats: Arc<GateStats>,
         modules: Vec<Option<Box<dyn Module>>>,
         handle: GateHandle,
     ) -> Self {
@@ -66,6 +69,7 @@ impl Gate {
             listeners,
             doorman,
             dispatcher,
+            stats,
             modules,
             handle,
             outgoing,
@@ -153,6 +157,7 @@ impl Gate {
         let Some(session) = self.tables.sessions.get_mut(conn) else {
             return;
         };
+        self.stats.limited.add(1);
         let first = session.over_rate == 0;
         session.over_rate = session.over_rate.saturating_add(1);
         let module = session.module;

@@ -30,6 +30,7 @@ mod mailbox;
 mod module;
 mod rate;
 mod session;
+mod stats;
 mod tables;
 mod topic;
 mod worker;
@@ -43,6 +44,7 @@ pub use error::GateError;
 pub use handle::{Batch, GateHandle};
 pub use module::{Module, Placement};
 pub use rate::Rate;
+pub use stats::GateStats;
 pub use topic::Message;
 
 pub use common::{CloseReason, SessionId, TopicId};

@@ -5,8 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use gate::{
-    Builder, Drain, GateHandle, Limits, ListenOptions, Listener, Module, ModuleId, Placement,
-    ReactorConfig, ReactorStats, Response, RunningGate, TcpFraming,
+    Builder, Drain, GateHandle, GateStats, Limits, ListenOptions, Listener, Module, ModuleId,
+    Placement, ReactorConfig, ReactorStats, Response, RunningGate, TcpFraming,
 };
 use module::adapter::native::Native;
 use module::{Im, ImConfig};
@@ -227,6 +227,15 @@ impl TestNode {
     pub fn count(&self, counter: impl Fn(&ReactorStats) -> u64) -> u64 {
         self.running()
             .stats()
+            .iter()
+            .map(|stats| counter(stats))
+            .sum()
+    }
+
+    /// One counter of the gates, summed over the reactors.
+    pub fn gate_count(&self, counter: impl Fn(&GateStats) -> u64) -> u64 {
+        self.running()
+            .gate_stats()
             .iter()
             .map(|stats| counter(stats))
             .sum()

@@ -823,7 +823,10 @@ impl Net {
         match expiry {
             Expiry::Handshake => self.on_handshake_timeout(id),
             Expiry::Frame => self.close(id, CloseReason::FrameTimeout, "frame not completed"),
-            Expiry::Close => self.abort(id, CloseReason::CloseTimeout),
+            Expiry::Close => {
+                self.stats.unanswered_closes.add(1);
+                self.abort(id, CloseReason::CloseTimeout);
+            }
             Expiry::Idle => return self.on_idle(id),
             Expiry::Asked => {
                 if let Some(conn) = self.conns.at(slot) {
