@@ -22,7 +22,6 @@ use crate::codec::ws::handshake::Accept;
 use crate::codec::ws::{self, Opcode, Role, WsCodec};
 use crate::codec::{Framing, MessageKind, ProtocolError, Stack, WireForm};
 use crate::conn::outbox::{Flush, QueuePool};
-use crate::conn::runs::RunKind;
 use crate::conn::state::State;
 use crate::conn::table::ConnTable;
 use crate::conn::{Connection, Flags};
@@ -197,7 +196,7 @@ impl Net {
         payload: &[u8],
         delivery: Delivery,
     ) -> Result<(), SendError> {
-        let kept = self.make_room(id, payload.len() + HEADER_BYTES_MAX, delivery)?;
+        let overflow = self.make_room(id, payload.len() + HEADER_BYTES_MAX, delivery)?;
         let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
         let config = &self.profiles[usize::from(conn.profile)].stack;
         let (stack, rng) = (&conn.stack, &mut self.rng);
@@ -207,8 +206,9 @@ impl Net {
         let bytes = conn.outbox.append(&mut self.pool, |out| {
             outcome = stack.encode(config, kind, payload, || rng.random(), out);
         });
-        if kept != RunKind::Fixed {
-            conn.outbox.mark_last(bytes, kept);
+        if overflow.drops_waiting() {
+            conn.outbox
+                .mark_last(bytes, overflow.run_kind(delivery.key));
         }
         self.mark_dirty(id.slot());
         if outcome.is_err() {
@@ -225,49 +225,60 @@ impl Net {
         encoded: Bytes,
         delivery: Delivery,
     ) -> Result<(), SendError> {
-        let kept = self.make_room(id, encoded.len(), delivery)?;
+        let overflow = self.make_room(id, encoded.len(), delivery)?;
         let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
         let bytes = conn.outbox.append_shared(&mut self.pool, encoded);
-        if kept != RunKind::Fixed {
-            conn.outbox.mark_last(bytes, kept);
+        if overflow.drops_waiting() {
+            conn.outbox
+                .mark_last(bytes, overflow.run_kind(delivery.key));
         }
         self.mark_dirty(id.slot());
         self.stats.frames_out.add(1);
         Ok(())
     }
 
-    /// Sees to it that the outbox may take `bytes` more, by the policy of the message; says what
-    /// the message is while it waits.
+    /// Sees to it that the outbox may take `bytes` more; gives the policy of the message.
     #[inline]
     fn make_room(
         &mut self,
         id: ConnId,
         bytes: usize,
         delivery: Delivery,
-    ) -> Result<RunKind, SendError> {
-        let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
+    ) -> Result<Overflow, SendError> {
+        let conn = self.conns.get(id).ok_or(SendError::Gone)?;
         if !conn.state.speaks() {
             return Err(SendError::Gone);
         }
         let profile = &self.profiles[usize::from(conn.profile)];
         let overflow = delivery.overflow.unwrap_or(profile.overflow);
-        let wanted = conn.outbox.len() + bytes;
-        if wanted > profile.outbox_bytes_max / 2 {
-            // A peer that does not read what it asked for is not asked for more. What may be
-            // dropped it has not asked for, or not in this number.
-            if overflow == Overflow::Close
-                && conn.outbox.fixed_len() + bytes > profile.outbox_bytes_max / 2
-            {
-                conn.flags.set(Flags::CHOKED | Flags::WATCHED);
-            }
-            if wanted > profile.outbox_bytes_max {
-                self.make_room_by_policy(id, bytes, overflow, delivery.key)?;
-            }
+        if conn.outbox.len() + bytes > profile.outbox_bytes_max / 2 {
+            self.make_room_in_long(id, bytes, overflow, delivery.key)?;
         }
-        Ok(overflow.run_kind(delivery.key))
+        Ok(overflow)
     }
 
+    /// The outbox is more than half full, or will be.
     #[cold]
+    fn make_room_in_long(
+        &mut self,
+        id: ConnId,
+        bytes: usize,
+        overflow: Overflow,
+        key: u64,
+    ) -> Result<(), SendError> {
+        let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
+        let max = self.profiles[usize::from(conn.profile)].outbox_bytes_max;
+        // A peer that does not read what it asked for is not asked for more. What may be dropped
+        // it has not asked for, or not in this number.
+        if overflow == Overflow::Close && conn.outbox.fixed_len() + bytes > max / 2 {
+            conn.flags.set(Flags::CHOKED | Flags::WATCHED);
+        }
+        if conn.outbox.len() + bytes > max {
+            self.make_room_by_policy(id, bytes, overflow, key)?;
+        }
+        Ok(())
+    }
+
     fn make_room_by_policy(
         &mut self,
         id: ConnId,
