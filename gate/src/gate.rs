@@ -188,9 +188,11 @@ impl Gate {
             }
             Found::UpgradeOnly => Response::text(426, "this path speaks WebSocket\n")
                 .with_header("upgrade", "websocket"),
-            Found::WrongMethod => {
-                Response::text(405, "method not allowed\n").with_header("allow", "GET, HEAD")
+            Found::WrongMethod(methods) => {
+                Response::text(405, "method not allowed\n").with_header("allow", methods)
             }
+            Found::Methods(methods) => Response::new(204).with_header("allow", methods),
+            Found::UnknownMethod => Response::text(501, "unknown method\n"),
             Found::Nothing => Response::text(404, "not found\n"),
         };
         let _ = ctx.respond(conn, &answer);

@@ -16,6 +16,9 @@ use crate::PATIENCE;
 /// Seconds that a node may take to stop when a test drops it.
 const STOP_SECONDS: u32 = 5;
 
+/// Bytes of the page at `/long`: too many for a small kernel buffer.
+pub const LONG_PAGE_BYTES: usize = 50_000;
+
 /// What a test asks of its node. `Default` is two reactors and two workers, modules on the
 /// workers, and every limit as a server has it.
 #[derive(Clone, Debug)]
@@ -155,7 +158,8 @@ pub struct TestNode {
 }
 
 impl TestNode {
-    /// A node with one module: WebSocket on every path, requests below `/api/`, a page at `/page`.
+    /// A node with one module: WebSocket on every path, requests below `/api/`, pages at `/page`
+    /// and `/long`.
     pub fn start<M: Module + 'static>(
         options: &Options,
         make: impl Fn(&GateHandle) -> M + Send + Sync + 'static,
@@ -165,7 +169,8 @@ impl TestNode {
         let web = Listener::http(any_port())
             .websocket("*", module)
             .requests("/api/", module)
-            .page("/page", Response::text(200, "a page"));
+            .page("/page", Response::text(200, "a page"))
+            .page("/long", Response::text(200, vec![b'x'; LONG_PAGE_BYTES]));
         options.listen(&mut builder, module, web);
         Self::run(builder)
     }

@@ -2,6 +2,7 @@
 
 mod command;
 mod config;
+mod date;
 mod handler;
 mod net;
 mod stats;
