@@ -181,6 +181,30 @@ fn it_starts_without_a_configuration_and_says_where() {
 }
 
 #[test]
+fn a_folder_of_ones_own_is_served_in_place_of_the_chat_page() {
+    let config = "[[listener]]\nlisten = \"127.0.0.1:0\"\nfiles = \"dist\"\n";
+    let (dir, file) = config_file(config);
+    let serve = || {
+        let mut command = gatehouse();
+        command.args(["serve", "--config", &file]);
+        command.current_dir(dir.path());
+        command
+    };
+    let (code, _, stderr) = output(&mut serve());
+    assert_eq!(code, Some(1));
+    let expected = "`files` of listener `websocket`: cannot read dist: ";
+    assert!(stderr.contains(expected), "{stderr}");
+    fs::create_dir(dir.path().join("dist")).unwrap();
+    fs::write(dir.path().join("dist/index.html"), "<p>my own").unwrap();
+    let running = Running::start(&mut serve());
+    let web = running.addr("ws");
+    assert!(get(web, "/").ends_with("\r\n\r\n<p>my own"));
+    assert!(get(web, "/chat.js").starts_with("HTTP/1.1 404"));
+    assert!(get(web, "/healthz").ends_with("ok\n"));
+    websocket(web, "/im");
+}
+
+#[test]
 fn a_bad_file_is_refused_with_its_place() {
     let (_dir, file) = config_file("reactors = 1\n\n[[listner]]\nname = \"web\"\n");
     for command in [

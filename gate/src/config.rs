@@ -12,6 +12,7 @@ use network::sys::ListenOptions;
 use network::{Overflow, Profile};
 
 use crate::envelope::ModuleId;
+use crate::files::{Files, Site};
 use crate::http::{Route, Router};
 use crate::rate::Rate;
 
@@ -132,6 +133,16 @@ impl Listener {
     #[must_use]
     pub fn page(mut self, path: &str, response: Response) -> Self {
         self.router.add(path, Route::Page(Arc::new(response)));
+        self
+    }
+
+    /// Answers GET and HEAD of the paths below `prefix` with files. Routes of longer paths come
+    /// first.
+    #[must_use]
+    pub fn files(mut self, prefix: &str, files: Files) -> Self {
+        let prefix = format!("{}/", prefix.trim_end_matches('/'));
+        let site = Arc::new(Site::new(files));
+        self.router.add(&prefix, Route::Files(site));
         self
     }
 

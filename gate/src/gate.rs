@@ -17,6 +17,7 @@ use crate::dispatch::Dispatcher;
 use crate::envelope::{
     Envelope, EnvelopePayload, Event, Fence, Handshake, HttpRequest, ModuleId, Parcel,
 };
+use crate::files;
 use crate::handle::{GateHandle, Outgoing};
 use crate::http::Found;
 use crate::module::Module;
@@ -186,6 +187,12 @@ impl Gate {
                 let _ = ctx.respond(conn, page);
                 return;
             }
+            Found::File(file) => {
+                let _ = ctx.respond(conn, &file.answer(request));
+                return;
+            }
+            Found::Folder => files::redirect(request),
+            Found::CrookedPath => Response::text(400, "no path of a file\n"),
             Found::UpgradeOnly => Response::text(426, "this path speaks WebSocket\n")
                 .with_header("upgrade", "websocket"),
             Found::WrongMethod(methods) => {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use network::codec::http::Response;
 
 use crate::envelope::ModuleId;
+use crate::files::{Entry, File, Site};
 
 /// Who answers.
 #[derive(Clone, Debug)]
@@ -12,6 +13,7 @@ pub(crate) enum Route {
     WebSocket(ModuleId),
     Requests(ModuleId),
     Page(Arc<Response>),
+    Files(Arc<Site>),
 }
 
 /// Methods that a server as a whole may be asked with (RFC 9110 section 9.3.7): those that a module
@@ -29,6 +31,11 @@ pub(crate) enum Found<'a> {
     WebSocket(ModuleId),
     Requests(ModuleId),
     Page(&'a Response),
+    File(&'a File),
+    /// A folder that is asked for without the slash at its end.
+    Folder,
+    /// No path of a file, written as it is.
+    CrookedPath,
     /// The path takes upgrades only.
     UpgradeOnly,
     /// The path does not take this method, but these.
@@ -81,6 +88,18 @@ impl Router {
                 }
                 Route::Page(response) if !upgrade && known == path => {
                     return unread(method, READING).unwrap_or(Found::Page(response));
+                }
+                Route::Files(site) if !upgrade => {
+                    let Some(inner) = path.strip_prefix(known.as_str()) else {
+                        continue;
+                    };
+                    let found = match site.find(inner) {
+                        Ok(Some(Entry::File(file))) => Found::File(file),
+                        Ok(Some(Entry::Folder)) => Found::Folder,
+                        Ok(None) => continue,
+                        Err(_) => return Found::CrookedPath,
+                    };
+                    return unread(method, READING).unwrap_or(found);
                 }
                 _ => {}
             }

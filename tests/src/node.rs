@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use gate::{
-    Builder, GateHandle, Limits, ListenOptions, Listener, Module, ModuleId, Placement,
+    Builder, Files, GateHandle, Limits, ListenOptions, Listener, Module, ModuleId, Placement,
     ReactorConfig, ReactorStats, Response, RunningGate, TcpFraming,
 };
 use module::adapter::native::Native;
@@ -164,13 +164,23 @@ impl TestNode {
         options: &Options,
         make: impl Fn(&GateHandle) -> M + Send + Sync + 'static,
     ) -> Self {
+        Self::with_files(options, Files::new(), make)
+    }
+
+    /// The same, and files at `/`.
+    pub fn with_files<M: Module + 'static>(
+        options: &Options,
+        files: Files,
+        make: impl Fn(&GateHandle) -> M + Send + Sync + 'static,
+    ) -> Self {
         let mut builder = options.builder();
         let module = builder.module(options.placement, make);
         let web = Listener::http(any_port())
             .websocket("*", module)
             .requests("/api/", module)
             .page("/page", Response::text(200, "a page"))
-            .page("/long", Response::text(200, vec![b'x'; LONG_PAGE_BYTES]));
+            .page("/long", Response::text(200, vec![b'x'; LONG_PAGE_BYTES]))
+            .files("/", files);
         options.listen(&mut builder, module, web);
         Self::run(builder)
     }
@@ -181,10 +191,9 @@ impl TestNode {
         let im = Im::new(ImConfig::default());
         let mut builder = options.builder();
         let module = builder.module(options.placement, move |_| Native::new(im.clone()));
-        let mut web = Listener::http(any_port()).websocket("/im", module);
-        for (path, response) in module::web::chat_pages() {
-            web = web.page(path, response);
-        }
+        let web = Listener::http(any_port())
+            .websocket("/im", module)
+            .files("/", module::web::chat_files());
         options.listen(&mut builder, module, web);
         Self::run(builder)
     }

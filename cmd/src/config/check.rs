@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Range;
+use std::path::PathBuf;
 
 use common::{REACTORS_MAX, limits};
 use gate::{Limits, ListenOptions, Overflow, Rate, TcpFraming};
@@ -108,6 +109,12 @@ fn or<T: Clone>(typed: &Typed<T>, default: T) -> T {
     typed
         .as_ref()
         .map_or(default, |typed| typed.get_ref().clone())
+}
+
+/// The folder that a listener serves.
+fn folder(raw: &RawListener) -> Option<PathBuf> {
+    let folder = raw.files.as_ref()?.get_ref();
+    (!folder.is_empty()).then(|| PathBuf::from(folder))
 }
 
 struct Check<'a> {
@@ -312,6 +319,7 @@ impl Check<'_> {
             name,
             addr,
             speech,
+            files: folder(raw),
             limits,
             options,
         })
@@ -334,8 +342,18 @@ impl Check<'_> {
             span(&self.limits.message_bytes),
         ];
         self.outbox_holds(limits, ("message_bytes", limits.message_bytes_max), places)?;
+        let files = folder(raw).is_some();
+        if let Some(page) = &raw.page
+            && *page.get_ref()
+            && files
+        {
+            return self.refuse(
+                page,
+                "the chat page and `files` would both be at /; leave out one of them",
+            );
+        }
         Ok(Speech::WebSocket {
-            page: or(&raw.page, true),
+            page: or(&raw.page, !files),
         })
     }
 
@@ -345,6 +363,12 @@ impl Check<'_> {
             return self.refuse(
                 page,
                 format!("{name} cannot serve a page; a websocket listener can"),
+            );
+        }
+        if let Some(files) = &raw.files {
+            return self.refuse(
+                files,
+                format!("{name} cannot serve files; a websocket listener can"),
             );
         }
         for (key, typed) in [

@@ -17,7 +17,7 @@ mod tests;
 use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use common::limits;
@@ -77,6 +77,8 @@ pub struct ListenerConfig {
     pub addr: SocketAddr,
     /// What is spoken there.
     pub speech: Speech,
+    /// Folder whose files are served at `/`, with WebSocket only.
+    pub files: Option<PathBuf>,
     /// Limits of its connections.
     pub limits: Limits,
     /// Options of its socket.

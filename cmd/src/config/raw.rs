@@ -109,6 +109,8 @@ pub struct RawListener {
     pub max_frame: Typed<Size>,
     /// Whether a WebSocket listener serves the chat page.
     pub page: Typed<bool>,
+    /// Folder whose files a WebSocket listener serves; empty for none.
+    pub files: Typed<String>,
     /// Connections that may wait to be accepted.
     pub backlog: Typed<Number>,
     /// Kernel's receive buffer of a connection.

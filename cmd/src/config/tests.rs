@@ -149,7 +149,7 @@ fn what_a_configuration_means_reads_back() {
         overflow = \"drop-newest\"
         [[listener]]
         listen = \"[::1]:9000\"
-        page = false
+        files = \"dist\"
         send_buffer = \"16KiB\"
         limits = { idle = \"0s\", message_rate = { burst = 7 } }
         [[listener]]
@@ -162,6 +162,10 @@ fn what_a_configuration_means_reads_back() {
     assert_eq!(config.listeners[0].limits.message_rate.unwrap().burst, 7);
     assert_eq!(config.listeners[1].limits.message_rate, None);
     assert_eq!(config.listeners[0].name, "websocket");
+    assert_eq!(
+        config.listeners[0].speech,
+        Speech::WebSocket { page: false }
+    );
     assert_eq!(config.heartbeat_seconds(), Some(60));
 }
 
@@ -254,6 +258,14 @@ fn values_that_do_not_stand_together_are_refused_where_they_stand() {
         (
             len2("page = true"),
             "a.toml:4:8: len2be cannot serve a page",
+        ),
+        (
+            len2("files = \"dist\""),
+            "a.toml:4:9: len2be cannot serve files",
+        ),
+        (
+            listener("files = \"dist\"\npage = true"),
+            "a.toml:4:8: the chat page and `files` would both be at /",
         ),
         (
             len2("max_frame = \"64KiB\""),

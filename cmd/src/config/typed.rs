@@ -1,5 +1,7 @@
 //! The way back: the file that means a configuration, with every key set.
 
+use std::path::Path;
+
 use gate::{Limits, Overflow, Rate};
 use toml::Spanned;
 
@@ -56,7 +58,11 @@ fn listener_to_typed(listener: &ListenerConfig) -> RawListener {
         ..RawListener::default()
     };
     match listener.speech {
-        Speech::WebSocket { page } => raw.page = typed(page),
+        Speech::WebSocket { page } => {
+            let files = listener.files.as_deref().unwrap_or_else(|| Path::new(""));
+            raw.page = typed(page);
+            raw.files = typed(files.display().to_string());
+        }
         Speech::Tcp(framing) => {
             raw.framing = FramingName::named(framing.name()).and_then(typed);
             raw.min_frame = typed(Size(framing.frame_bytes_min() as usize));

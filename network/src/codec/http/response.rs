@@ -72,7 +72,11 @@ impl Response {
 
     /// Sets the body and the field that says what it is.
     #[must_use]
-    pub fn with_body(mut self, content_type: &'static str, body: impl Into<Bytes>) -> Self {
+    pub fn with_body(
+        mut self,
+        content_type: impl Into<Cow<'static, str>>,
+        body: impl Into<Bytes>,
+    ) -> Self {
         self.body = body.into();
         self.with_header("content-type", content_type)
     }
