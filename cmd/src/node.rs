@@ -196,6 +196,7 @@ fn build_listener(config: &ListenerConfig, native: ModuleId) -> Result<Listener,
         Speech::WebSocket { page } => {
             let listener = Listener::http(config.addr)
                 .websocket(IM_PATH, native)
+                .origins(config.origins.clone())
                 .page("/healthz", Response::text(200, "ok\n"));
             match &config.files {
                 Some(folder) => listener.files("/", load_files(config, folder)?),

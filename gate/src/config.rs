@@ -14,6 +14,7 @@ use network::{Overflow, Profile};
 use crate::envelope::ModuleId;
 use crate::files::{Files, Site};
 use crate::http::{Route, Router};
+use crate::origin::Origins;
 use crate::rate::Rate;
 
 /// Limits of the connections of one listener.
@@ -77,6 +78,7 @@ pub struct Listener {
     pub(crate) limits: Limits,
     pub(crate) options: ListenOptions,
     pub(crate) farewell: Option<Bytes>,
+    pub(crate) origins: Origins,
 }
 
 impl Listener {
@@ -105,6 +107,7 @@ impl Listener {
             limits: Limits::default(),
             options: ListenOptions::default(),
             farewell: None,
+            origins: Origins::default(),
         }
     }
 
@@ -143,6 +146,13 @@ impl Listener {
         let prefix = format!("{}/", prefix.trim_end_matches('/'));
         let site = Arc::new(Site::new(files));
         self.router.add(&prefix, Route::Files(site));
+        self
+    }
+
+    /// Says from whose pages browsers may open WebSockets; from this server's own by default.
+    #[must_use]
+    pub fn origins(mut self, origins: Origins) -> Self {
+        self.origins = origins;
         self
     }
 

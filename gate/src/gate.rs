@@ -166,10 +166,19 @@ impl Gate {
                 .router
                 .find(request.method, path, handshake::is_upgrade(request));
         let answer = match found {
-            Found::WebSocket(module) => match self.open_websocket(ctx, conn, request, module) {
-                Ok(()) => return,
-                Err(error) => refuse_upgrade(error),
-            },
+            Found::WebSocket(module) => {
+                if !listeners[listener]
+                    .origins
+                    .allow(request.headers, request.host)
+                {
+                    refuse_origin(ctx, conn, request);
+                    return;
+                }
+                match self.open_websocket(ctx, conn, request, module) {
+                    Ok(()) => return,
+                    Err(error) => refuse_upgrade(error),
+                }
+            }
             Found::Requests(module) => {
                 let request = Box::new(HttpRequest {
                     session: conn,
@@ -287,6 +296,22 @@ fn near<'a>(
         near: Some(near),
         now_ms,
     }
+}
+
+/// Answers a browser that another server's page has sent. Whoever runs this server is the one to
+/// mend it, and finds in the answer how.
+fn refuse_origin(ctx: &mut Ctx<'_>, conn: ConnId, request: &Request<'_>) {
+    let origin = request.headers.get("origin").unwrap_or("?");
+    let host = request.host.unwrap_or("?");
+    tracing::debug!(%conn, origin, host, "upgrade from a page of another origin");
+    let text = format!(
+        "WebSockets from pages of {origin:?} are not accepted at {host:?}.\n\
+         If they are to be, add the origin to `origins` of this listener; if a proxy changes the \
+         Host field, let it pass the field on, or send X-Forwarded-Host and be listed in \
+         `trusted_proxies`.\n"
+    );
+    // Who does not wait for an answer any more has gone.
+    let _ = ctx.respond_last(conn, &Response::text(403, text), CloseReason::Refused);
 }
 
 fn refuse_upgrade(error: HandshakeError) -> Response {

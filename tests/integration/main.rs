@@ -6,6 +6,7 @@ mod handle;
 mod hostile;
 mod http;
 mod native;
+mod origin;
 mod regression;
 mod session;
 mod tcp;

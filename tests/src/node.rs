@@ -5,8 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use gate::{
-    Builder, Files, GateHandle, Limits, ListenOptions, Listener, Module, ModuleId, Placement,
-    ReactorConfig, ReactorStats, Response, RunningGate, TcpFraming,
+    Builder, Files, GateHandle, Limits, ListenOptions, Listener, Module, ModuleId, Origins,
+    Placement, ReactorConfig, ReactorStats, Response, RunningGate, TcpFraming,
 };
 use module::adapter::native::Native;
 use module::{Im, ImConfig};
@@ -43,6 +43,8 @@ pub struct Options {
     pub tcp_bytes_max: u32,
     /// What a peer reads that breaks a TCP framing, before the end.
     pub farewell: Option<&'static str>,
+    /// Whose pages may open WebSockets.
+    pub origins: Origins,
 }
 
 impl Default for Options {
@@ -58,6 +60,7 @@ impl Default for Options {
             listen: ListenOptions::default(),
             tcp_bytes_max: 65_536,
             farewell: None,
+            origins: Origins::default(),
         }
     }
 }
@@ -136,7 +139,7 @@ impl Options {
 
     fn listen(&self, builder: &mut Builder, module: ModuleId, web: Listener) {
         let adorn = |listener: Listener| listener.limits(self.limits.clone()).options(self.listen);
-        builder.listen(adorn(web));
+        builder.listen(adorn(web).origins(self.origins.clone()));
         for name in ["len4be", "ndjson"] {
             let mut listener = Listener::tcp(any_port(), self.framing(name), module);
             if let Some(farewell) = self.farewell {

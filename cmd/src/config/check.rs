@@ -13,7 +13,7 @@ use super::raw::{
     Format, FramingName, Level, OverflowPolicy, RawConfig, RawLimits, RawListener, RawRate, Typed,
 };
 use super::source::Sources;
-use super::value::{Address, Auto, Cap, Number, Seconds, Size};
+use super::value::{Address, Auto, Cap, Number, OriginRule, Seconds, Size};
 use super::{
     Config, ListenerConfig, SHUTDOWN_SECONDS, Speech, limits_default, reactors_default,
     workers_default,
@@ -320,6 +320,7 @@ impl Check<'_> {
             addr,
             speech,
             files: folder(raw),
+            origins: or(&raw.origins, OriginRule::default()).0,
             limits,
             options,
         })
@@ -370,6 +371,11 @@ impl Check<'_> {
                 files,
                 format!("{name} cannot serve files; a websocket listener can"),
             );
+        }
+        if let Some(origins) = &raw.origins {
+            let message =
+                format!("browsers do not speak {name}; origins are for websocket listeners");
+            return self.refuse(origins, message);
         }
         for (key, typed) in [
             ("message_bytes", &raw.limits.message_bytes),

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use common::limits;
-use gate::{Limits, ListenOptions, Overflow, Rate, TcpFraming};
+use gate::{Limits, ListenOptions, Origins, Overflow, Rate, TcpFraming};
 
 pub use error::{ConfigError, Excerpt};
 pub use raw::{
@@ -29,7 +29,7 @@ pub use raw::{
     RawListener, RawLog, RawRate, RawShutdown, Typed,
 };
 pub use source::{Setting, Sources};
-pub use value::{Address, Auto, Cap, Number, Scalar, Seconds, Size};
+pub use value::{Address, Auto, Cap, Number, OriginRule, Scalar, Seconds, Size, Texts};
 
 /// Largest message of the native protocol, whose bodies are 16 KiB at most.
 pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
@@ -79,6 +79,8 @@ pub struct ListenerConfig {
     pub speech: Speech,
     /// Folder whose files are served at `/`, with WebSocket only.
     pub files: Option<PathBuf>,
+    /// Whose pages may open WebSockets.
+    pub origins: Origins,
     /// Limits of its connections.
     pub limits: Limits,
     /// Options of its socket.

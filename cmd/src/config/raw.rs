@@ -6,7 +6,7 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor, value::MapAccessDeseria
 use serde::{Deserialize, Serialize, Serializer};
 use toml::Spanned;
 
-use super::value::{Address, Auto, Cap, Number, Seconds, Size};
+use super::value::{Address, Auto, Cap, Number, OriginRule, Seconds, Size};
 
 /// A value that may be missing, with the place where it was typed.
 pub type Typed<T> = Option<Spanned<T>>;
@@ -111,6 +111,8 @@ pub struct RawListener {
     pub page: Typed<bool>,
     /// Folder whose files a WebSocket listener serves; empty for none.
     pub files: Typed<String>,
+    /// Whose pages may open WebSockets.
+    pub origins: Typed<OriginRule>,
     /// Connections that may wait to be accepted.
     pub backlog: Typed<Number>,
     /// Kernel's receive buffer of a connection.

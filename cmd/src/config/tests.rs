@@ -150,6 +150,7 @@ fn what_a_configuration_means_reads_back() {
         [[listener]]
         listen = \"[::1]:9000\"
         files = \"dist\"
+        origins = [\"https://example.com\", \"null\"]
         send_buffer = \"16KiB\"
         limits = { idle = \"0s\", message_rate = { burst = 7 } }
         [[listener]]
@@ -166,6 +167,8 @@ fn what_a_configuration_means_reads_back() {
         config.listeners[0].speech,
         Speech::WebSocket { page: false }
     );
+    let origins: Vec<_> = config.listeners[0].origins.iter().collect();
+    assert_eq!(origins, ["https://example.com", "null"]);
     assert_eq!(config.heartbeat_seconds(), Some(60));
 }
 
@@ -258,6 +261,22 @@ fn values_that_do_not_stand_together_are_refused_where_they_stand() {
         (
             len2("page = true"),
             "a.toml:4:8: len2be cannot serve a page",
+        ),
+        (
+            listener("origins = [\"https://a\", \"b\"]"),
+            "a.toml:3:11: \"b\" is no origin; write scheme, host and port",
+        ),
+        (
+            listener("origins = \"all\""),
+            "a.toml:3:11: \"all\" is no origin",
+        ),
+        (
+            listener("origins = 5"),
+            "a.toml:3:11: invalid type: integer `5`, expected a text or a list",
+        ),
+        (
+            len2("origins = \"any\""),
+            "a.toml:4:11: browsers do not speak len2be",
         ),
         (
             len2("files = \"dist\""),

@@ -9,7 +9,7 @@ use super::raw::{
     FramingName, OverflowPolicy, Protocol, RawConfig, RawLimitedRate, RawLimits, RawListener,
     RawLog, RawRate, RawShutdown, Typed,
 };
-use super::value::{Address, Auto, Cap, Number, Seconds, Size};
+use super::value::{Address, Auto, Cap, Number, OriginRule, Seconds, Size};
 use super::{Config, ListenerConfig, Speech};
 
 fn typed<T>(value: T) -> Typed<T> {
@@ -61,6 +61,7 @@ fn listener_to_typed(listener: &ListenerConfig) -> RawListener {
         Speech::WebSocket { page } => {
             let files = listener.files.as_deref().unwrap_or_else(|| Path::new(""));
             raw.page = typed(page);
+            raw.origins = typed(OriginRule(listener.origins.clone()));
             raw.files = typed(files.display().to_string());
         }
         Speech::Tcp(framing) => {
