@@ -215,6 +215,7 @@ fn build_listener(config: &ListenerConfig, native: ModuleId) -> Result<Listener,
     Ok(listener
         .named(&config.name)
         .limits(config.limits.clone())
+        .trusted_proxies(config.trusted_proxies.clone())
         .options(config.options))
 }
 

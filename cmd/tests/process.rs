@@ -187,15 +187,18 @@ fn a_folder_of_ones_own_is_served_in_place_of_the_chat_page() {
     let serve = || {
         let mut command = gatehouse();
         command.args(["serve", "--config", &file]);
-        command.current_dir(dir.path());
         command
     };
     let (code, _, stderr) = output(&mut serve());
     assert_eq!(code, Some(1));
-    let expected = "`files` of listener `websocket`: cannot read dist: ";
-    assert!(stderr.contains(expected), "{stderr}");
-    fs::create_dir(dir.path().join("dist")).unwrap();
-    fs::write(dir.path().join("dist/index.html"), "<p>my own").unwrap();
+    let dist = dir.path().join("dist");
+    let expected = format!(
+        "`files` of listener `websocket`: cannot read {}: ",
+        dist.display()
+    );
+    assert!(stderr.contains(&expected), "{stderr}");
+    fs::create_dir(&dist).unwrap();
+    fs::write(dist.join("index.html"), "<p>my own").unwrap();
     let running = Running::start(&mut serve());
     let web = running.addr("ws");
     assert!(get(web, "/").ends_with("\r\n\r\n<p>my own"));

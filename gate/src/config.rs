@@ -1,6 +1,6 @@
 //! What a listener is told.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use crate::envelope::ModuleId;
 use crate::files::{Files, Site};
 use crate::http::{Route, Router};
 use crate::origin::Origins;
+use crate::proxy::TrustedProxies;
 use crate::rate::Rate;
 
 /// Limits of the connections of one listener.
@@ -79,6 +80,7 @@ pub struct Listener {
     pub(crate) options: ListenOptions,
     pub(crate) farewell: Option<Bytes>,
     pub(crate) origins: Origins,
+    pub(crate) trusted_proxies: TrustedProxies,
 }
 
 impl Listener {
@@ -108,6 +110,7 @@ impl Listener {
             options: ListenOptions::default(),
             farewell: None,
             origins: Origins::default(),
+            trusted_proxies: TrustedProxies::default(),
         }
     }
 
@@ -175,6 +178,19 @@ impl Listener {
     pub fn farewell(mut self, bytes: impl Into<Bytes>) -> Self {
         self.farewell = Some(bytes.into());
         self
+    }
+
+    /// Sets whose word about the address of a client is taken; by default nobody's.
+    #[must_use]
+    pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
+        self.trusted_proxies = proxies;
+        self
+    }
+
+    /// Whether a peer at this address says in its requests for whom they are, so that it is those
+    /// clients who are counted and not the peer.
+    pub(crate) fn speaks_for_others(&self, peer: IpAddr) -> bool {
+        self.framing == Framing::Http && self.trusted_proxies.contains(peer)
     }
 
     pub(crate) fn profile(&self) -> Profile {

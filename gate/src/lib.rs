@@ -23,6 +23,7 @@ mod dispatch;
 mod envelope;
 mod error;
 mod files;
+mod forwarded;
 mod gate;
 mod handle;
 mod http;

@@ -7,6 +7,7 @@ mod hostile;
 mod http;
 mod native;
 mod origin;
+mod proxied;
 mod regression;
 mod session;
 mod tcp;

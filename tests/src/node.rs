@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use gate::{
     Builder, Files, GateHandle, Limits, ListenOptions, Listener, Module, ModuleId, Origins,
-    Placement, ReactorConfig, ReactorStats, Response, RunningGate, TcpFraming,
+    Placement, ReactorConfig, ReactorStats, Response, RunningGate, TcpFraming, TrustedProxies,
 };
 use module::adapter::native::Native;
 use module::{Im, ImConfig};
@@ -45,6 +45,8 @@ pub struct Options {
     pub farewell: Option<&'static str>,
     /// Whose pages may open WebSockets.
     pub origins: Origins,
+    /// Whose word about the address of a client is taken.
+    pub trusted_proxies: TrustedProxies,
 }
 
 impl Default for Options {
@@ -61,6 +63,7 @@ impl Default for Options {
             tcp_bytes_max: 65_536,
             farewell: None,
             origins: Origins::default(),
+            trusted_proxies: TrustedProxies::default(),
         }
     }
 }
@@ -138,7 +141,12 @@ impl Options {
     }
 
     fn listen(&self, builder: &mut Builder, module: ModuleId, web: Listener) {
-        let adorn = |listener: Listener| listener.limits(self.limits.clone()).options(self.listen);
+        let adorn = |listener: Listener| {
+            listener
+                .limits(self.limits.clone())
+                .options(self.listen)
+                .trusted_proxies(self.trusted_proxies.clone())
+        };
         builder.listen(adorn(web).origins(self.origins.clone()));
         for name in ["len4be", "ndjson"] {
             let mut listener = Listener::tcp(any_port(), self.framing(name), module);

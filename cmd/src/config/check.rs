@@ -13,7 +13,7 @@ use super::raw::{
     Format, FramingName, Level, OverflowPolicy, RawConfig, RawLimits, RawListener, RawRate, Typed,
 };
 use super::source::Sources;
-use super::value::{Address, Auto, Cap, Number, OriginRule, Seconds, Size};
+use super::value::{Address, Auto, Cap, Networks, Number, OriginRule, Seconds, Size};
 use super::{
     Config, ListenerConfig, SHUTDOWN_SECONDS, Speech, limits_default, reactors_default,
     workers_default,
@@ -45,6 +45,7 @@ pub(super) fn check(sources: &Sources, raw: RawConfig) -> Checked<Config> {
     let check = Check {
         sources,
         limits: &raw.limits,
+        trusted_proxies: or(&raw.trusted_proxies, Networks::default()),
     };
     let limits = check.limits(&raw.limits, &limits_default())?;
     let raw_listeners = placed(&raw);
@@ -69,6 +70,7 @@ pub(super) fn check(sources: &Sources, raw: RawConfig) -> Checked<Config> {
         log_level: or(&raw.log.level, Level::Info),
         log_format: or(&raw.log.format, Format::Text),
         shutdown_seconds: check.seconds(&raw.shutdown.deadline, SHUTDOWN_SECONDS, 1)?,
+        trusted_proxies: check.trusted_proxies.0,
         limits,
         listeners,
     })
@@ -121,6 +123,8 @@ struct Check<'a> {
     sources: &'a Sources,
     /// `[limits]`, whose values may be the cause of what is wrong with a listener.
     limits: &'a RawLimits,
+    /// Those of listeners that have none of their own.
+    trusted_proxies: Networks,
 }
 
 impl Check<'_> {
@@ -319,8 +323,9 @@ impl Check<'_> {
             name,
             addr,
             speech,
-            files: folder(raw),
+            files: folder(raw).map(|folder| self.sources.directory().join(folder)),
             origins: or(&raw.origins, OriginRule::default()).0,
+            trusted_proxies: or(&raw.trusted_proxies, self.trusted_proxies.clone()).0,
             limits,
             options,
         })

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use common::limits;
-use gate::{Limits, ListenOptions, Origins, Overflow, Rate, TcpFraming};
+use gate::{Limits, ListenOptions, Origins, Overflow, Rate, TcpFraming, TrustedProxies};
 
 pub use error::{ConfigError, Excerpt};
 pub use raw::{
@@ -29,7 +29,7 @@ pub use raw::{
     RawListener, RawLog, RawRate, RawShutdown, Typed,
 };
 pub use source::{Setting, Sources};
-pub use value::{Address, Auto, Cap, Number, OriginRule, Scalar, Seconds, Size, Texts};
+pub use value::{Address, Auto, Cap, Networks, Number, OriginRule, Scalar, Seconds, Size, Texts};
 
 /// Largest message of the native protocol, whose bodies are 16 KiB at most.
 pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
@@ -62,6 +62,8 @@ pub struct Config {
     pub log_format: Format,
     /// Seconds that a stop may take; at least 1.
     pub shutdown_seconds: u32,
+    /// Proxies in front of listeners that have none of their own.
+    pub trusted_proxies: TrustedProxies,
     /// Limits of listeners that have none of their own.
     pub limits: Limits,
     /// At least one; names and addresses are unique.
@@ -83,6 +85,8 @@ pub struct ListenerConfig {
     pub origins: Origins,
     /// Limits of its connections.
     pub limits: Limits,
+    /// Whose word about the address of a client is taken.
+    pub trusted_proxies: TrustedProxies,
     /// Options of its socket.
     pub options: ListenOptions,
 }

@@ -173,6 +173,30 @@ fn what_a_configuration_means_reads_back() {
 }
 
 #[test]
+fn proxies_of_the_node_are_those_of_listeners_without_their_own() {
+    let text = "
+        trusted_proxies = \"192.0.2.1, 10.0.0.0/8\"
+        [[listener]]
+        listen = \"127.0.0.1:1\"
+        [[listener]]
+        listen = \"127.0.0.1:2\"
+        name = \"other\"
+        trusted_proxies = [\"fd00::7\"]
+    ";
+    let proxies = |config: &Config, listener: usize| {
+        let listener = &config.listeners[listener];
+        listener.trusted_proxies.iter().collect::<Vec<_>>()
+    };
+    let config = read(text);
+    assert_eq!(proxies(&config, 0), ["192.0.2.1/32", "10.0.0.0/8"]);
+    assert_eq!(proxies(&config, 1), ["fd00::7/128"]);
+    assert_same(&read(&config.to_string()), &config, "read back");
+    let variables = [("GATEHOUSE_TRUSTED_PROXIES", "127.0.0.1,::1")];
+    let config = read_with("", &variables).unwrap();
+    assert_eq!(proxies(&config, 0), ["127.0.0.1/32", "::1/128"]);
+}
+
+#[test]
 fn addresses_can_be_set_without_naming_a_listener() {
     let variables = [
         ("GATEHOUSE_LISTEN", "127.0.0.1:1"),
@@ -261,6 +285,10 @@ fn values_that_do_not_stand_together_are_refused_where_they_stand() {
         (
             len2("page = true"),
             "a.toml:4:8: len2be cannot serve a page",
+        ),
+        (
+            "trusted_proxies = [\"10.0.0.0/8\", \"nginx\"]".to_owned(),
+            "a.toml:1:19: \"nginx\" is neither a network like 10.0.0.0/8 nor an address",
         ),
         (
             listener("origins = [\"https://a\", \"b\"]"),

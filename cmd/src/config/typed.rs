@@ -9,7 +9,7 @@ use super::raw::{
     FramingName, OverflowPolicy, Protocol, RawConfig, RawLimitedRate, RawLimits, RawListener,
     RawLog, RawRate, RawShutdown, Typed,
 };
-use super::value::{Address, Auto, Cap, Number, OriginRule, Seconds, Size};
+use super::value::{Address, Auto, Cap, Networks, Number, OriginRule, Seconds, Size};
 use super::{Config, ListenerConfig, Speech};
 
 fn typed<T>(value: T) -> Typed<T> {
@@ -37,6 +37,7 @@ impl Config {
             shutdown: RawShutdown {
                 deadline: typed(Seconds(self.shutdown_seconds)),
             },
+            trusted_proxies: typed(Networks(self.trusted_proxies.clone())),
             limits: limits_to_typed(&self.limits),
             listener: listeners
                 .map(|l| Spanned::new(0..0, listener_to_typed(l)))
@@ -52,6 +53,7 @@ fn listener_to_typed(listener: &ListenerConfig) -> RawListener {
         listen: typed(Address(listener.addr)),
         framing: typed(FramingName::WebSocket),
         protocol: typed(Protocol::Native),
+        trusted_proxies: typed(Networks(listener.trusted_proxies.clone())),
         backlog: typed(Number(listener.options.backlog as usize)),
         receive_buffer: typed(Auto::of(listener.options.receive_buffer_bytes.map(Size))),
         send_buffer: typed(Auto::of(listener.options.send_buffer_bytes.map(Size))),

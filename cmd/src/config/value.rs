@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use gate::Origins;
+use gate::{Origins, TrustedProxies};
 use serde::de::{Deserializer, Error, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Serialize};
 
@@ -90,6 +90,27 @@ impl From<OriginRule> for Texts {
             return Self::One("same-host".to_owned());
         }
         Self::Many(listed)
+    }
+}
+
+/// Networks and addresses of proxies: `["10.0.0.0/8", "192.0.2.7"]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Texts", into = "Texts")]
+pub struct Networks(pub TrustedProxies);
+
+impl TryFrom<Texts> for Networks {
+    type Error = String;
+
+    fn try_from(texts: Texts) -> Result<Self, String> {
+        TrustedProxies::parse(texts.split())
+            .map(Self)
+            .map_err(|error| error.to_string())
+    }
+}
+
+impl From<Networks> for Texts {
+    fn from(Networks(proxies): Networks) -> Self {
+        Self::Many(proxies.iter().collect())
     }
 }
 
