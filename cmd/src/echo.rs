@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 
-use gate::{Builder, Context, Envelope, Limits, Listener, Message, Module, Placement, TcpFraming};
+use gate::{
+    Builder, Context, Envelope, Limits, Listener, Message, Module, Origins, Placement, TcpFraming,
+};
 use network::codec::tcp::Prefix;
 
 use crate::node::{Listening, Node, StartError, raise_descriptor_limit};
@@ -82,7 +84,10 @@ pub fn start(config: &EchoConfig) -> Result<Node, StartError> {
             .max(OUTBOX_BYTES_MIN),
         ..Limits::default()
     };
-    let http = Listener::http(config.listen).websocket("*", echo);
+    // Whatever it echoes is nobody's secret, and load tests come from pages of anywhere.
+    let http = Listener::http(config.listen)
+        .websocket("*", echo)
+        .origins(Origins::any());
     builder.listen(http.limits(limits.clone()));
     let mut names = vec![(config.listen, "websocket")];
     if let Some((addr, framing)) = config.tcp {

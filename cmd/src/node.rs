@@ -3,14 +3,15 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use gate::{
-    Builder, Drain, GateError, Listener, ModuleId, Placement, ReactorConfig, Response, RunningGate,
-    TcpFraming,
+    Builder, Drain, Files, FilesError, GateError, Listener, ModuleId, Placement, ReactorConfig,
+    Response, RunningGate, TcpFraming,
 };
 use module::adapter::native::Native;
 use module::{Im, ImConfig, web};
@@ -132,7 +133,7 @@ impl Node {
         let native = builder.module(Placement::Worker, move |_| Native::new(Arc::clone(&im)));
         // 4. Listeners, in the order of the configuration.
         for listener in &config.listeners {
-            builder.listen(build_listener(listener, native));
+            builder.listen(build_listener(listener, native)?);
         }
         // 5. Addresses are bound, reactors and workers started, and only then is anyone accepted.
         let names: Vec<_> = config
@@ -255,16 +256,18 @@ pub(crate) fn raise_descriptor_limit() {
     }
 }
 
-fn build_listener(config: &ListenerConfig, native: ModuleId) -> Listener {
+fn build_listener(config: &ListenerConfig, native: ModuleId) -> Result<Listener, StartError> {
     let listener = match config.speech {
         Speech::WebSocket { page } => {
             let listener = Listener::http(config.addr)
                 .websocket(IM_PATH, native)
+                .origins(config.origins.clone())
                 .page("/healthz", Response::text(200, "ok\n"));
-            let pages = if page { web::chat_pages() } else { Vec::new() };
-            pages
-                .into_iter()
-                .fold(listener, |listener, (path, page)| listener.page(path, page))
+            match &config.files {
+                Some(folder) => listener.files("/", load_files(config, folder)?),
+                None if page => listener.files("/", web::chat_files()),
+                None => listener,
+            }
         }
         Speech::Tcp(framing) => {
             let listener = Listener::tcp(config.addr, framing, native);
@@ -274,10 +277,25 @@ fn build_listener(config: &ListenerConfig, native: ModuleId) -> Listener {
             }
         }
     };
-    listener
+    Ok(listener
         .named(&config.name)
         .limits(config.limits.clone())
-        .options(config.options)
+        .trusted_proxies(config.trusted_proxies.clone())
+        .options(config.options))
+}
+
+fn load_files(config: &ListenerConfig, folder: &Path) -> Result<Files, StartError> {
+    let files = Files::load(folder, Files::BYTES_MAX).map_err(|error| StartError::Files {
+        listener: config.name.clone(),
+        error,
+    })?;
+    tracing::info!(
+        listener = config.name,
+        folder = %folder.display(),
+        files = files.len(),
+        "serving files"
+    );
+    Ok(files)
 }
 
 fn listening(config: &ListenerConfig, addr: SocketAddr) -> Listening {
@@ -318,6 +336,15 @@ pub enum StartError {
         /// What the host answered.
         #[source]
         error: io::Error,
+    },
+    /// The files that a listener is to serve could not be loaded.
+    #[error("`files` of listener `{listener}`: {error}")]
+    Files {
+        /// Name of the listener.
+        listener: String,
+        /// What is wrong with them.
+        #[source]
+        error: FilesError,
     },
     /// Something else.
     #[error(transparent)]

@@ -1,6 +1,6 @@
 //! What a listener is told.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,7 +12,10 @@ use network::sys::ListenOptions;
 use network::{Overflow, Profile};
 
 use crate::envelope::ModuleId;
+use crate::files::{Files, Site};
 use crate::http::{Route, Router};
+use crate::origin::Origins;
+use crate::proxy::TrustedProxies;
 use crate::rate::Rate;
 
 /// Limits of the connections of one listener.
@@ -76,6 +79,8 @@ pub struct Listener {
     pub(crate) limits: Limits,
     pub(crate) options: ListenOptions,
     pub(crate) farewell: Option<Bytes>,
+    pub(crate) origins: Origins,
+    pub(crate) trusted_proxies: TrustedProxies,
 }
 
 impl Listener {
@@ -104,6 +109,8 @@ impl Listener {
             limits: Limits::default(),
             options: ListenOptions::default(),
             farewell: None,
+            origins: Origins::default(),
+            trusted_proxies: TrustedProxies::default(),
         }
     }
 
@@ -135,6 +142,23 @@ impl Listener {
         self
     }
 
+    /// Answers GET and HEAD of the paths below `prefix` with files. Routes of longer paths come
+    /// first.
+    #[must_use]
+    pub fn files(mut self, prefix: &str, files: Files) -> Self {
+        let prefix = format!("{}/", prefix.trim_end_matches('/'));
+        let site = Arc::new(Site::new(files));
+        self.router.add(&prefix, Route::Files(site));
+        self
+    }
+
+    /// Says from whose pages browsers may open WebSockets; from this server's own by default.
+    #[must_use]
+    pub fn origins(mut self, origins: Origins) -> Self {
+        self.origins = origins;
+        self
+    }
+
     /// Sets the limits.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -154,6 +178,19 @@ impl Listener {
     pub fn farewell(mut self, bytes: impl Into<Bytes>) -> Self {
         self.farewell = Some(bytes.into());
         self
+    }
+
+    /// Sets whose word about the address of a client is taken; by default nobody's.
+    #[must_use]
+    pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
+        self.trusted_proxies = proxies;
+        self
+    }
+
+    /// Whether a peer at this address says in its requests for whom they are, so that it is those
+    /// clients who are counted and not the peer.
+    pub(crate) fn speaks_for_others(&self, peer: IpAddr) -> bool {
+        self.framing == Framing::Http && self.trusted_proxies.contains(peer)
     }
 
     pub(crate) fn profile(&self) -> Profile {

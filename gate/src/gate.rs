@@ -1,5 +1,6 @@
 //! The layer between a reactor and the modules: sessions, routing, topics, limits.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -18,6 +19,8 @@ use crate::drain::{Drain, Draining};
 use crate::envelope::{
     Envelope, EnvelopePayload, Event, Fence, Handshake, HttpRequest, ModuleId, Parcel,
 };
+use crate::files;
+use crate::forwarded;
 use crate::handle::{GateHandle, Outgoing};
 use crate::http::Found;
 use crate::module::Module;
@@ -188,8 +191,12 @@ impl Gate {
                 Err(error) => refuse_upgrade(error),
             },
             Found::Requests(module) => {
+                let Some(asker) = Asker::of(ctx, conn, &listeners[listener], request) else {
+                    return;
+                };
                 let request = Box::new(HttpRequest {
                     session: conn,
+                    peer: asker.addr,
                     method: request.method.to_owned(),
                     path: path.to_owned(),
                     query: request.query().to_owned(),
@@ -204,11 +211,19 @@ impl Gate {
                 let _ = ctx.respond(conn, page);
                 return;
             }
+            Found::File(file) => {
+                let _ = ctx.respond(conn, &file.answer(request));
+                return;
+            }
+            Found::Folder => files::redirect(request),
+            Found::CrookedPath => Response::text(400, "no path of a file\n"),
             Found::UpgradeOnly => Response::text(426, "this path speaks WebSocket\n")
                 .with_header("upgrade", "websocket"),
-            Found::WrongMethod => {
-                Response::text(405, "method not allowed\n").with_header("allow", "GET, HEAD")
+            Found::WrongMethod(methods) => {
+                Response::text(405, "method not allowed\n").with_header("allow", methods)
             }
+            Found::Methods(methods) => Response::new(204).with_header("allow", methods),
+            Found::UnknownMethod => Response::text(501, "unknown method\n"),
             Found::Nothing => Response::text(404, "not found\n"),
         };
         let _ = ctx.respond(conn, &answer);
@@ -225,19 +240,33 @@ impl Gate {
         let Some(session) = self.tables.sessions.get_mut(conn) else {
             return Ok(());
         };
+        let index = usize::from(session.listener);
+        let listener = &self.listeners[index];
+        let Some(asker) = Asker::of(ctx, conn, listener, request) else {
+            return Ok(());
+        };
+        if !listener.origins.allow(request.headers, asker.host) {
+            refuse_origin(ctx, conn, request, asker.host);
+            return Ok(());
+        }
+        if asker.forwarded {
+            let address = self.doorman.fingerprint(asker.addr.ip());
+            if !self.doorman.enter_address(index, address) {
+                refuse_address(ctx, conn);
+                return Ok(());
+            }
+            session.address = address;
+        }
         if ctx.upgrade(conn, &accept, None).is_err() {
             return Ok(());
         }
         session.module = module;
         session.state = SessionState::Anonymous;
-        let listener = usize::from(session.listener);
         self.tables.expect_login(ctx, conn);
-        let Some(peer) = ctx.peer_addr(conn) else {
-            return Ok(());
-        };
+        tracing::debug!(%conn, peer = %asker.addr, path = request.target, "session opened");
         let handshake = Handshake {
-            listener: Arc::clone(&self.listeners[listener].name),
-            peer,
+            listener: Arc::clone(&listener.name),
+            peer: asker.addr,
             kind: MessageKind::Text,
             lines: false,
             path: request.path().to_owned(),
@@ -246,6 +275,16 @@ impl Gate {
         };
         self.announce(ctx, conn, module, Event::Open(Box::new(handshake)));
         Ok(())
+    }
+
+    /// The address that a new connection counts for. A proxy's own would count for all its
+    /// clients; theirs are known, and counted, when they open sessions.
+    fn address(&self, offer: Offer) -> u32 {
+        let listener = &self.listeners[usize::from(offer.profile)];
+        match listener.speaks_for_others(offer.peer.ip()) {
+            true => Doorman::UNCOUNTED,
+            false => self.doorman.fingerprint(offer.peer.ip()),
+        }
     }
 
     /// The module of a session that was announced to a worker.
@@ -328,6 +367,68 @@ fn near<'a>(
     }
 }
 
+/// Who has sent a request, and for which host.
+struct Asker<'a> {
+    /// Of the client; the proxy's own if it is not known.
+    addr: SocketAddr,
+    host: Option<&'a str>,
+    /// Whether a proxy has said so.
+    forwarded: bool,
+}
+
+impl<'a> Asker<'a> {
+    /// Without an address the peer has gone, and the connection ends.
+    fn of(
+        ctx: &mut Ctx<'_>,
+        conn: ConnId,
+        listener: &Listener,
+        request: &Request<'a>,
+    ) -> Option<Self> {
+        let Some(peer) = ctx.peer_addr(conn) else {
+            ctx.abort(conn, CloseReason::Io);
+            return None;
+        };
+        let forwarded = listener.speaks_for_others(peer.ip());
+        if !forwarded {
+            return Some(Self {
+                addr: peer,
+                host: request.host,
+                forwarded,
+            });
+        }
+        Some(Self {
+            addr: forwarded::client(request.headers, peer, &listener.trusted_proxies),
+            host: forwarded::host(request.headers).or(request.host),
+            forwarded,
+        })
+    }
+}
+
+/// Answers a browser that another server's page has sent. Whoever runs this server is the one to
+/// mend it, and finds in the answer how.
+fn refuse_origin(ctx: &mut Ctx<'_>, conn: ConnId, request: &Request<'_>, host: Option<&str>) {
+    let origin = request.headers.get("origin").unwrap_or("?");
+    let host = host.unwrap_or("?");
+    tracing::debug!(%conn, origin, host, "upgrade from a page of another origin");
+    let text = format!(
+        "WebSockets from pages of {origin:?} are not accepted at {host:?}.\n\
+         If they are to be, add the origin to `origins` of this listener; if a proxy changes the \
+         Host field, let it pass the field on, or send X-Forwarded-Host and be listed in \
+         `trusted_proxies`.\n"
+    );
+    // Who does not wait for an answer any more has gone.
+    let _ = ctx.respond_last(conn, &Response::text(403, text), CloseReason::Refused);
+}
+
+/// Answers a client that has as many sessions as it may, and comes by a proxy: when the connection
+/// was accepted, its address was not known.
+fn refuse_address(ctx: &mut Ctx<'_>, conn: ConnId) {
+    let full = Response::text(503, "too many connections from this address\n")
+        .with_header("retry-after", "5");
+    // Who does not wait for an answer any more has gone.
+    let _ = ctx.respond_last(conn, &full, CloseReason::TooManyConnections);
+}
+
 fn refuse_upgrade(error: HandshakeError) -> Response {
     let response = Response::text(error.status(), format!("{error}\n"));
     error
@@ -342,17 +443,21 @@ impl Handler for Gate {
     type Command = Command;
 
     fn on_accept(&mut self, _ctx: &mut Ctx<'_>, offer: Offer) -> Admission {
-        let address = self.doorman.fingerprint(offer.peer.ip());
-        if self.doorman.enter(usize::from(offer.profile), address) {
-            Admission::Accept
-        } else {
-            Admission::Refuse
+        let listener = usize::from(offer.profile);
+        if !self.doorman.enter(listener) {
+            return Admission::Refuse;
         }
+        if !self.doorman.enter_address(listener, self.address(offer)) {
+            self.doorman.leave(listener);
+            return Admission::Refuse;
+        }
+        Admission::Accept
     }
 
     fn on_abandon(&mut self, _ctx: &mut Ctx<'_>, offer: Offer) {
-        let address = self.doorman.fingerprint(offer.peer.ip());
-        self.doorman.leave(usize::from(offer.profile), address);
+        let listener = usize::from(offer.profile);
+        self.doorman.leave(listener);
+        self.doorman.leave_address(listener, self.address(offer));
     }
 
     fn on_open(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, offer: Offer) {
@@ -373,7 +478,7 @@ impl Handler for Gate {
             },
             asked: false,
             over_rate: 0,
-            address: self.doorman.fingerprint(offer.peer.ip()),
+            address: self.address(offer),
             bucket,
             topics: Default::default(),
             user: 0,
@@ -479,8 +584,9 @@ impl Handler for Gate {
         let Some(session) = self.tables.remove(conn) else {
             return;
         };
-        self.doorman
-            .leave(usize::from(session.listener), session.address);
+        let listener = usize::from(session.listener);
+        self.doorman.leave(listener);
+        self.doorman.leave_address(listener, session.address);
         if session.state != SessionState::Plain {
             self.announce(ctx, conn, session.module, Event::Close(reason));
         }

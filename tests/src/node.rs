@@ -5,8 +5,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use gate::{
-    Builder, Drain, GateHandle, GateStats, Limits, ListenOptions, Listener, Module, ModuleId,
-    Placement, ReactorConfig, ReactorStats, Response, RunningGate, TcpFraming,
+    Builder, Drain, Files, GateHandle, GateStats, Limits, ListenOptions, Listener, Module,
+    ModuleId, Origins, Placement, ReactorConfig, ReactorStats, Response, RunningGate, TcpFraming,
+    TrustedProxies,
 };
 use module::adapter::native::Native;
 use module::{Im, ImConfig};
@@ -15,6 +16,9 @@ use crate::PATIENCE;
 
 /// Seconds that a node may take to stop when a test drops it.
 const STOP_SECONDS: u32 = 5;
+
+/// Bytes of the page at `/long`: too many for a small kernel buffer.
+pub const LONG_PAGE_BYTES: usize = 50_000;
 
 /// What a test asks of its node. `Default` is two reactors and two workers, modules on the
 /// workers, and every limit as a server has it.
@@ -42,6 +46,10 @@ pub struct Options {
     pub tcp_bytes_max: u32,
     /// What a peer reads that breaks a TCP framing, before the end.
     pub farewell: Option<&'static str>,
+    /// Whose pages may open WebSockets.
+    pub origins: Origins,
+    /// Whose word about the address of a client is taken.
+    pub trusted_proxies: TrustedProxies,
 }
 
 impl Default for Options {
@@ -58,6 +66,8 @@ impl Default for Options {
             listen: ListenOptions::default(),
             tcp_bytes_max: 65_536,
             farewell: None,
+            origins: Origins::default(),
+            trusted_proxies: TrustedProxies::default(),
         }
     }
 }
@@ -136,8 +146,13 @@ impl Options {
     }
 
     fn listen(&self, builder: &mut Builder, module: ModuleId, web: Listener) {
-        let adorn = |listener: Listener| listener.limits(self.limits.clone()).options(self.listen);
-        builder.listen(adorn(web));
+        let adorn = |listener: Listener| {
+            listener
+                .limits(self.limits.clone())
+                .options(self.listen)
+                .trusted_proxies(self.trusted_proxies.clone())
+        };
+        builder.listen(adorn(web).origins(self.origins.clone()));
         for name in ["len4be", "ndjson"] {
             let mut listener = Listener::tcp(any_port(), self.framing(name), module);
             if let Some(farewell) = self.farewell {
@@ -159,9 +174,19 @@ pub struct TestNode {
 }
 
 impl TestNode {
-    /// A node with one module: WebSocket on every path, requests below `/api/`, a page at `/page`.
+    /// A node with one module: WebSocket on every path, requests below `/api/`, pages at `/page`
+    /// and `/long`.
     pub fn start<M: Module + 'static>(
         options: &Options,
+        make: impl Fn(&GateHandle) -> M + Send + Sync + 'static,
+    ) -> Self {
+        Self::with_files(options, Files::new(), make)
+    }
+
+    /// The same, and files at `/`.
+    pub fn with_files<M: Module + 'static>(
+        options: &Options,
+        files: Files,
         make: impl Fn(&GateHandle) -> M + Send + Sync + 'static,
     ) -> Self {
         let mut builder = options.builder();
@@ -169,7 +194,9 @@ impl TestNode {
         let web = Listener::http(any_port())
             .websocket("*", module)
             .requests("/api/", module)
-            .page("/page", Response::text(200, "a page"));
+            .page("/page", Response::text(200, "a page"))
+            .page("/long", Response::text(200, vec![b'x'; LONG_PAGE_BYTES]))
+            .files("/", files);
         options.listen(&mut builder, module, web);
         Self::run(builder)
     }
@@ -180,10 +207,9 @@ impl TestNode {
         let im = Im::new(ImConfig::default());
         let mut builder = options.builder();
         let module = builder.module(options.placement, move |_| Native::new(im.clone()));
-        let mut web = Listener::http(any_port()).websocket("/im", module);
-        for (path, response) in module::web::chat_pages() {
-            web = web.page(path, response);
-        }
+        let web = Listener::http(any_port())
+            .websocket("/im", module)
+            .files("/", module::web::chat_files());
         options.listen(&mut builder, module, web);
         Self::run(builder)
     }

@@ -45,7 +45,8 @@ enum Command {
     /// Run an echo server, for conformance suites and load tests
     ///
     /// Every message comes back as it was, on every WebSocket path and on TCP. Nobody has to log
-    /// in and no rate is limited; connections that are silent for 60 s are pinged.
+    /// in, no rate is limited, and pages of every origin may connect; connections that are silent
+    /// for 60 s are pinged.
     ///
     /// Prints one line for each address, with its real port: `listening ws://127.0.0.1:9001`.
     Echo(Echo),

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Range;
+use std::path::PathBuf;
 
 use common::{REACTORS_MAX, limits};
 use gate::{CloseReason, Drain, Limits, ListenOptions, Overflow, Rate, TcpFraming};
@@ -13,7 +14,7 @@ use super::raw::{
     RawShutdown, Typed,
 };
 use super::source::Sources;
-use super::value::{Address, Auto, Cap, Number, Seconds, Size};
+use super::value::{Address, Auto, Cap, Networks, Number, OriginRule, Seconds, Size};
 use super::{
     Config, ListenerConfig, MEMORY_BYTES_MIN, SHUTDOWN_SECONDS, Speech, limits_default,
     memory_default, reactors_default, workers_default,
@@ -45,6 +46,7 @@ pub(super) fn check(sources: &Sources, raw: RawConfig) -> Checked<Config> {
     let check = Check {
         sources,
         limits: &raw.limits,
+        trusted_proxies: or(&raw.trusted_proxies, Networks::default()),
     };
     let limits = check.limits(&raw.limits, &limits_default())?;
     let raw_listeners = placed(&raw);
@@ -70,6 +72,7 @@ pub(super) fn check(sources: &Sources, raw: RawConfig) -> Checked<Config> {
         log_level: or(&raw.log.level, Level::Info),
         log_format: or(&raw.log.format, Format::Text),
         shutdown: check.shutdown(&raw.shutdown)?,
+        trusted_proxies: check.trusted_proxies.0,
         limits,
         listeners,
     })
@@ -112,10 +115,18 @@ fn or<T: Clone>(typed: &Typed<T>, default: T) -> T {
         .map_or(default, |typed| typed.get_ref().clone())
 }
 
+/// The folder that a listener serves.
+fn folder(raw: &RawListener) -> Option<PathBuf> {
+    let folder = raw.files.as_ref()?.get_ref();
+    (!folder.is_empty()).then(|| PathBuf::from(folder))
+}
+
 struct Check<'a> {
     sources: &'a Sources,
     /// `[limits]`, whose values may be the cause of what is wrong with a listener.
     limits: &'a RawLimits,
+    /// Those of listeners that have none of their own.
+    trusted_proxies: Networks,
 }
 
 impl Check<'_> {
@@ -356,6 +367,9 @@ impl Check<'_> {
             name,
             addr,
             speech,
+            files: folder(raw).map(|folder| self.sources.directory().join(folder)),
+            origins: or(&raw.origins, OriginRule::default()).0,
+            trusted_proxies: or(&raw.trusted_proxies, self.trusted_proxies.clone()).0,
             limits,
             options,
         })
@@ -378,8 +392,18 @@ impl Check<'_> {
             span(&self.limits.message_bytes),
         ];
         self.outbox_holds(limits, ("message_bytes", limits.message_bytes_max), places)?;
+        let files = folder(raw).is_some();
+        if let Some(page) = &raw.page
+            && *page.get_ref()
+            && files
+        {
+            return self.refuse(
+                page,
+                "the chat page and `files` would both be at /; leave out one of them",
+            );
+        }
         Ok(Speech::WebSocket {
-            page: or(&raw.page, true),
+            page: or(&raw.page, !files),
         })
     }
 
@@ -390,6 +414,17 @@ impl Check<'_> {
                 page,
                 format!("{name} cannot serve a page; a websocket listener can"),
             );
+        }
+        if let Some(files) = &raw.files {
+            return self.refuse(
+                files,
+                format!("{name} cannot serve files; a websocket listener can"),
+            );
+        }
+        if let Some(origins) = &raw.origins {
+            let message =
+                format!("browsers do not speak {name}; origins are for websocket listeners");
+            return self.refuse(origins, message);
         }
         for (key, typed) in [
             ("message_bytes", &raw.limits.message_bytes),

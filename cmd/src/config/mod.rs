@@ -17,11 +17,11 @@ mod tests;
 use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use common::limits;
-use gate::{Drain, Limits, ListenOptions, Overflow, Rate, TcpFraming};
+use gate::{Drain, Limits, ListenOptions, Origins, Overflow, Rate, TcpFraming, TrustedProxies};
 
 use crate::host;
 
@@ -31,7 +31,7 @@ pub use raw::{
     RawListener, RawLog, RawRate, RawShutdown, Typed,
 };
 pub use source::{Setting, Sources};
-pub use value::{Address, Auto, Cap, Number, Scalar, Seconds, Size};
+pub use value::{Address, Auto, Cap, Networks, Number, OriginRule, Scalar, Seconds, Size, Texts};
 
 /// Largest message of the native protocol, whose bodies are 16 KiB at most.
 pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
@@ -68,6 +68,8 @@ pub struct Config {
     pub log_format: Format,
     /// How a stop goes; its time is at least a second.
     pub shutdown: Drain,
+    /// Proxies in front of listeners that have none of their own.
+    pub trusted_proxies: TrustedProxies,
     /// Limits of listeners that have none of their own.
     pub limits: Limits,
     /// At least one; names and addresses are unique.
@@ -83,8 +85,14 @@ pub struct ListenerConfig {
     pub addr: SocketAddr,
     /// What is spoken there.
     pub speech: Speech,
+    /// Folder whose files are served at `/`, with WebSocket only.
+    pub files: Option<PathBuf>,
+    /// Whose pages may open WebSockets.
+    pub origins: Origins,
     /// Limits of its connections.
     pub limits: Limits,
+    /// Whose word about the address of a client is taken.
+    pub trusted_proxies: TrustedProxies,
     /// Options of its socket.
     pub options: ListenOptions,
 }

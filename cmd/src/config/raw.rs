@@ -6,7 +6,7 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor, value::MapAccessDeseria
 use serde::{Deserialize, Serialize, Serializer};
 use toml::Spanned;
 
-use super::value::{Address, Auto, Cap, Number, Seconds, Size};
+use super::value::{Address, Auto, Cap, Networks, Number, OriginRule, Seconds, Size};
 
 /// A value that may be missing, with the place where it was typed.
 pub type Typed<T> = Option<Spanned<T>>;
@@ -31,6 +31,8 @@ pub struct RawConfig {
     pub mailbox_events: Typed<Number>,
     /// Memory that may be held for clients.
     pub memory: Typed<Auto<Size>>,
+    /// Proxies in front of every listener that has none of its own.
+    pub trusted_proxies: Typed<Networks>,
     /// The log.
     pub log: RawLog,
     /// The end.
@@ -115,6 +117,12 @@ pub struct RawListener {
     pub max_frame: Typed<Size>,
     /// Whether a WebSocket listener serves the chat page.
     pub page: Typed<bool>,
+    /// Folder whose files a WebSocket listener serves; empty for none.
+    pub files: Typed<String>,
+    /// Whose pages may open WebSockets.
+    pub origins: Typed<OriginRule>,
+    /// Proxies whose word about a client's address is taken.
+    pub trusted_proxies: Typed<Networks>,
     /// Connections that may wait to be accepted.
     pub backlog: Typed<Number>,
     /// Kernel's receive buffer of a connection.

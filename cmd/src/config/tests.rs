@@ -149,7 +149,8 @@ fn what_a_configuration_means_reads_back() {
         overflow = \"drop-newest\"
         [[listener]]
         listen = \"[::1]:9000\"
-        page = false
+        files = \"dist\"
+        origins = [\"https://example.com\", \"null\"]
         send_buffer = \"16KiB\"
         limits = { idle = \"0s\", message_rate = { burst = 7 } }
         [[listener]]
@@ -162,7 +163,37 @@ fn what_a_configuration_means_reads_back() {
     assert_eq!(config.listeners[0].limits.message_rate.unwrap().burst, 7);
     assert_eq!(config.listeners[1].limits.message_rate, None);
     assert_eq!(config.listeners[0].name, "websocket");
+    assert_eq!(
+        config.listeners[0].speech,
+        Speech::WebSocket { page: false }
+    );
+    let origins: Vec<_> = config.listeners[0].origins.iter().collect();
+    assert_eq!(origins, ["https://example.com", "null"]);
     assert_eq!(config.heartbeat_seconds(), Some(60));
+}
+
+#[test]
+fn proxies_of_the_node_are_those_of_listeners_without_their_own() {
+    let text = "
+        trusted_proxies = \"192.0.2.1, 10.0.0.0/8\"
+        [[listener]]
+        listen = \"127.0.0.1:1\"
+        [[listener]]
+        listen = \"127.0.0.1:2\"
+        name = \"other\"
+        trusted_proxies = [\"fd00::7\"]
+    ";
+    let proxies = |config: &Config, listener: usize| {
+        let listener = &config.listeners[listener];
+        listener.trusted_proxies.iter().collect::<Vec<_>>()
+    };
+    let config = read(text);
+    assert_eq!(proxies(&config, 0), ["192.0.2.1/32", "10.0.0.0/8"]);
+    assert_eq!(proxies(&config, 1), ["fd00::7/128"]);
+    assert_same(&read(&config.to_string()), &config, "read back");
+    let variables = [("GATEHOUSE_TRUSTED_PROXIES", "127.0.0.1,::1")];
+    let config = read_with("", &variables).unwrap();
+    assert_eq!(proxies(&config, 0), ["127.0.0.1/32", "::1/128"]);
 }
 
 #[test]
@@ -254,6 +285,34 @@ fn values_that_do_not_stand_together_are_refused_where_they_stand() {
         (
             len2("page = true"),
             "a.toml:4:8: len2be cannot serve a page",
+        ),
+        (
+            "trusted_proxies = [\"10.0.0.0/8\", \"nginx\"]".to_owned(),
+            "a.toml:1:19: \"nginx\" is neither a network like 10.0.0.0/8 nor an address",
+        ),
+        (
+            listener("origins = [\"https://a\", \"b\"]"),
+            "a.toml:3:11: \"b\" is no origin; write scheme, host and port",
+        ),
+        (
+            listener("origins = \"all\""),
+            "a.toml:3:11: \"all\" is no origin",
+        ),
+        (
+            listener("origins = 5"),
+            "a.toml:3:11: invalid type: integer `5`, expected a text or a list",
+        ),
+        (
+            len2("origins = \"any\""),
+            "a.toml:4:11: browsers do not speak len2be",
+        ),
+        (
+            len2("files = \"dist\""),
+            "a.toml:4:9: len2be cannot serve files",
+        ),
+        (
+            listener("files = \"dist\"\npage = true"),
+            "a.toml:4:8: the chat page and `files` would both be at /",
         ),
         (
             len2("max_frame = \"64KiB\""),

@@ -1,5 +1,7 @@
 //! The way back: the file that means a configuration, with every key set.
 
+use std::path::Path;
+
 use gate::{Limits, Overflow, Rate};
 use toml::Spanned;
 
@@ -7,7 +9,7 @@ use super::raw::{
     FramingName, OverflowPolicy, Protocol, RawConfig, RawLimitedRate, RawLimits, RawListener,
     RawLog, RawRate, RawShutdown, Typed,
 };
-use super::value::{Address, Auto, Cap, Number, Seconds, Size};
+use super::value::{Address, Auto, Cap, Networks, Number, OriginRule, Seconds, Size};
 use super::{Config, ListenerConfig, Speech};
 
 fn typed<T>(value: T) -> Typed<T> {
@@ -44,6 +46,7 @@ impl Config {
                     self.shutdown.reason.ws_code().unwrap_or_default().into(),
                 )),
             },
+            trusted_proxies: typed(Networks(self.trusted_proxies.clone())),
             limits: limits_to_typed(&self.limits),
             listener: listeners
                 .map(|l| Spanned::new(0..0, listener_to_typed(l)))
@@ -59,13 +62,19 @@ fn listener_to_typed(listener: &ListenerConfig) -> RawListener {
         listen: typed(Address(listener.addr)),
         framing: typed(FramingName::WebSocket),
         protocol: typed(Protocol::Native),
+        trusted_proxies: typed(Networks(listener.trusted_proxies.clone())),
         backlog: typed(Number(listener.options.backlog as usize)),
         receive_buffer: typed(Auto::of(listener.options.receive_buffer_bytes.map(Size))),
         send_buffer: typed(Auto::of(listener.options.send_buffer_bytes.map(Size))),
         ..RawListener::default()
     };
     match listener.speech {
-        Speech::WebSocket { page } => raw.page = typed(page),
+        Speech::WebSocket { page } => {
+            let files = listener.files.as_deref().unwrap_or_else(|| Path::new(""));
+            raw.page = typed(page);
+            raw.origins = typed(OriginRule(listener.origins.clone()));
+            raw.files = typed(files.display().to_string());
+        }
         Speech::Tcp(framing) => {
             raw.framing = FramingName::named(framing.name()).and_then(typed);
             raw.min_frame = typed(Size(framing.frame_bytes_min() as usize));

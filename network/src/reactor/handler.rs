@@ -262,7 +262,20 @@ impl Ctx<'_> {
     /// # Errors
     /// [`SendError::Gone`] if there is none.
     pub fn respond(&mut self, conn: ConnId, response: &Response) -> Result<(), SendError> {
-        self.net.respond(conn, response)
+        self.net.respond(conn, response, None)
+    }
+
+    /// The same, and the connection ends behind the answer, for `reason`.
+    ///
+    /// # Errors
+    /// [`SendError::Gone`] if there is none.
+    pub fn respond_last(
+        &mut self,
+        conn: ConnId,
+        response: &Response,
+        reason: CloseReason,
+    ) -> Result<(), SendError> {
+        self.net.respond(conn, response, Some(reason))
     }
 
     /// Lets the connection end behind the answer to the HTTP request that it waits with; false, and

@@ -2,6 +2,7 @@
 
 mod command;
 mod config;
+mod date;
 mod delivery;
 mod handler;
 mod net;

@@ -14,10 +14,11 @@ use rand::{Rng, SeedableRng};
 use rustc_hash::FxHashMap;
 
 use super::config::{Profile, ReactorConfig};
+use super::date::DateCache;
 use super::delivery::{Delivery, Drops, Overflow};
 use super::handler::{Deadline, LastInput, SendError};
 use super::stats::ReactorStats;
-use crate::codec::http::{Response, encode_response};
+use crate::codec::http::{Response, ResponseContext, encode_response_head};
 use crate::codec::ws::handshake::Accept;
 use crate::codec::ws::{self, Opcode, Role, WsCodec};
 use crate::codec::{Framing, MessageKind, ProtocolError, Stack, WireForm};
@@ -68,6 +69,7 @@ pub(crate) struct Net {
     pub(crate) input_bytes: usize,
     /// Bytes that will be free once those who were closed for want of memory are freed.
     pub(crate) dying_bytes: usize,
+    date: DateCache,
     rng: StdRng,
 }
 
@@ -110,6 +112,7 @@ impl Net {
             pressure: Pressure::Low,
             input_bytes: 0,
             dying_bytes: 0,
+            date: DateCache::default(),
             rng: config
                 .seed
                 .map_or_else(StdRng::from_os_rng, StdRng::from_seed),
@@ -381,7 +384,14 @@ impl Net {
         Ok(())
     }
 
-    pub(crate) fn respond(&mut self, id: ConnId, response: &Response) -> Result<(), SendError> {
+    /// Answers the request that the connection waits with; `end` says why the connection ends
+    /// behind the answer, if it does so whatever the client has asked for.
+    pub(crate) fn respond(
+        &mut self,
+        id: ConnId,
+        response: &Response,
+        end: Option<CloseReason>,
+    ) -> Result<(), SendError> {
         let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
         let Stack::Http(_, context) = &conn.stack else {
             return Err(SendError::Gone);
@@ -390,15 +400,27 @@ impl Net {
             return Err(SendError::Gone);
         }
         let context = *context;
-        conn.outbox.append(&mut self.pool, |out| {
-            encode_response(response, context, out)
-        });
+        let keep_alive = context.keep_alive && end.is_none();
+        self.append_response(
+            id.slot(),
+            response,
+            ResponseContext {
+                keep_alive,
+                ..context
+            },
+        );
+        let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
         conn.flags.clear(Flags::ANSWERING);
         conn.heard = self.now;
-        if !context.keep_alive {
-            conn.state = State::Flushing(CloseReason::HttpDone);
+        if !keep_alive {
+            conn.state = State::Flushing(end.unwrap_or(CloseReason::HttpDone));
             self.expect_end(id.slot());
         } else {
+            // Who asks for pages and does not read them is not heard before it has.
+            let max = self.profiles[usize::from(conn.profile)].outbox_bytes_max;
+            if conn.outbox.len() > max / 2 {
+                conn.flags.set(Flags::CHOKED);
+            }
             if !conn.spill.is_empty() || conn.flags.has(Flags::READABLE) {
                 self.carry(id.slot());
             }
@@ -408,6 +430,21 @@ impl Net {
         self.stats.frames_out.add(1);
         self.mark_dirty(id.slot());
         Ok(())
+    }
+
+    /// Queues an answer, its body by reference if it is long.
+    fn append_response(&mut self, slot: u32, response: &Response, context: ResponseContext) {
+        let Some(conn) = self.conns.at(slot) else {
+            return;
+        };
+        let date = self.date.text(self.now);
+        conn.outbox.append(&mut self.pool, |out| {
+            encode_response_head(response, context, date, out);
+        });
+        let body = response.sent_body(context);
+        if !body.is_empty() {
+            conn.outbox.append_shared(&mut self.pool, body);
+        }
     }
 
     pub(crate) fn upgrade(
@@ -472,6 +509,13 @@ impl Net {
             .flush(&mut self.pool, &mut conn.stream, &mut written, &mut calls);
         self.stats.bytes_out.add(written);
         self.stats.writes.add(calls);
+        if written > 0 && matches!(conn.stack, Stack::Http(..)) {
+            // A long body takes as long as its reader; what ends it is that nothing moves.
+            conn.heard = self.now;
+            if matches!(conn.state, State::Flushing(_)) {
+                conn.since = self.now;
+            }
+        }
         match flushed {
             Ok(Flush::Done) => {
                 conn.flags.clear(Flags::BLOCKED);
@@ -691,12 +735,9 @@ impl Net {
                     });
                 }
                 Stack::Http(_, context) => {
-                    let response = Response::text(error.http_status(), error.to_string());
-                    let mut context = *context;
-                    context.keep_alive = false;
-                    conn.outbox.append(&mut self.pool, |out| {
-                        encode_response(&response, context, out)
-                    });
+                    let response = Response::text(error.http_status(), format!("{error}\n"));
+                    let context = *context;
+                    self.append_response(id.slot(), &response, context);
                 }
                 Stack::Length | Stack::Line(_) => {
                     if let Some(farewell) = &profile.farewell {
@@ -706,7 +747,9 @@ impl Net {
                 Stack::Upgrading(_) => {}
             }
         }
-        conn.state = State::Flushing(reason);
+        if let Some(conn) = self.conns.get_mut(id) {
+            conn.state = State::Flushing(reason);
+        }
         self.expect_end(id.slot());
         self.mark_dirty(id.slot());
     }
@@ -800,6 +843,10 @@ impl Net {
             }
             State::Open => (profile.idle_seconds > 0)
                 .then(|| (conn.heard.past(profile.idle_seconds), Expiry::Idle)),
+            State::Flushing(_) if matches!(conn.stack, Stack::Http(..)) => {
+                let seconds = profile.close_seconds.max(profile.frame_seconds);
+                return Some((conn.since.past(seconds), Expiry::Close));
+            }
             State::AwaitClose(_) | State::Flushing(_) | State::Draining(_) => {
                 return Some((conn.since.past(profile.close_seconds), Expiry::Close));
             }
@@ -833,10 +880,13 @@ impl Net {
         };
         match expiry {
             Expiry::Handshake => self.on_handshake_timeout(id),
-            Expiry::Frame => self.close(id, CloseReason::FrameTimeout, "frame not completed"),
             Expiry::Close => {
                 self.stats.unanswered_closes.add(1);
                 self.abort(id, CloseReason::CloseTimeout);
+            }
+            Expiry::Frame => {
+                self.answer_unfinished(slot);
+                self.close(id, CloseReason::FrameTimeout, "frame not completed");
             }
             Expiry::Idle => return self.on_idle(id),
             Expiry::Asked => {
@@ -850,22 +900,24 @@ impl Net {
         Due::Nothing
     }
 
+    /// A peer that has begun a request learns why it ends (RFC 9110 section 15.5.9); one that has
+    /// said nothing is not answered.
+    fn answer_unfinished(&mut self, slot: u32) {
+        let Some(conn) = self.conns.at(slot) else {
+            return;
+        };
+        if matches!(conn.stack, Stack::Http(..)) && !conn.spill.is_empty() {
+            let context = ResponseContext::refusing(conn.spill.as_slice());
+            let response = Response::text(408, "request not completed in time\n");
+            self.append_response(slot, &response, context);
+        }
+    }
+
     fn on_handshake_timeout(&mut self, id: ConnId) {
+        self.answer_unfinished(id.slot());
         let Some(conn) = self.conns.get_mut(id) else {
             return;
         };
-        // A peer that has begun a request learns why it ends (RFC 9110 section 15.5.9); one that
-        // has said nothing is not answered.
-        if let Stack::Http(_, context) = &conn.stack
-            && !conn.spill.is_empty()
-        {
-            let mut context = *context;
-            context.keep_alive = false;
-            let response = Response::text(408, "request not completed in time");
-            conn.outbox.append(&mut self.pool, |out| {
-                encode_response(&response, context, out)
-            });
-        }
         if conn.state == State::Opening {
             conn.state = State::Flushing(CloseReason::HandshakeTimeout);
             self.expect_end(id.slot());
