@@ -7,6 +7,7 @@ use gate::{
 };
 use network::codec::tcp::Prefix;
 
+use crate::compression::Deflate;
 use crate::node::{Listening, Node, StartError, raise_descriptor_limit};
 
 /// Messages that an outbox holds at least, each of the largest size.
@@ -29,6 +30,8 @@ pub struct EchoConfig {
     pub workers: usize,
     /// Bytes of the largest message.
     pub message_bytes_max: usize,
+    /// How WebSocket messages are compressed.
+    pub deflate: Deflate,
 }
 
 /// The framing of this name, taking payloads up to `bytes_max` or up to what its length can count.
@@ -74,7 +77,8 @@ pub fn start(config: &EchoConfig) -> Result<Node, StartError> {
     let placement = config.placement;
     let mut builder = Builder::new()
         .reactors(config.reactors)
-        .workers(config.workers);
+        .workers(config.workers)
+        .context_bytes_max(Deflate::CONTEXT_BYTES);
     let echo = builder.module(placement, move |_| Echo { placement });
     let limits = Limits {
         message_bytes_max: config.message_bytes_max,
@@ -85,9 +89,12 @@ pub fn start(config: &EchoConfig) -> Result<Node, StartError> {
         ..Limits::default()
     };
     // Whatever it echoes is nobody's secret, and load tests come from pages of anywhere.
-    let http = Listener::http(config.listen)
+    let mut http = Listener::http(config.listen)
         .websocket("*", echo)
         .origins(Origins::any());
+    if let Some(deflate) = config.deflate.config() {
+        http = http.compression(deflate);
+    }
     builder.listen(http.limits(limits.clone()));
     let mut names = vec![(config.listen, "websocket")];
     if let Some((addr, framing)) = config.tcp {

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod compression;
 pub mod config;
 pub mod echo;
 pub mod host;

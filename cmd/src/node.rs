@@ -129,6 +129,7 @@ impl Node {
             .connections_max(config.connections_max)
             .mailbox_events_max(config.mailbox_events_max)
             .memory_bytes_max(config.memory_bytes_max)
+            .context_bytes_max(config.context_bytes_max)
             .reactor_config(reactor_config);
         let native = builder.module(Placement::Worker, move |_| Native::new(Arc::clone(&im)));
         // 4. Listeners, in the order of the configuration.
@@ -276,6 +277,10 @@ fn build_listener(config: &ListenerConfig, native: ModuleId) -> Result<Listener,
                 TcpFraming::Length(_) => listener,
             }
         }
+    };
+    let listener = match &config.compression {
+        Some(deflate) => listener.compression(deflate.clone()),
+        None => listener,
     };
     Ok(listener
         .named(&config.name)

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use gate::{Builder, Context, Envelope, Listener, Module, Placement, RunningGate, TcpFraming};
+use gate::{
+    Builder, Context, DeflateConfig, Envelope, Listener, Module, Placement, RunningGate, TcpFraming,
+};
 use module::adapter::native::Native;
 use module::{Im, ImConfig};
 use serde_json::Value;
@@ -46,7 +48,13 @@ fn serve<M: Module + 'static>(framing: &str, make: fn() -> M) -> RunningGate {
     let framing = TcpFraming::named(framing).expect("a framing");
     let mut builder = Builder::new().reactors(2);
     let module = builder.module(Placement::Reactor, move |_| make());
-    builder.listen(Listener::http(any_port()).websocket("/echo", module));
+    let web = Listener::http(any_port()).websocket("/echo", module);
+    builder.listen(web.compression(DeflateConfig {
+        threshold_bytes: 0,
+        server_context_takeover: true,
+        client_context_takeover: true,
+        ..DeflateConfig::default()
+    }));
     builder.listen(Listener::tcp(any_port(), framing, module));
     builder.start().expect("the gate starts")
 }
@@ -105,6 +113,26 @@ fn refused(arguments: &[&str]) -> String {
 }
 
 const ECHO: [&str; 7] = ["echo", "-c", "40", "-d", "300ms", "--warm-up", "50ms"];
+
+#[test]
+fn compressed_messages_come_back_as_they_were() {
+    let gate = serve("len4be", || Echo);
+    let target = ws(&gate, "/echo");
+    for how in ["--deflate", "--deflate=takeover"] {
+        let options = [
+            "--target",
+            &target,
+            how,
+            "--size",
+            "900",
+            "--in-flight",
+            "8",
+        ];
+        let report = report(0, &[&ECHO[..], &options].concat());
+        assert!(report["messages"]["sent"].as_u64() >= Some(320), "{report}");
+        assert_eq!(report["ok"], true);
+    }
+}
 
 #[test]
 fn an_echo_is_measured_and_checked() {

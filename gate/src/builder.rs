@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use common::{REACTORS_MAX, limits};
 use crossbeam_channel::bounded;
+use network::codec::ws::ContextBudget;
 use network::sys::Reservation;
 use network::{Listen, MemoryBudget, ReactorConfig, ReactorHandle, ReactorSeed, ReactorStats};
 
@@ -35,6 +36,7 @@ pub struct Builder {
     connections_max: usize,
     mailbox_events_max: usize,
     memory_bytes_max: usize,
+    context_bytes_max: usize,
     reactor_config: ReactorConfig,
     modules: Vec<(Placement, Factory)>,
     listeners: Vec<Listener>,
@@ -60,6 +62,7 @@ impl Default for Builder {
             connections_max: usize::MAX,
             mailbox_events_max: limits::MAILBOX_EVENTS_MAX,
             memory_bytes_max: usize::MAX,
+            context_bytes_max: limits::CONTEXT_BYTES_MAX,
             reactor_config: ReactorConfig::default(),
             modules: Vec::new(),
             listeners: Vec::new(),
@@ -122,6 +125,15 @@ impl Builder {
         self
     }
 
+    /// Bytes that the contexts of compression may take together, where a listener lets it go on from
+    /// message to message; default 64 MiB. They are a part of `memory_bytes_max`. Connections for
+    /// which there is no room compress each message by itself.
+    #[must_use]
+    pub fn context_bytes_max(mut self, bytes: usize) -> Self {
+        self.context_bytes_max = bytes;
+        self
+    }
+
     /// Adds a module. `make` is called once for each thread that runs it.
     pub fn module<M: Module + 'static>(
         &mut self,
@@ -163,9 +175,14 @@ impl Builder {
             mut listeners,
             mut reactor_config,
             memory_bytes_max,
+            context_bytes_max,
             ..
         } = self;
         reactor_config.memory = Arc::new(MemoryBudget::new(memory_bytes_max));
+        let contexts = ContextBudget::within(Arc::clone(&reactor_config.memory), context_bytes_max);
+        for deflate in listeners.iter_mut().filter_map(|l| l.compression.as_mut()) {
+            deflate.contexts = contexts.clone();
+        }
         for (listener, listen) in listeners.iter_mut().zip(&listen) {
             listener.addr = listen.addr;
         }

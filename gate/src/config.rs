@@ -7,6 +7,7 @@ use bytes::Bytes;
 use common::limits;
 use network::codec::http::Response;
 use network::codec::tcp::TcpFraming;
+use network::codec::ws::DeflateConfig;
 use network::codec::{Framing, StackConfig};
 use network::sys::ListenOptions;
 use network::{Overflow, Profile};
@@ -78,6 +79,7 @@ pub struct Listener {
     pub(crate) router: Router,
     pub(crate) limits: Limits,
     pub(crate) options: ListenOptions,
+    pub(crate) compression: Option<DeflateConfig>,
     pub(crate) farewell: Option<Bytes>,
     pub(crate) origins: Origins,
     pub(crate) trusted_proxies: TrustedProxies,
@@ -108,6 +110,7 @@ impl Listener {
             router: Router::default(),
             limits: Limits::default(),
             options: ListenOptions::default(),
+            compression: None,
             farewell: None,
             origins: Origins::default(),
             trusted_proxies: TrustedProxies::default(),
@@ -173,6 +176,15 @@ impl Listener {
         self
     }
 
+    /// Compresses WebSocket messages (permessage-deflate) for clients that offer it; without this
+    /// nothing is. The memory for contexts is that of [`crate::Builder::context_bytes_max`],
+    /// whatever budget stands in `deflate`.
+    #[must_use]
+    pub fn compression(mut self, deflate: DeflateConfig) -> Self {
+        self.compression = Some(deflate);
+        self
+    }
+
     /// Encoded bytes that are sent before the close when a peer breaks a TCP framing.
     #[must_use]
     pub fn farewell(mut self, bytes: impl Into<Bytes>) -> Self {
@@ -197,6 +209,7 @@ impl Listener {
         let limits = &self.limits;
         let mut stack = StackConfig::for_framing(&self.framing);
         stack.ws.message_bytes_max = limits.message_bytes_max;
+        stack.ws.deflate = self.compression.clone();
         stack.http.body_bytes_max = limits.body_bytes_max;
         let mut profile = Profile::new(self.framing.clone());
         profile.stack = stack;

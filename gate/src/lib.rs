@@ -58,5 +58,6 @@ pub use common::{CloseReason, SessionId, TopicId};
 pub use network::codec::MessageKind;
 pub use network::codec::http::{Headers, Response};
 pub use network::codec::tcp::TcpFraming;
+pub use network::codec::ws::DeflateConfig;
 pub use network::sys::ListenOptions;
 pub use network::{Delivery, Drops, MemoryBudget, Overflow, ReactorConfig, ReactorStats};

@@ -44,7 +44,7 @@ impl Tables {
             Command::SendPrepared { sessions, prepared } => {
                 for session in sessions {
                     if let Some(form) = ctx.wire_form(session)
-                        && let Ok(bytes) = prepared.wire(form, ctx.memory())
+                        && let Ok(bytes) = prepared.wire(ctx, form)
                     {
                         let _ = ctx.send_encoded(session, bytes, prepared.delivery());
                     }

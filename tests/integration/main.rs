@@ -1,5 +1,6 @@
 //! A node in process and raw clients: one file a subject.
 
+mod deflate;
 mod drain;
 mod files;
 mod handle;

@@ -5,9 +5,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use gate::{
-    Builder, Drain, Files, GateHandle, GateStats, Limits, ListenOptions, Listener, Module,
-    ModuleId, Origins, Placement, ReactorConfig, ReactorStats, Response, RunningGate, TcpFraming,
-    TrustedProxies,
+    Builder, DeflateConfig, Drain, Files, GateHandle, GateStats, Limits, ListenOptions, Listener,
+    Module, ModuleId, Origins, Placement, ReactorConfig, ReactorStats, Response, RunningGate,
+    TcpFraming, TrustedProxies,
 };
 use module::adapter::native::Native;
 use module::{Im, ImConfig};
@@ -40,6 +40,8 @@ pub struct Options {
     pub mailbox_events_max: usize,
     /// Bytes that may be held for clients.
     pub memory_bytes_max: usize,
+    /// How the WebSocket listener compresses, if it does.
+    pub compression: Option<DeflateConfig>,
     /// Options of the listening sockets.
     pub listen: ListenOptions,
     /// Payload bytes that a TCP framing carries at most.
@@ -63,6 +65,7 @@ impl Default for Options {
             connections_max: usize::MAX,
             mailbox_events_max: common::limits::MAILBOX_EVENTS_MAX,
             memory_bytes_max: usize::MAX,
+            compression: None,
             listen: ListenOptions::default(),
             tcp_bytes_max: 65_536,
             farewell: None,
@@ -145,7 +148,10 @@ impl Options {
             .expect("a known framing and a limit that it can keep")
     }
 
-    fn listen(&self, builder: &mut Builder, module: ModuleId, web: Listener) {
+    fn listen(&self, builder: &mut Builder, module: ModuleId, mut web: Listener) {
+        if let Some(deflate) = &self.compression {
+            web = web.compression(deflate.clone());
+        }
         let adorn = |listener: Listener| {
             listener
                 .limits(self.limits.clone())

@@ -11,6 +11,7 @@ use anstyle::{AnsiColor, Style};
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use gate::{Drain, Placement};
+use gatehouse::compression::Deflate;
 use gatehouse::config::{Config, Format, Level, Setting, Size};
 use gatehouse::echo::{self, EchoConfig};
 use gatehouse::log;
@@ -124,6 +125,10 @@ struct Echo {
     /// Clients told per second when the server stops [default: all at once]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     drain_rate: Option<u32>,
+    /// Compress WebSocket messages for clients that offer permessage-deflate
+    #[arg(long, value_name = "HOW", value_enum, default_value = "off")]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "shared")]
+    deflate: Deflate,
     /// What is logged to stderr: this and everything more urgent
     #[arg(long, value_name = "LEVEL", value_enum, default_value = "warn")]
     log: LogLevel,
@@ -200,6 +205,7 @@ fn run_echo(options: &Echo) -> anyhow::Result<()> {
         reactors: options.reactors.unwrap_or(0),
         workers: options.workers.unwrap_or(0),
         message_bytes_max: options.message_bytes_max,
+        deflate: options.deflate,
     };
     let listening = |node: &Node| {
         let mut out = anstream::stdout();

@@ -5,13 +5,13 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use common::{REACTORS_MAX, limits};
-use gate::{CloseReason, Drain, Limits, ListenOptions, Overflow, Rate, TcpFraming};
+use gate::{CloseReason, DeflateConfig, Drain, Limits, ListenOptions, Overflow, Rate, TcpFraming};
 use toml::Spanned;
 
 use super::error::ConfigError;
 use super::raw::{
-    Format, FramingName, Level, OverflowPolicy, RawConfig, RawLimits, RawListener, RawRate,
-    RawShutdown, Typed,
+    Format, FramingName, Level, OverflowPolicy, RawCompression, RawConfig, RawLimits, RawListener,
+    RawRate, RawShutdown, Typed,
 };
 use super::source::Sources;
 use super::value::{Address, Auto, Cap, Networks, Number, OriginRule, Seconds, Size};
@@ -69,6 +69,7 @@ pub(super) fn check(sources: &Sources, raw: RawConfig) -> Checked<Config> {
             1..=BYTES_MAX,
         )?,
         memory_bytes_max: check.memory(&raw.memory)?,
+        context_bytes_max: or(&raw.compression_memory, Size(limits::CONTEXT_BYTES_MAX)).0,
         log_level: or(&raw.log.level, Level::Info),
         log_format: or(&raw.log.format, Format::Text),
         shutdown: check.shutdown(&raw.shutdown)?,
@@ -338,6 +339,10 @@ impl Check<'_> {
             FramingName::WebSocket => self.websocket(raw, &limits)?,
             framing => self.tcp(raw, framing, &limits)?,
         };
+        let compression = match speech {
+            Speech::WebSocket { .. } => self.compression(&raw.compression)?,
+            Speech::Tcp(_) => None,
+        };
         let name = match &raw.name {
             Some(name) if name.get_ref().trim().is_empty() => {
                 return self.refuse(name, "a listener's name is not empty");
@@ -370,6 +375,7 @@ impl Check<'_> {
             files: folder(raw).map(|folder| self.sources.directory().join(folder)),
             origins: or(&raw.origins, OriginRule::default()).0,
             trusted_proxies: or(&raw.trusted_proxies, self.trusted_proxies.clone()).0,
+            compression,
             limits,
             options,
         })
@@ -407,6 +413,26 @@ impl Check<'_> {
         })
     }
 
+    fn compression(&self, typed: &Typed<RawCompression>) -> Checked<Option<DeflateConfig>> {
+        let default = DeflateConfig::default();
+        let raw = match typed.as_ref().map(Spanned::get_ref) {
+            None | Some(RawCompression::Shared) => return Ok(Some(default)),
+            Some(RawCompression::Off) => return Ok(None),
+            Some(RawCompression::Deflate(raw)) => raw,
+        };
+        let level = self.number(&raw.level, default.level.into(), 1..=9)?;
+        let bits = default.server_max_window_bits.into();
+        let window_bits = self.number(&raw.window_bits, bits, 9..=15)?;
+        Ok(Some(DeflateConfig {
+            level: level as u8,
+            threshold_bytes: or(&raw.threshold, Size(default.threshold_bytes)).0,
+            server_max_window_bits: window_bits as u8,
+            server_context_takeover: or(&raw.server_takeover, default.server_context_takeover),
+            client_context_takeover: or(&raw.client_takeover, default.client_context_takeover),
+            ..default
+        }))
+    }
+
     fn tcp(&self, raw: &RawListener, framing: FramingName, limits: &Limits) -> Checked<Speech> {
         let name = framing.as_str();
         if let Some(page) = &raw.page {
@@ -425,6 +451,12 @@ impl Check<'_> {
             let message =
                 format!("browsers do not speak {name}; origins are for websocket listeners");
             return self.refuse(origins, message);
+        }
+        if let Some(compression) = &raw.compression {
+            return self.refuse(
+                compression,
+                format!("{name} knows no compression; WebSocket does"),
+            );
         }
         for (key, typed) in [
             ("message_bytes", &raw.limits.message_bytes),

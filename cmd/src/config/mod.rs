@@ -21,14 +21,17 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use common::limits;
-use gate::{Drain, Limits, ListenOptions, Origins, Overflow, Rate, TcpFraming, TrustedProxies};
+use gate::{
+    DeflateConfig, Drain, Limits, ListenOptions, Origins, Overflow, Rate, TcpFraming,
+    TrustedProxies,
+};
 
 use crate::host;
 
 pub use error::{ConfigError, Excerpt};
 pub use raw::{
-    Format, FramingName, Level, OverflowPolicy, Protocol, RawConfig, RawLimitedRate, RawLimits,
-    RawListener, RawLog, RawRate, RawShutdown, Typed,
+    Format, FramingName, Level, OverflowPolicy, Protocol, RawCompression, RawConfig, RawDeflate,
+    RawLimitedRate, RawLimits, RawListener, RawLog, RawRate, RawShutdown, Typed,
 };
 pub use source::{Setting, Sources};
 pub use value::{Address, Auto, Cap, Networks, Number, OriginRule, Scalar, Seconds, Size, Texts};
@@ -62,6 +65,8 @@ pub struct Config {
     pub mailbox_events_max: usize,
     /// Bytes that may be held for clients; at least [`MEMORY_BYTES_MIN`].
     pub memory_bytes_max: usize,
+    /// Bytes of those that the contexts of compression may take.
+    pub context_bytes_max: usize,
     /// What is logged.
     pub log_level: Level,
     /// How a line of the log looks.
@@ -89,6 +94,8 @@ pub struct ListenerConfig {
     pub files: Option<PathBuf>,
     /// Whose pages may open WebSockets.
     pub origins: Origins,
+    /// How WebSocket messages are compressed, if they are; none on TCP.
+    pub compression: Option<DeflateConfig>,
     /// Limits of its connections.
     pub limits: Limits,
     /// Whose word about the address of a client is taken.

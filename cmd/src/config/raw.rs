@@ -33,6 +33,8 @@ pub struct RawConfig {
     pub memory: Typed<Auto<Size>>,
     /// Proxies in front of every listener that has none of its own.
     pub trusted_proxies: Typed<Networks>,
+    /// Memory of it for contexts of compression.
+    pub compression_memory: Typed<Size>,
     /// The log.
     pub log: RawLog,
     /// The end.
@@ -123,6 +125,8 @@ pub struct RawListener {
     pub origins: Typed<OriginRule>,
     /// Proxies whose word about a client's address is taken.
     pub trusted_proxies: Typed<Networks>,
+    /// Whether a WebSocket listener compresses, and how.
+    pub compression: Typed<RawCompression>,
     /// Connections that may wait to be accepted.
     pub backlog: Typed<Number>,
     /// Kernel's receive buffer of a connection.
@@ -243,6 +247,70 @@ pub struct RawLimitedRate {
     pub per_second: Typed<Number>,
     /// Messages that may come at once after a pause.
     pub burst: Typed<Number>,
+}
+
+/// Compression: `"off"`, `"shared"`, or `{ level = 1, threshold = "512B" }`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RawCompression {
+    /// None.
+    Off,
+    /// Each message by itself, with every part at its default.
+    Shared,
+    /// With these parts.
+    Deflate(RawDeflate),
+}
+
+/// Parts of a compression.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawDeflate {
+    /// 1 (quickest) to 9 (shortest).
+    pub level: Typed<Number>,
+    /// Shorter messages are sent as they are.
+    pub threshold: Typed<Size>,
+    /// Window of the server's compressor, as a power of two.
+    pub window_bits: Typed<Number>,
+    /// Let the server's compressor go on from message to message.
+    pub server_takeover: Typed<bool>,
+    /// Let the client's compressor go on from message to message.
+    pub client_takeover: Typed<bool>,
+}
+
+impl Serialize for RawCompression {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Off => serializer.serialize_str("off"),
+            Self::Shared => serializer.serialize_str("shared"),
+            Self::Deflate(deflate) => deflate.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for RawCompression {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct CompressionVisitor;
+        impl<'de> Visitor<'de> for CompressionVisitor {
+            type Value = RawCompression;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("\"off\", \"shared\" or { level = 1, threshold = \"512B\" }")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<RawCompression, E> {
+                match text {
+                    "off" => Ok(RawCompression::Off),
+                    "shared" => Ok(RawCompression::Shared),
+                    _ => Err(E::invalid_value(serde::de::Unexpected::Str(text), &self)),
+                }
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawCompression, A::Error> {
+                let parts = RawDeflate::deserialize(MapAccessDeserializer::new(map));
+                parts.map(RawCompression::Deflate)
+            }
+        }
+        deserializer.deserialize_any(CompressionVisitor)
+    }
 }
 
 impl Serialize for RawRate {

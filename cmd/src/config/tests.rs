@@ -90,7 +90,9 @@ fn keys(table: &toml::Table, section: &str, found: &mut BTreeSet<String>) {
     for (key, value) in table {
         let path = format!("{section}{key}");
         match value {
-            toml::Value::Table(inner) if path != "limits.message_rate" => {
+            toml::Value::Table(inner)
+                if path != "limits.message_rate" && path != "listener.compression" =>
+            {
                 keys(inner, &format!("{path}."), found);
             }
             toml::Value::Array(listeners) => {
@@ -152,11 +154,20 @@ fn what_a_configuration_means_reads_back() {
         files = \"dist\"
         origins = [\"https://example.com\", \"null\"]
         send_buffer = \"16KiB\"
+        compression = { level = 6, threshold = 100, window_bits = 12, server_takeover = true }
         limits = { idle = \"0s\", message_rate = { burst = 7 } }
         [[listener]]
         listen = \"127.0.0.1:0\"
         framing = \"ndjson\"
         max_frame = \"2KiB\"
+        [[listener]]
+        name = \"plain\"
+        listen = \"127.0.0.1:9001\"
+        compression = \"off\"
+        [[listener]]
+        name = \"shared\"
+        listen = \"127.0.0.1:9002\"
+        compression = \"shared\"
     ";
     let config = read(text);
     assert_same(&read(&config.to_string()), &config, "read back");
@@ -169,6 +180,13 @@ fn what_a_configuration_means_reads_back() {
     );
     let origins: Vec<_> = config.listeners[0].origins.iter().collect();
     assert_eq!(origins, ["https://example.com", "null"]);
+    let compression = |listener: usize| config.listeners[listener].compression.as_ref();
+    let deflate = compression(0).expect("set in parts");
+    assert_eq!((deflate.level, deflate.threshold_bytes), (6, 100));
+    assert_eq!(deflate.server_max_window_bits, 12);
+    assert!(deflate.server_context_takeover && !deflate.client_context_takeover);
+    assert!(compression(1).is_none() && compression(2).is_none());
+    assert!(compression(3).is_some_and(|deflate| !deflate.server_context_takeover));
     assert_eq!(config.heartbeat_seconds(), Some(60));
 }
 
@@ -313,6 +331,22 @@ fn values_that_do_not_stand_together_are_refused_where_they_stand() {
         (
             listener("files = \"dist\"\npage = true"),
             "a.toml:4:8: the chat page and `files` would both be at /",
+        ),
+        (
+            len2("compression = \"shared\""),
+            "a.toml:4:15: len2be knows no compression",
+        ),
+        (
+            listener("compression = \"zstd\""),
+            "a.toml:3:15: invalid value: string \"zstd\", expected \"off\", \"shared\" or {",
+        ),
+        (
+            listener("compression = { level = 10 }"),
+            "a.toml:3:25: 10 is outside 1 to 9",
+        ),
+        (
+            listener("compression = { window_bits = 8 }"),
+            "a.toml:3:31: 8 is outside 9 to 15",
         ),
         (
             len2("max_frame = \"64KiB\""),

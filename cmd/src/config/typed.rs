@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use gate::{Limits, Overflow, Rate};
+use gate::{DeflateConfig, Limits, Overflow, Rate};
 use toml::Spanned;
 
 use super::raw::{
-    FramingName, OverflowPolicy, Protocol, RawConfig, RawLimitedRate, RawLimits, RawListener,
-    RawLog, RawRate, RawShutdown, Typed,
+    FramingName, OverflowPolicy, Protocol, RawCompression, RawConfig, RawDeflate, RawLimitedRate,
+    RawLimits, RawListener, RawLog, RawRate, RawShutdown, Typed,
 };
 use super::value::{Address, Auto, Cap, Networks, Number, OriginRule, Seconds, Size};
 use super::{Config, ListenerConfig, Speech};
@@ -31,6 +31,7 @@ impl Config {
             connections: typed(Cap::of(self.connections_max)),
             mailbox_events: typed(Number(self.mailbox_events_max)),
             memory: typed(Auto::Is(Size(self.memory_bytes_max))),
+            compression_memory: typed(Size(self.context_bytes_max)),
             log: RawLog {
                 level: typed(self.log_level),
                 format: typed(self.log_format),
@@ -74,6 +75,7 @@ fn listener_to_typed(listener: &ListenerConfig) -> RawListener {
             raw.page = typed(page);
             raw.origins = typed(OriginRule(listener.origins.clone()));
             raw.files = typed(files.display().to_string());
+            raw.compression = typed(compression_to_typed(listener.compression.as_ref()));
         }
         Speech::Tcp(framing) => {
             raw.framing = FramingName::named(framing.name()).and_then(typed);
@@ -86,6 +88,18 @@ fn listener_to_typed(listener: &ListenerConfig) -> RawListener {
     }
     raw.limits = limits;
     raw
+}
+
+fn compression_to_typed(compression: Option<&DeflateConfig>) -> RawCompression {
+    compression.map_or(RawCompression::Off, |deflate| {
+        RawCompression::Deflate(RawDeflate {
+            level: typed(Number(deflate.level.into())),
+            threshold: typed(Size(deflate.threshold_bytes)),
+            window_bits: typed(Number(deflate.server_max_window_bits.into())),
+            server_takeover: typed(deflate.server_context_takeover),
+            client_takeover: typed(deflate.client_context_takeover),
+        })
+    })
 }
 
 fn limits_to_typed(limits: &Limits) -> RawLimits {

@@ -167,7 +167,7 @@ impl Fanout {
         }
         // Those that cannot take it are gone, or dealt with and counted by the outbox's policy.
         if let Some(form) = ctx.wire_form(session)
-            && let Some(bytes) = self.forms.get(&self.prepared, form, ctx.memory())
+            && let Some(bytes) = self.forms.get(ctx, &self.prepared, form)
         {
             let _ = ctx.send_encoded(session, bytes, self.prepared.delivery());
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use common::TopicId;
 use network::codec::{EncodeError, MessageKind, WireForm};
-use network::{Delivery, MemoryBudget, Overflow};
+use network::{Ctx, Delivery, MemoryBudget, Overflow};
 use parking_lot::Mutex;
 
 /// A payload and its kind: what a module sends.
@@ -92,18 +92,15 @@ impl Prepared {
     }
 
     /// The message as it stands on the wire; encoded by the first who asks.
-    pub(crate) fn wire(
-        &self,
-        form: WireForm,
-        memory: &Arc<MemoryBudget>,
-    ) -> Result<Bytes, EncodeError> {
+    pub(crate) fn wire(&self, ctx: &mut Ctx<'_>, form: WireForm) -> Result<Bytes, EncodeError> {
+        let form = form.for_length(self.message.payload.len());
         let mut encoded = self.encoded.lock();
         if let Some((_, bytes)) = encoded.iter().find(|(known, _)| *known == form) {
             return bytes.clone();
         }
-        let bytes = form
-            .encode(self.message.kind, &self.message.payload)
-            .map(|bytes| Held::account(bytes, memory));
+        let bytes = ctx
+            .encode(form, self.message.kind, &self.message.payload)
+            .map(|bytes| Held::account(bytes, ctx.memory()));
         encoded.push((form, bytes.clone()));
         bytes
     }
@@ -147,17 +144,17 @@ impl LocalForms {
     #[inline]
     pub(crate) fn get(
         &mut self,
+        ctx: &mut Ctx<'_>,
         prepared: &Prepared,
         form: WireForm,
-        memory: &Arc<MemoryBudget>,
     ) -> Option<Bytes> {
         if let Some((_, bytes)) = self.0.iter().find(|(known, _)| *known == form) {
             return bytes.clone();
         }
         let bytes = prepared
-            .wire(form, memory)
+            .wire(ctx, form)
             .ok()
-            .map(|bytes| Held::account(Bytes::copy_from_slice(&bytes), memory));
+            .map(|bytes| Held::account(Bytes::copy_from_slice(&bytes), ctx.memory()));
         self.0.push((form, bytes.clone()));
         bytes
     }

@@ -37,6 +37,9 @@ pub enum ProtocolError {
     /// Text that is not UTF-8 (section 8.1), or a close reason that is not (5.5.1).
     #[error("text is not UTF-8")]
     InvalidUtf8,
+    /// A compressed message that does not inflate (RFC 7692 section 7.2.2).
+    #[error("compressed message does not inflate")]
+    BadDeflate,
     /// A close payload of one byte (section 5.5.1).
     #[error("close payload of one byte")]
     BadClosePayload,

@@ -12,7 +12,7 @@ use super::net::Net;
 use super::stats::ReactorStats;
 use crate::codec::http::Response;
 use crate::codec::ws::handshake::Accept;
-use crate::codec::{Frame, MessageKind, ProtocolError, WireForm};
+use crate::codec::{EncodeError, Frame, MessageKind, ProtocolError, WireForm};
 use crate::memory::{MemoryBudget, Pressure};
 
 /// The layer above: it is told what happens to connections and answers through [`Ctx`].
@@ -222,7 +222,21 @@ impl Ctx<'_> {
         self.net.send(conn, kind, payload, delivery)
     }
 
-    /// Queues bytes that [`WireForm::encode`] made for this connection's wire form.
+    /// A message as it stands on the wire, for any number of connections of this form on any
+    /// reactor; compressed, if the form is, with this reactor's compressors.
+    ///
+    /// # Errors
+    /// [`EncodeError::Unfit`].
+    pub fn encode(
+        &mut self,
+        form: WireForm,
+        kind: MessageKind,
+        payload: &[u8],
+    ) -> Result<Bytes, EncodeError> {
+        self.net.encode(form, kind, payload)
+    }
+
+    /// Queues bytes that [`Ctx::encode`] made for this connection's wire form.
     ///
     /// # Errors
     /// [`SendError`]; except for `Gone` it is counted too.

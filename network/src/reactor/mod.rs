@@ -185,6 +185,8 @@ impl<H: Handler> Reactor<H> {
         self.tell_slow();
         self.busy |= self.handler.on_turn(&mut Ctx { net: &mut self.net });
         self.flush_dirty();
+        self.net.deflaters.trim();
+        self.read_buf.inflater.trim();
         self.net.stats.turns.add(1);
         Ok(())
     }

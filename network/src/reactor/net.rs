@@ -20,8 +20,8 @@ use super::handler::{Deadline, LastInput, SendError};
 use super::stats::ReactorStats;
 use crate::codec::http::{Response, ResponseContext, encode_response_head};
 use crate::codec::ws::handshake::Accept;
-use crate::codec::ws::{self, Opcode, Role, WsCodec};
-use crate::codec::{Framing, MessageKind, ProtocolError, Stack, WireForm};
+use crate::codec::ws::{self, Deflaters, Opcode};
+use crate::codec::{EncodeError, Framing, MessageKind, ProtocolError, Stack, WireForm};
 use crate::conn::outbox::{Flush, QueuePool};
 use crate::conn::state::State;
 use crate::conn::table::ConnTable;
@@ -41,6 +41,7 @@ pub(crate) struct Net {
     pub(crate) conns: ConnTable,
     pub(crate) wheel: TimerWheel,
     pub(crate) pool: QueuePool,
+    pub(crate) deflaters: Deflaters,
     pub(crate) profiles: Vec<Profile>,
     pub(crate) registry: Registry,
     pub(crate) stats: Arc<ReactorStats>,
@@ -93,6 +94,7 @@ impl Net {
             conns: ConnTable::new(index),
             wheel: TimerWheel::new(now),
             pool: QueuePool::default(),
+            deflaters: Deflaters::default(),
             profiles,
             registry,
             stats,
@@ -129,7 +131,7 @@ impl Net {
         state: State,
     ) -> io::Result<ConnId> {
         let settings = &self.profiles[usize::from(profile)];
-        let stack = Stack::new(&settings.framing, || self.rng.random());
+        let stack = Stack::new(&settings.framing, &settings.stack, || self.rng.random());
         let deadline = self.now.past(settings.handshake_seconds);
         let id = self.conns.insert(|generation| {
             let mut conn = Connection::new(stream, generation, stack, profile, self.now);
@@ -172,12 +174,12 @@ impl Net {
         }
         conn.state = State::Opening;
         conn.since = self.now;
-        if let Stack::Upgrading(handshake) = &conn.stack
+        if let Stack::Upgrading(upgrading) = &conn.stack
             && let Framing::WebSocketClient { host, target } =
                 &self.profiles[usize::from(conn.profile)].framing
         {
             conn.outbox.append(&mut self.pool, |out| {
-                handshake.write_request(host, target, &[], out);
+                upgrading.write_request(host, target, out);
             });
         } else {
             // There is no upgrade to wait for: who connects may speak first.
@@ -202,12 +204,15 @@ impl Net {
         let overflow = self.make_room(id, payload.len() + HEADER_BYTES_MAX, delivery)?;
         let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
         let config = &self.profiles[usize::from(conn.profile)].stack;
-        let (stack, rng) = (&conn.stack, &mut self.rng);
+        let (stack, rng) = (&mut conn.stack, &mut self.rng);
+        let deflaters = &mut self.deflaters;
+        let sure = !overflow.drops_waiting();
         let mut outcome = Ok(());
         conn.outbox
             .reserve(&mut self.pool, payload.len() + HEADER_BYTES_MAX);
         let bytes = conn.outbox.append(&mut self.pool, |out| {
-            outcome = stack.encode(config, kind, payload, || rng.random(), out);
+            let message = (kind, payload);
+            outcome = stack.encode(config, deflaters, message, sure, || rng.random(), out);
         });
         if overflow.drops_waiting() {
             conn.outbox
@@ -230,6 +235,7 @@ impl Net {
     ) -> Result<(), SendError> {
         let overflow = self.make_room(id, encoded.len(), delivery)?;
         let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
+        conn.stack.note_shared(&encoded);
         let bytes = conn.outbox.append_shared(&mut self.pool, encoded);
         if overflow.drops_waiting() {
             conn.outbox
@@ -361,6 +367,16 @@ impl Net {
             .wire_form(&self.profiles[usize::from(conn.profile)].stack)
     }
 
+    /// Encodes a message for any number of connections of this wire form.
+    pub(crate) fn encode(
+        &mut self,
+        form: WireForm,
+        kind: MessageKind,
+        payload: &[u8],
+    ) -> Result<Bytes, EncodeError> {
+        form.encode(kind, payload, &mut self.deflaters)
+    }
+
     pub(crate) fn ping(&mut self, id: ConnId) -> Result<(), SendError> {
         self.control(id, Opcode::Ping, &[])
     }
@@ -374,7 +390,7 @@ impl Net {
     ) -> Result<(), SendError> {
         self.make_room(id, payload.len() + HEADER_BYTES_MAX, Delivery::default())?;
         let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
-        if !matches!(conn.stack, Stack::Ws(_)) {
+        if !conn.stack.is_ws() {
             return Err(SendError::Unfit);
         }
         let mask = conn.stack.masks().then(|| self.rng.random());
@@ -457,9 +473,12 @@ impl Net {
         if !conn.state.speaks() || !conn.flags.has(Flags::ANSWERING) {
             return Err(SendError::Gone);
         }
-        conn.outbox
-            .append(&mut self.pool, |out| accept.write_response(protocol, out));
-        conn.stack = Stack::Ws(WsCodec::new(Role::Server));
+        let config = &self.profiles[usize::from(conn.profile)].stack.ws;
+        let (stack, deflate) = Stack::accepted(config, accept.deflate());
+        conn.stack = stack;
+        conn.outbox.append(&mut self.pool, |out| {
+            accept.write_response(protocol, deflate, out);
+        });
         conn.flags.clear(Flags::ANSWERING);
         if !conn.spill.is_empty() {
             self.carry(id.slot());
@@ -677,7 +696,7 @@ impl Net {
             return;
         }
         match (&conn.stack, reason.ws_code()) {
-            (Stack::Ws(_), Some(code)) => {
+            (stack, Some(code)) if stack.is_ws() => {
                 let mask = conn.stack.masks().then(|| self.rng.random());
                 conn.outbox.append(&mut self.pool, |out| {
                     ws::encode_close(code, text, mask, out)
@@ -727,7 +746,7 @@ impl Net {
         if conn.state.speaks() {
             let profile = &self.profiles[usize::from(conn.profile)];
             match &conn.stack {
-                Stack::Ws(_) => {
+                Stack::Ws(_) | Stack::WsInContext(_) => {
                     let mask = conn.stack.masks().then(|| self.rng.random());
                     let code = reason.ws_code().unwrap_or(1002);
                     conn.outbox.append(&mut self.pool, |out| {
