@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests need beside Rust: Chromium with its driver, and a Python environment with the
+# Installs what the tests need beside Rust: Chromium with its driver, nginx, and a Python environment with the
 # client packages. What is there already is left alone. Where something is missing and may not be installed,
 # it says so and fails.
 set -euo pipefail
@@ -14,6 +14,7 @@ need_packages=()
 command -v chromium >/dev/null || need_packages+=(chromium)
 command -v chromedriver >/dev/null || need_packages+=(chromium-driver)
 command -v curl >/dev/null || need_packages+=(curl)
+command -v nginx >/dev/null || need_packages+=(nginx-light)
 fc-list 2>/dev/null | grep -q . || need_packages+=(fonts-dejavu fontconfig)
 if [ ${#need_packages[@]} -gt 0 ]; then
     echo "installing ${need_packages[*]}"
