@@ -33,7 +33,7 @@ unit: ## unit, integration, process and tidy tests, examples and documentation
 conformance: $(RELEASE)/gatehouse ## the Autobahn suite, strict, without the compression cases
 	tests/conformance/run.sh $(RELEASE)/gatehouse
 
-clients: $(RELEASE)/gatehouse ## a browser, Python's websockets and a raw TCP client in one room
+clients: $(RELEASE)/gatehouse ## curl, ws and websockets; a browser, websockets and a raw TCP client in one room
 	tests/clients/run.sh $(RELEASE)/gatehouse
 
 proxy: $(RELEASE)/gatehouse ## nginx with the configuration of docs/proxy.md in front of nodes
