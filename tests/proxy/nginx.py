@@ -28,6 +28,22 @@ USERS = [f"user-{number}" for number in range(60)]
 IDLE_S, READ_TIMEOUT_S = 1, 3
 # Sessions that one address may have on the node that counts them.
 PER_ADDRESS = 3
+# Nodes on ports of their own.
+WEB = """
+[[listener]]
+listen = "127.0.0.1:0"
+trusted_proxies = ["127.0.0.1"]
+"""
+LINES = """
+[[listener]]
+listen = "127.0.0.1:0"
+framing = "ndjson"
+proxy_protocol = "required"
+trusted_proxies = ["127.0.0.1"]
+"""
+STREAM = Path(__file__).with_name("stream.conf")
+# Debian has the module in a package of its own.
+STREAM_MODULE = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
 DOCUMENT = Path(__file__).parents[2] / "docs" / "proxy.md"
 
 
@@ -40,17 +56,16 @@ def free_port():
 class Node:
     """`gatehouse serve` behind the proxy, and the sessions that it has logged."""
 
-    def __init__(self, program, folder, *, idle="60s", per_address='"unlimited"'):
+    def __init__(self, program, folder, settings="", limits=""):
         config = Path(folder) / f"node-{time.monotonic_ns()}.toml"
         config.write_text(
             f"""
-            listen = "127.0.0.1:0"
-            tcp = "127.0.0.1:0"
-            trusted_proxies = ["127.0.0.1"]
-            limits = {{ idle = "{idle}", auth = "0s", connections_per_address = {per_address} }}
+            {settings}
+            [limits]
+            auth = "0s"
+            {limits}
             [log]
             level = "debug"
-            format = "text"
             """
         )
         self.process = subprocess.Popen(
@@ -64,7 +79,7 @@ class Node:
             line = self.process.stdout.readline()
             if not line:
                 sys.exit(f"gatehouse ended: {self.process.stderr.read()}")
-            if found := re.search(r"ws://([\d.]+:\d+)", line):
+            if found := re.search(r"(?:ws|tcp)://([\d.]+:\d+)", line):
                 self.address = found[1]
         self.peers = {}  # of the last session of each target
         self.news = threading.Condition()
@@ -87,12 +102,13 @@ class Node:
 
 
 class Nginx:
-    """nginx with the text of the document, its addresses replaced."""
+    """nginx with the text of the document, or that for TCP, its addresses replaced."""
 
-    def __init__(self, folder, nodes, read_timeout_s=None):
+    def __init__(self, folder, nodes, read_timeout_s=None, stream=False):
         self.folder = Path(folder)
         self.port = free_port()
         self.read_timeout_s = read_timeout_s
+        self.stream = stream
         self.write(nodes)
         self.process = subprocess.Popen(
             ["nginx", "-p", self.folder, "-c", self.folder / "nginx.conf", "-e", "stderr"],
@@ -101,16 +117,19 @@ class Nginx:
         self.wait_for_answer()
 
     def write(self, nodes):
-        text = re.search(r"```nginx\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)[1]
+        if self.stream:
+            text = STREAM.read_text()
+        else:
+            text = re.search(r"```nginx\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)[1]
         servers = "".join(f"    server {node.address};\n" for node in nodes)
 
         def replace(pattern, by):
             nonlocal text
             text, count = re.subn(pattern, by, text, flags=re.MULTILINE)
-            assert count == 1, f"{DOCUMENT} has {count} places like {pattern}"
+            assert count == 1, f"{count} places like {pattern}"
 
-        replace(r"(^    server [\d.]+:8080;\n)+", servers)
-        replace(r"listen 80;", f"listen 127.0.0.1:{self.port};")
+        replace(r"(^    server [\d.]+:808\d;\n)+", servers)
+        replace(r"listen \d+;", f"listen 127.0.0.1:{self.port};")
         if self.read_timeout_s:
             replace(r"proxy_read_timeout \d+s;", f"proxy_read_timeout {self.read_timeout_s}s;")
         paths = "".join(
@@ -118,17 +137,24 @@ class Nginx:
             for name in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         )
         user = "user root;\n" if os.getuid() == 0 else ""
+        module = f"load_module {STREAM_MODULE};\n" if self.stream and STREAM_MODULE.exists() else ""
+        section = "stream {\n" if self.stream else f"http {{\n    access_log off;\n{paths}"
         (self.folder / "nginx.conf").write_text(
-            f"{user}daemon off;\npid {self.folder}/nginx.pid;\nworker_processes 1;\n"
-            f"events {{ worker_connections 1024; }}\n"
-            f"http {{\n    access_log off;\n{paths}{text}}}\n"
+            f"{user}{module}daemon off;\npid {self.folder}/nginx.pid;\nworker_processes 1;\n"
+            f"events {{ worker_connections 1024; }}\n{section}{text}}}\n"
         )
+
+    def answers(self):
+        if self.stream:
+            socket.create_connection(("127.0.0.1", self.port)).close()
+            return True
+        return get(self.port, "/healthz")[0] == 200
 
     def wait_for_answer(self):
         deadline = time.monotonic() + LIMIT_S
         while True:
             with contextlib.suppress(OSError):
-                if get(self.port, "/healthz")[0] == 200:
+                if self.answers():
                     return
             if self.process.poll() is not None or time.monotonic() > deadline:
                 sys.exit(f"nginx does not answer: {(self.folder / 'error.log').read_text()}")
@@ -266,6 +292,29 @@ async def clients_are_counted(nginx):
         await stack.enter_async_context(session(nginx, "alice", "127.0.0.9"))
 
 
+def knows_the_proxy_protocol(program, folder):
+    config = Path(folder) / "lines.toml"
+    config.write_text(LINES)
+    done = subprocess.run([program, "check-config", config], capture_output=True, check=False)
+    return done.returncode == 0
+
+
+def tcp_clients_are_counted(nginx):
+    """One session for each address; who has none left is cut off."""
+    with contextlib.ExitStack() as stack:
+        for local, welcome in [("127.0.0.5", True), ("127.0.0.5", False), ("127.0.0.6", True)]:
+            client = socket.create_connection(
+                ("127.0.0.1", nginx.port), LIMIT_S, source_address=(local, 0)
+            )
+            stack.enter_context(client)
+            with contextlib.suppress(BrokenPipeError):
+                client.sendall(b'{"id":1,"op":"login","data":{"name":"%d"}}\n' % client.fileno())
+            with contextlib.suppress(ConnectionResetError):
+                answer = b""
+                answer = client.recv(4096)
+            assert (b'"ok"' in answer) == welcome, f"{local}: {answer}"
+
+
 async def main(program):
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         def started(what):
@@ -277,8 +326,9 @@ async def main(program):
             inner.mkdir()
             return inner
 
-        nodes = [started(Node(program, folder)) for _ in range(3)]
-        strict = started(Node(program, folder, idle=f"{IDLE_S}s", per_address=PER_ADDRESS))
+        nodes = [started(Node(program, folder, WEB)) for _ in range(3)]
+        limits = f"idle = \"{IDLE_S}s\"\nconnections_per_address = {PER_ADDRESS}"
+        strict = started(Node(program, folder, WEB, limits))
         nginx = started(Nginx(beside("a"), nodes[:2]))
         hasty = started(Nginx(beside("b"), [strict], READ_TIMEOUT_S))
         await addresses_are_those_of_the_clients(nginx, nodes[:2])
@@ -287,6 +337,10 @@ async def main(program):
         await users_stay_on_their_nodes(nginx, nodes[:2], nodes[2])
         await clients_are_counted(hasty)
         await silent_sessions_stay(hasty, strict)
+        if knows_the_proxy_protocol(program, folder):
+            lines = started(Node(program, folder, LINES, "connections_per_address = 1"))
+            tcp_clients_are_counted(started(Nginx(beside("c"), [lines], stream=True)))
+            print("  the PROXY protocol names the clients of TCP")
     print("nginx passes sessions, requests and addresses on")
 
 
