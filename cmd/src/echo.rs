@@ -60,13 +60,7 @@ impl Module for Echo {
             Placement::Reactor => context.send(session, kind, envelope.payload()),
             // The bytes are the worker's own already; sending them on saves a copy.
             Placement::Worker => {
-                context.send_message(
-                    session,
-                    Message {
-                        kind,
-                        payload: envelope.into_bytes(),
-                    },
-                );
+                context.send_message(session, Message::new(kind, envelope.into_bytes()));
             }
         }
     }

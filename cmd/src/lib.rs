@@ -7,6 +7,7 @@
 
 pub mod config;
 pub mod echo;
+pub mod host;
 pub mod log;
 pub mod node;
 pub mod signal;

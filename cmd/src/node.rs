@@ -10,8 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use gate::{
-    Builder, Files, FilesError, GateError, Listener, ModuleId, Placement, ReactorConfig, Response,
-    RunningGate, TcpFraming,
+    Builder, Drain, Files, FilesError, GateError, Listener, ModuleId, Placement, ReactorConfig,
+    Response, RunningGate, TcpFraming,
 };
 use module::adapter::native::Native;
 use module::{Im, ImConfig, web};
@@ -25,6 +25,10 @@ const IM_PATH: &str = "/im";
 /// Sent before the close when a line is too long to be read: the error of docs/protocol.md.
 const LINE_TOO_LONG: &str =
     "{\"id\":null,\"error\":{\"code\":\"bad_request\",\"message\":\"line too long\"}}\n";
+/// How often a stop that takes long says how far it is.
+const PROGRESS: Duration = Duration::from_secs(5);
+/// Bytes of an idle connection: benches/memory.rs measures them.
+const IDLE_BYTES: usize = 144;
 /// Seconds beyond the deadline that threads get to end in, before they are left behind.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -33,6 +37,32 @@ const GRACE: Duration = Duration::from_secs(1);
 pub struct Node {
     running: RunningGate,
     listeners: Vec<Listening>,
+    room: Room,
+}
+
+/// What the memory of a node allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes that may be held for clients.
+    pub memory_bytes: usize,
+    /// The largest outbox of any listener, in bytes.
+    pub outbox_bytes: usize,
+}
+
+impl fmt::Display for Room {
+    /// One line for an operator, in which the connections are those that fit before anyone is
+    /// refused.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let usable = self.memory_bytes / 4 * 3;
+        write!(
+            f,
+            "memory: {} for clients, the kernel's buffers aside: {} idle connections, or {} full \
+             outboxes",
+            bytesize::ByteSize::b(self.memory_bytes as u64),
+            indicatif::HumanCount((usable / IDLE_BYTES) as u64),
+            indicatif::HumanCount((usable / self.outbox_bytes.max(1)) as u64),
+        )
+    }
 }
 
 /// Where a node listens, as a client would write it.
@@ -98,6 +128,7 @@ impl Node {
             .workers(config.workers)
             .connections_max(config.connections_max)
             .mailbox_events_max(config.mailbox_events_max)
+            .memory_bytes_max(config.memory_bytes_max)
             .reactor_config(reactor_config);
         let native = builder.module(Placement::Worker, move |_| Native::new(Arc::clone(&im)));
         // 4. Listeners, in the order of the configuration.
@@ -126,12 +157,35 @@ impl Node {
                 "listening on {listener}"
             );
         }
-        Ok(Self { running, listeners })
+        let outboxes = config.listeners.iter().map(|l| l.limits.outbox_bytes_max);
+        let room = Room {
+            memory_bytes: config.memory_bytes_max,
+            outbox_bytes: outboxes.max().unwrap_or(0),
+        };
+        Ok(Self {
+            running,
+            listeners,
+            room,
+        })
     }
 
     /// A node around a gate that was built elsewhere.
     pub(crate) fn around(running: RunningGate, listeners: Vec<Listening>) -> Self {
-        Self { running, listeners }
+        let room = Room {
+            memory_bytes: running.memory().limit(),
+            outbox_bytes: common::limits::OUTBOX_BYTES_MAX,
+        };
+        Self {
+            running,
+            listeners,
+            room,
+        }
+    }
+
+    /// What its memory allows.
+    #[must_use]
+    pub fn room(&self) -> Room {
+        self.room
     }
 
     /// Where it listens, in the order of the configuration.
@@ -140,22 +194,23 @@ impl Node {
         &self.listeners
     }
 
-    /// Stops within `seconds`.
+    /// Stops as `drain` says, and logs how far it is.
     ///
     /// # Errors
-    /// If threads had not ended a moment after that; they are left behind.
-    pub fn stop(self, seconds: u32) -> Result<(), StopError> {
-        let connections: u64 = self
-            .running
-            .stats()
-            .iter()
-            .map(|stats| stats.connections.get())
-            .sum();
-        tracing::info!(connections, deadline_seconds = seconds, "stopping");
+    /// If threads had not ended a moment after its deadline; they are left behind.
+    pub fn stop(self, drain: Drain) -> Result<(), StopError> {
+        let stats = self.running.stats().to_vec();
+        let connections = || stats.iter().map(|s| s.connections.get()).sum::<u64>();
+        tracing::info!(
+            connections = connections(),
+            deadline_seconds = drain.seconds,
+            per_second = drain.effective_rate(connections()),
+            "stopping"
+        );
         let started = Instant::now();
         // 1. The reactors close their listeners, so that nobody comes after those who are told.
-        // 2. Every session is closed with 1001 behind what waits in its outbox, and its module
-        //    hears of the end.
+        // 2. Every session is closed behind what waits in its outbox, at the rate that was asked
+        //    for, and its module hears of the end.
         // 3. A reactor ends when its last connection has, or at the deadline; the workers end when
         //    they have dealt with all that the reactors sent.
         // All of that is the gate's; a thread waits for it here, since a module that never returns
@@ -165,18 +220,28 @@ impl Node {
         thread::Builder::new()
             .name("stop".to_owned())
             .spawn(move || {
-                running.stop(seconds);
+                running.drain(drain);
                 // Nobody listens any more if this took too long.
                 let _ = ended.send(());
             })
             .map_err(StopError::Thread)?;
-        match wait.recv_timeout(Duration::from_secs(seconds.into()) + GRACE) {
-            Ok(()) => {
-                tracing::info!(seconds = started.elapsed().as_secs_f32(), "stopped");
-                Ok(())
-            }
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                Err(StopError::Deadline { seconds })
+        let deadline = started + Duration::from_secs(drain.seconds.into()) + GRACE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match wait.recv_timeout(left.min(PROGRESS)) {
+                Ok(()) => {
+                    let seconds = started.elapsed().as_secs_f32();
+                    tracing::info!(seconds, connections = connections(), "stopped");
+                    return Ok(());
+                }
+                Err(RecvTimeoutError::Timeout) if left > PROGRESS => {
+                    tracing::info!(connections = connections(), "still stopping");
+                }
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    return Err(StopError::Deadline {
+                        seconds: drain.seconds,
+                    });
+                }
             }
         }
     }

@@ -330,7 +330,7 @@ fn a_signal_tells_every_client_and_ends_with_success() {
                     _ => continue,
                 }
             };
-            assert_eq!(close.code, CloseCode::Away);
+            assert_eq!(close.code, CloseCode::Restart);
             // Sends the answer to the close, and waits for the end of the stream.
             while client.read().is_ok() {}
         }

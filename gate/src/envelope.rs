@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use common::{CloseReason, SessionId};
-use network::LastInput;
 use network::codec::http::Headers;
 use network::codec::{MessageKind, Payload};
+use network::{Drops, LastInput};
 
 /// One message of a session.
 #[derive(Debug)]
@@ -109,6 +109,8 @@ pub(crate) enum Event {
     Message(MessageKind, Bytes),
     Request(Box<HttpRequest>),
     Limited,
+    Drops(Drops),
+    Drained,
     /// Comes back as a command once all events before it are dealt with.
     Fence(Fence),
     Close(CloseReason),
@@ -131,6 +133,31 @@ pub(crate) struct Parcel {
     pub(crate) session: SessionId,
     pub(crate) module: ModuleId,
     pub(crate) event: Event,
+}
+
+impl Parcel {
+    /// Bytes of memory that it takes while it waits.
+    #[inline]
+    pub(crate) fn bytes(&self) -> usize {
+        let heap = match &self.event {
+            Event::Message(_, payload) => payload.len(),
+            Event::Open(handshake) => {
+                size_of::<Handshake>()
+                    + handshake.path.len()
+                    + handshake.query.len()
+                    + handshake.headers.len()
+            }
+            Event::Request(request) => {
+                size_of::<HttpRequest>()
+                    + request.path.len()
+                    + request.query.len()
+                    + request.headers.len()
+                    + request.body.len()
+            }
+            _ => 0,
+        };
+        size_of::<Self>() + heap
+    }
 }
 
 /// Which of the gate's modules; given by [`crate::Builder::module`].

@@ -4,17 +4,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use common::{CloseReason, ConnId, Tick};
+use common::{CloseReason, ConnId};
 use network::codec::http::{Request, Response};
 use network::codec::ws::handshake::{self, HandshakeError};
 use network::codec::{Frame, Framing, MessageKind, Payload};
-use network::{Admission, Ctx, Deadline, Ending, Handler, LastInput, Offer};
+use network::{Admission, Ctx, Deadline, Drops, Ending, Handler, LastInput, Offer};
 
 use crate::admission::Doorman;
 use crate::command::Command;
 use crate::config::Listener;
 use crate::context::{Context, Near};
 use crate::dispatch::Dispatcher;
+use crate::drain::{Drain, Draining};
 use crate::envelope::{
     Envelope, EnvelopePayload, Event, Fence, Handshake, HttpRequest, ModuleId, Parcel,
 };
@@ -25,6 +26,7 @@ use crate::http::Found;
 use crate::module::Module;
 use crate::rate::{Bucket, Rate};
 use crate::session::{Session, SessionState};
+use crate::stats::GateStats;
 use crate::tables::Tables;
 use crate::worker;
 
@@ -39,12 +41,15 @@ pub(crate) struct Gate {
     listeners: Arc<[Listener]>,
     doorman: Arc<Doorman>,
     dispatcher: Dispatcher,
+    stats: Arc<GateStats>,
     /// Instances of the modules that are placed here, by module; `None` for those on workers.
     modules: Vec<Option<Box<dyn Module>>>,
     handle: GateHandle,
     outgoing: Outgoing,
-    /// When a drain ends, whatever is left.
-    drain_until: Option<Tick>,
+    /// Bytes of the commands that were taken in this turn.
+    command_bytes: usize,
+    /// The end, once it has begun.
+    draining: Option<Draining>,
 }
 
 impl Gate {
@@ -52,6 +57,7 @@ impl Gate {
         listeners: Arc<[Listener]>,
         doorman: Arc<Doorman>,
         dispatcher: Dispatcher,
+        stats: Arc<GateStats>,
         modules: Vec<Option<Box<dyn Module>>>,
         handle: GateHandle,
     ) -> Self {
@@ -66,10 +72,12 @@ impl Gate {
             listeners,
             doorman,
             dispatcher,
+            stats,
             modules,
             handle,
             outgoing,
-            drain_until: None,
+            command_bytes: 0,
+            draining: None,
         }
     }
 
@@ -86,6 +94,15 @@ impl Gate {
                 let mut context = near(&self.handle, &mut self.outgoing, &mut self.tables, ctx);
                 worker::deliver(module.as_mut(), &mut context, parcel);
             }
+        }
+    }
+
+    /// Hands an event to the module of a session that was announced to it.
+    fn announce_session(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, event: Event) {
+        if let Some(session) = self.tables.sessions.get(conn)
+            && session.state != SessionState::Plain
+        {
+            self.announce(ctx, conn, session.module, event);
         }
     }
 
@@ -143,6 +160,7 @@ impl Gate {
         let Some(session) = self.tables.sessions.get_mut(conn) else {
             return;
         };
+        self.stats.limited.add(1);
         let first = session.over_rate == 0;
         session.over_rate = session.over_rate.saturating_add(1);
         let module = session.module;
@@ -276,23 +294,53 @@ impl Gate {
         (!here && session.state != SessionState::Plain).then_some(session.module)
     }
 
-    fn drain(&mut self, ctx: &mut Ctx<'_>, reason: CloseReason, seconds: u32) {
+    fn drain(&mut self, ctx: &mut Ctx<'_>, drain: Drain) {
         ctx.stop_accepting();
-        self.drain_until = Some(ctx.now().after(seconds));
         let mut conns = Vec::with_capacity(ctx.connections());
         ctx.walk(0, usize::MAX, |conn| conns.push(conn));
-        for conn in conns {
-            // What is with a module is answered first.
-            if ctx.end_after_answer(conn) {
-                continue;
-            }
-            match self.worker_module(conn) {
-                Some(module) if ctx.wire_form(conn).is_some() => {
-                    ctx.mute(conn);
-                    self.announce(ctx, conn, module, Event::Fence(Fence::Drain(reason)));
+        // A rate is for those who come back elsewhere; who only asks for pages has no session.
+        if drain.per_second.is_some() {
+            conns.retain(|&conn| {
+                let session = ctx.wire_form(conn).is_some();
+                if !session {
+                    self.send_away(ctx, conn, drain.reason);
                 }
-                _ => ctx.close(conn, reason, "the server stops"),
+                session
+            });
+        }
+        let until = ctx.now().after(drain.seconds);
+        let now_ms = ctx.now_ms();
+        let draining = Draining::begin(conns, drain.reason, until, now_ms, drain.per_second);
+        self.draining = Some(draining);
+    }
+
+    /// Tells those whose turn it is.
+    fn go_on_draining(&mut self, ctx: &mut Ctx<'_>) {
+        let Some(draining) = &mut self.draining else {
+            return;
+        };
+        let reason = draining.reason;
+        let due = draining.due(ctx.now_ms());
+        if let Some(pause) = draining.pause_ms() {
+            ctx.wake_in(pause);
+        }
+        for conn in due {
+            self.send_away(ctx, conn, reason);
+        }
+    }
+
+    /// Ends a connection behind what is on its way to it.
+    fn send_away(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, reason: CloseReason) {
+        // What is with a module is answered first.
+        if ctx.end_after_answer(conn) {
+            return;
+        }
+        match self.worker_module(conn) {
+            Some(module) if ctx.wire_form(conn).is_some() => {
+                ctx.mute(conn);
+                self.announce(ctx, conn, module, Event::Fence(Fence::Drain(reason)));
             }
+            _ => ctx.close(conn, reason, "the server stops"),
         }
     }
 }
@@ -481,10 +529,19 @@ impl Handler for Gate {
     }
 
     fn on_command(&mut self, ctx: &mut Ctx<'_>, command: Command) {
+        self.command_bytes += command.bytes();
         match command {
-            Command::Drain { reason, seconds } => self.drain(ctx, reason, seconds),
+            Command::Drain(drain) => self.drain(ctx, drain),
             command => self.tables.apply(ctx, command),
         }
+    }
+
+    fn on_drops(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, drops: Drops) {
+        self.announce_session(ctx, conn, Event::Drops(drops));
+    }
+
+    fn on_drained(&mut self, ctx: &mut Ctx<'_>, conn: ConnId) {
+        self.announce_session(ctx, conn, Event::Drained);
     }
 
     fn on_deadline(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, deadline: Deadline) {
@@ -506,15 +563,18 @@ impl Handler for Gate {
     }
 
     fn on_turn(&mut self, ctx: &mut Ctx<'_>) -> bool {
+        if self.command_bytes > 0 {
+            ctx.memory()
+                .give_back(std::mem::take(&mut self.command_bytes));
+        }
+        self.go_on_draining(ctx);
         self.dispatcher.send(ctx);
-        let held = self
-            .outgoing
-            .try_submit(&self.handle.reactors, COMMANDS_HELD_MAX);
+        let held = self.outgoing.try_submit(&self.handle, COMMANDS_HELD_MAX);
         let fanning = self.tables.run_fanouts(ctx);
         self.tables.fanouts.end_turn();
-        if let Some(until) = self.drain_until {
+        if let Some(draining) = &self.draining {
             let everything_handed_over = ctx.connections() == 0 && self.dispatcher.is_empty();
-            if everything_handed_over || ctx.now() >= until {
+            if everything_handed_over || draining.is_over(ctx.now()) {
                 ctx.stop();
             }
         }

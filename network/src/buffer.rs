@@ -58,6 +58,14 @@ impl Spill {
         self.0.as_ref().map_or(0, |bytes| bytes.len())
     }
 
+    /// Bytes of heap.
+    #[inline]
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.0
+            .as_ref()
+            .map_or(0, |bytes| size_of::<Vec<u8>>() + bytes.capacity())
+    }
+
     pub(crate) fn as_slice(&self) -> &[u8] {
         self.0.as_ref().map_or(&[], |bytes| bytes)
     }

@@ -9,7 +9,8 @@
 //!   reactor/   the loop, the handler's trait and what it may ask, commands from other threads
 //!   conn/      one connection: state, reading, outbox; the table of them
 //!   codec/     sans-I/O framings: WebSocket, HTTP/1.1, length prefix, lines
-//!   listener   accepting;  timer  the wheel;  buffer  the read buffer;  sys  the operating system
+//!   listener   accepting;  timer  the wheel;  buffer  the read buffer;  memory  the node's budget;
+//!   sys        the operating system
 //! ```
 
 #[cfg(feature = "bench")]
@@ -19,11 +20,13 @@ mod buffer;
 pub mod codec;
 mod conn;
 mod listener;
+mod memory;
 mod reactor;
 pub mod sys;
 mod timer;
 
+pub use memory::{MemoryBudget, Pressure};
 pub use reactor::{
-    Admission, Ctx, Deadline, Ending, Handler, LastInput, Listen, Offer, Overflow, Profile,
-    Reactor, ReactorConfig, ReactorHandle, ReactorSeed, ReactorStats, SendError, Stopped,
+    Admission, Ctx, Deadline, Delivery, Drops, Ending, Handler, LastInput, Listen, Offer, Overflow,
+    Profile, Reactor, ReactorConfig, ReactorHandle, ReactorSeed, ReactorStats, SendError, Stopped,
 };

@@ -9,6 +9,7 @@ use mio::{Interest, Token};
 
 use crate::codec::Framing;
 use crate::conn::state::State;
+use crate::memory::Pressure;
 use crate::reactor::{Admission, Ctx, Handler, Listen, Net, Offer};
 use crate::sys::{self, SpareDescriptor};
 
@@ -94,8 +95,12 @@ impl Listener {
             peer,
             profile: self.profile,
         };
+        if net.pressure > Pressure::Low {
+            self.refuse(net, stream, CloseReason::MemoryShort);
+            return;
+        }
         if net.conns.is_full() || handler.on_accept(&mut Ctx { net }, offer) == Admission::Refuse {
-            self.refuse(net, stream);
+            self.refuse(net, stream, CloseReason::TooManyConnections);
             return;
         }
         match net.adopt(stream, self.profile, State::Opening) {
@@ -111,9 +116,9 @@ impl Listener {
         }
     }
 
-    fn refuse(&self, net: &Net, stream: TcpStream) {
+    fn refuse(&self, net: &Net, stream: TcpStream, reason: CloseReason) {
         net.stats.refused.add(1);
-        net.stats.closes[CloseReason::TooManyConnections.index()].add(1);
+        net.stats.closes[reason.index()].add(1);
         if net.profiles[usize::from(self.profile)].framing == Framing::Http {
             // A new socket's buffer takes these few bytes; if not, the peer sees the end alone.
             let mut stream = stream;
@@ -141,7 +146,7 @@ impl Listener {
         for _ in 0..budget {
             let more = spare.lend(|| match self.socket.accept() {
                 Ok((stream, _)) => {
-                    self.refuse(net, stream);
+                    self.refuse(net, stream, CloseReason::NoDescriptors);
                     true
                 }
                 Err(_) => false,

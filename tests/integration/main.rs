@@ -10,6 +10,7 @@ mod origin;
 mod proxied;
 mod regression;
 mod session;
+mod slow;
 mod tcp;
 mod topic;
 mod ws;

@@ -5,8 +5,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use gate::{
-    Builder, Files, GateHandle, Limits, ListenOptions, Listener, Module, ModuleId, Origins,
-    Placement, ReactorConfig, ReactorStats, Response, RunningGate, TcpFraming, TrustedProxies,
+    Builder, Drain, Files, GateHandle, GateStats, Limits, ListenOptions, Listener, Module,
+    ModuleId, Origins, Placement, ReactorConfig, ReactorStats, Response, RunningGate, TcpFraming,
+    TrustedProxies,
 };
 use module::adapter::native::Native;
 use module::{Im, ImConfig};
@@ -37,6 +38,8 @@ pub struct Options {
     pub connections_max: usize,
     /// Events that may wait for one worker.
     pub mailbox_events_max: usize,
+    /// Bytes that may be held for clients.
+    pub memory_bytes_max: usize,
     /// Options of the listening sockets.
     pub listen: ListenOptions,
     /// Payload bytes that a TCP framing carries at most.
@@ -59,6 +62,7 @@ impl Default for Options {
             private_fd_tables: true,
             connections_max: usize::MAX,
             mailbox_events_max: common::limits::MAILBOX_EVENTS_MAX,
+            memory_bytes_max: usize::MAX,
             listen: ListenOptions::default(),
             tcp_bytes_max: 65_536,
             farewell: None,
@@ -131,6 +135,7 @@ impl Options {
             .workers(self.workers)
             .connections_max(self.connections_max)
             .mailbox_events_max(self.mailbox_events_max)
+            .memory_bytes_max(self.memory_bytes_max)
             .reactor_config(config)
     }
 
@@ -253,6 +258,21 @@ impl TestNode {
             .sum()
     }
 
+    /// One counter of the gates, summed over the reactors.
+    pub fn gate_count(&self, counter: impl Fn(&GateStats) -> u64) -> u64 {
+        self.running()
+            .gate_stats()
+            .iter()
+            .map(|stats| counter(stats))
+            .sum()
+    }
+
+    /// Bytes that are held for clients now, as the node accounts for them.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.running().memory().used()
+    }
+
     /// Connections open now.
     #[must_use]
     pub fn connections(&self) -> u64 {
@@ -278,6 +298,18 @@ impl TestNode {
         let begun = Instant::now();
         if let Some(running) = self.running.take() {
             running.stop(seconds);
+        }
+        begun.elapsed()
+    }
+}
+
+impl TestNode {
+    /// Stops the node as `drain` says, and tells how long that took.
+    #[must_use]
+    pub fn drain(mut self, drain: Drain) -> Duration {
+        let begun = Instant::now();
+        if let Some(running) = self.running.take() {
+            running.drain(drain);
         }
         begun.elapsed()
     }

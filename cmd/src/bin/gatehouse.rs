@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use anstyle::{AnsiColor, Style};
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use gate::Placement;
+use gate::{Drain, Placement};
 use gatehouse::config::{Config, Format, Level, Setting, Size};
 use gatehouse::echo::{self, EchoConfig};
 use gatehouse::log;
@@ -38,7 +38,8 @@ enum Command {
     /// 127.0.0.1:8081.
     ///
     /// SIGTERM or SIGINT (Ctrl-C) stops it in order: nobody is accepted any more, every client is
-    /// told (WebSocket code 1001), and the exit status is 0. A second signal ends it at once.
+    /// told to come back (WebSocket code 1012), as many a second as --drain-rate says, and the exit
+    /// status is 0. A second signal ends it at once.
     #[command(after_help = SERVE_HELP)]
     Serve(Serve),
     /// Run an echo server, for conformance suites and load tests
@@ -83,6 +84,10 @@ struct Serve {
     /// Threads that work on messages [default: one per core]
     #[arg(long, value_name = "N")]
     workers: Option<usize>,
+    /// Clients told per second when the server stops, so that they do not all come back at once
+    /// [default: all at once]
+    #[arg(long, value_name = "N")]
+    drain_rate: Option<u32>,
     /// What is logged to stderr: this and everything more urgent [default: info]
     #[arg(long, value_name = "LEVEL", value_parser = ["off", "error", "warn", "info", "debug"])]
     log: Option<String>,
@@ -116,6 +121,9 @@ struct Echo {
     /// count so far
     #[arg(long, value_name = "SIZE", default_value = "32MiB", value_parser = size)]
     message_bytes_max: usize,
+    /// Clients told per second when the server stops [default: all at once]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    drain_rate: Option<u32>,
     /// What is logged to stderr: this and everything more urgent
     #[arg(long, value_name = "LEVEL", value_enum, default_value = "warn")]
     log: LogLevel,
@@ -174,7 +182,7 @@ fn serve(options: Serve) -> anyhow::Result<()> {
     let _log = log::start(config.log_level, config.log_format);
     run(
         signals,
-        config.shutdown_seconds,
+        config.shutdown,
         || Ok(Node::start(&config)?),
         announce,
     )
@@ -202,7 +210,10 @@ fn run_echo(options: &Echo) -> anyhow::Result<()> {
     };
     run(
         signals,
-        ECHO_SHUTDOWN_SECONDS,
+        Drain {
+            per_second: options.drain_rate,
+            ..Drain::within(ECHO_SHUTDOWN_SECONDS)
+        },
         || Ok(echo::start(&config)?),
         listening,
     )
@@ -211,7 +222,7 @@ fn run_echo(options: &Echo) -> anyhow::Result<()> {
 /// Starts a node, says so, waits for a signal, and stops the node.
 fn run(
     signals: Signals,
-    shutdown_seconds: u32,
+    drain: Drain,
     start: impl FnOnce() -> anyhow::Result<Node>,
     announce: impl FnOnce(&Node) -> std::io::Result<()>,
 ) -> anyhow::Result<()> {
@@ -227,7 +238,7 @@ fn run(
         Ok(signal) => tracing::info!(signal = signal.as_str(), "asked to stop"),
         Err(_) => tracing::error!("signals can no longer be waited for"),
     }
-    Ok(node.stop(shutdown_seconds)?)
+    Ok(node.stop(drain)?)
 }
 
 /// What an operator wants to know first: what listens where, and where to look.
@@ -255,6 +266,7 @@ fn announce(node: &Node) -> std::io::Result<()> {
     for url in listeners.iter().filter_map(|listener| listener.page_url()) {
         writeln!(out, "  chat page: {link}{url}{link:#}")?;
     }
+    writeln!(out, "  {}", node.room())?;
     writeln!(out, "  Ctrl-C stops the server")?;
     out.flush()
 }
@@ -285,6 +297,11 @@ impl Serve {
                 "--workers",
                 "workers",
                 self.workers.map(|threads| threads.to_string()),
+            ),
+            (
+                "--drain-rate",
+                "shutdown.drain_rate",
+                self.drain_rate.map(|rate| rate.to_string()),
             ),
             ("--log", "log.level", self.log.clone()),
             ("--log-format", "log.format", self.log_format.clone()),

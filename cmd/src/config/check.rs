@@ -5,18 +5,19 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use common::{REACTORS_MAX, limits};
-use gate::{Limits, ListenOptions, Overflow, Rate, TcpFraming};
+use gate::{CloseReason, Drain, Limits, ListenOptions, Overflow, Rate, TcpFraming};
 use toml::Spanned;
 
 use super::error::ConfigError;
 use super::raw::{
-    Format, FramingName, Level, OverflowPolicy, RawConfig, RawLimits, RawListener, RawRate, Typed,
+    Format, FramingName, Level, OverflowPolicy, RawConfig, RawLimits, RawListener, RawRate,
+    RawShutdown, Typed,
 };
 use super::source::Sources;
 use super::value::{Address, Auto, Cap, Networks, Number, OriginRule, Seconds, Size};
 use super::{
-    Config, ListenerConfig, SHUTDOWN_SECONDS, Speech, limits_default, reactors_default,
-    workers_default,
+    Config, ListenerConfig, MEMORY_BYTES_MIN, SHUTDOWN_SECONDS, Speech, limits_default,
+    memory_default, reactors_default, workers_default,
 };
 
 type Checked<T> = Result<T, ConfigError>;
@@ -67,9 +68,10 @@ pub(super) fn check(sources: &Sources, raw: RawConfig) -> Checked<Config> {
             limits::MAILBOX_EVENTS_MAX,
             1..=BYTES_MAX,
         )?,
+        memory_bytes_max: check.memory(&raw.memory)?,
         log_level: or(&raw.log.level, Level::Info),
         log_format: or(&raw.log.format, Format::Text),
-        shutdown_seconds: check.seconds(&raw.shutdown.deadline, SHUTDOWN_SECONDS, 1)?,
+        shutdown: check.shutdown(&raw.shutdown)?,
         trusted_proxies: check.trusted_proxies.0,
         limits,
         listeners,
@@ -190,6 +192,46 @@ impl Check<'_> {
         }
     }
 
+    fn memory(&self, typed: &Typed<Auto<Size>>) -> Checked<usize> {
+        let Some(typed) = typed else {
+            return Ok(memory_default());
+        };
+        match typed.get_ref().value() {
+            None => Ok(memory_default()),
+            Some(Size(bytes)) if bytes < MEMORY_BYTES_MIN => self.refuse(
+                typed,
+                format!("less than {} is not enough", Size(MEMORY_BYTES_MIN)),
+            ),
+            Some(Size(bytes)) => Ok(bytes),
+        }
+    }
+
+    fn shutdown(&self, raw: &RawShutdown) -> Checked<Drain> {
+        let per_second = match &raw.drain_rate {
+            Some(typed) => match typed.get_ref() {
+                Cap::Unlimited => None,
+                Cap::At(rate) => {
+                    self.range(typed, *rate, 1..=1_000_000)?;
+                    Some(*rate as u32)
+                }
+            },
+            None => None,
+        };
+        let reason = match &raw.close_code {
+            Some(typed) => match typed.get_ref().0 {
+                1001 => CloseReason::Shutdown,
+                1012 => CloseReason::Restart,
+                _ => return self.refuse(typed, "1012 (service restart) or 1001 (going away)"),
+            },
+            None => CloseReason::Restart,
+        };
+        Ok(Drain {
+            seconds: self.seconds(&raw.deadline, SHUTDOWN_SECONDS, 1)?,
+            per_second,
+            reason,
+        })
+    }
+
     fn seconds(&self, typed: &Typed<Seconds>, default: u32, least: u32) -> Checked<u32> {
         let Some(typed) = typed else {
             return Ok(default);
@@ -217,6 +259,8 @@ impl Check<'_> {
             overflow: match raw.overflow.as_ref().map(Spanned::get_ref) {
                 Some(OverflowPolicy::Close) => Overflow::Close,
                 Some(OverflowPolicy::DropNewest) => Overflow::DropNewest,
+                Some(OverflowPolicy::DropOldest) => Overflow::DropOldest,
+                Some(OverflowPolicy::Latest) => Overflow::Latest,
                 None => default.overflow,
             },
             handshake_seconds: self.seconds(&raw.handshake, default.handshake_seconds, 1)?,

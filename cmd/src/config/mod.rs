@@ -21,7 +21,9 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use common::limits;
-use gate::{Limits, ListenOptions, Origins, Overflow, Rate, TcpFraming, TrustedProxies};
+use gate::{Drain, Limits, ListenOptions, Origins, Overflow, Rate, TcpFraming, TrustedProxies};
+
+use crate::host;
 
 pub use error::{ConfigError, Excerpt};
 pub use raw::{
@@ -38,6 +40,8 @@ pub const MESSAGE_RATE: Rate = Rate {
     per_second: 50,
     burst: 200,
 };
+/// The least that a node can be given for its clients.
+pub const MEMORY_BYTES_MIN: usize = 16 * 1024 * 1024;
 /// Seconds until everything has ended.
 pub const SHUTDOWN_SECONDS: u32 = 10;
 
@@ -56,12 +60,14 @@ pub struct Config {
     pub connections_max: usize,
     /// Events that may wait for one worker; at least 1.
     pub mailbox_events_max: usize,
+    /// Bytes that may be held for clients; at least [`MEMORY_BYTES_MIN`].
+    pub memory_bytes_max: usize,
     /// What is logged.
     pub log_level: Level,
     /// How a line of the log looks.
     pub log_format: Format,
-    /// Seconds that a stop may take; at least 1.
-    pub shutdown_seconds: u32,
+    /// How a stop goes; its time is at least a second.
+    pub shutdown: Drain,
     /// Proxies in front of listeners that have none of their own.
     pub trusted_proxies: TrustedProxies,
     /// Limits of listeners that have none of their own.
@@ -157,6 +163,13 @@ pub fn reactors_default() -> usize {
 #[must_use]
 pub fn workers_default() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Memory that may be held for clients if nothing is said: half of what the host has, or of what
+/// the process's control group may use.
+#[must_use]
+pub fn memory_default() -> usize {
+    (host::memory_bytes() / 2).max(MEMORY_BYTES_MIN)
 }
 
 /// Limits of a listener for which nothing is said.

@@ -29,6 +29,8 @@ pub struct RawConfig {
     pub connections: Typed<Cap>,
     /// Events that may wait for one worker.
     pub mailbox_events: Typed<Number>,
+    /// Memory that may be held for clients.
+    pub memory: Typed<Auto<Size>>,
     /// Proxies in front of every listener that has none of its own.
     pub trusted_proxies: Typed<Networks>,
     /// The log.
@@ -57,6 +59,10 @@ pub struct RawLog {
 pub struct RawShutdown {
     /// Time until everything has ended.
     pub deadline: Typed<Seconds>,
+    /// Sessions told per second.
+    pub drain_rate: Typed<Cap>,
+    /// Close code that they are told with.
+    pub close_code: Typed<Number>,
 }
 
 /// `[limits]` and `[listener.limits]`.
@@ -214,6 +220,10 @@ pub enum OverflowPolicy {
     Close,
     /// The message is dropped.
     DropNewest,
+    /// The oldest waiting messages are dropped.
+    DropOldest,
+    /// Of the waiting messages of one key only the latest stays.
+    Latest,
 }
 
 /// A rate of messages: `{ per_second = 50, burst = 200 }`, or `"unlimited"`.

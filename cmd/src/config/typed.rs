@@ -30,12 +30,21 @@ impl Config {
             private_fd_tables: typed(self.private_fd_tables),
             connections: typed(Cap::of(self.connections_max)),
             mailbox_events: typed(Number(self.mailbox_events_max)),
+            memory: typed(Auto::Is(Size(self.memory_bytes_max))),
             log: RawLog {
                 level: typed(self.log_level),
                 format: typed(self.log_format),
             },
             shutdown: RawShutdown {
-                deadline: typed(Seconds(self.shutdown_seconds)),
+                deadline: typed(Seconds(self.shutdown.seconds)),
+                drain_rate: typed(Cap::of(
+                    self.shutdown
+                        .per_second
+                        .map_or(usize::MAX, |rate| rate as usize),
+                )),
+                close_code: typed(Number(
+                    self.shutdown.reason.ws_code().unwrap_or_default().into(),
+                )),
             },
             trusted_proxies: typed(Networks(self.trusted_proxies.clone())),
             limits: limits_to_typed(&self.limits),
@@ -96,6 +105,8 @@ fn limits_to_typed(limits: &Limits) -> RawLimits {
         overflow: typed(match limits.overflow {
             Overflow::Close => OverflowPolicy::Close,
             Overflow::DropNewest => OverflowPolicy::DropNewest,
+            Overflow::DropOldest => OverflowPolicy::DropOldest,
+            Overflow::Latest => OverflowPolicy::Latest,
         }),
         handshake: typed(Seconds(limits.handshake_seconds)),
         frame: typed(Seconds(limits.frame_seconds)),

@@ -212,6 +212,15 @@ impl Stack {
         }
     }
 
+    /// Bytes of heap that the codec holds.
+    #[inline]
+    pub(crate) fn held_bytes(&self) -> usize {
+        match self {
+            Self::Ws(codec) => codec.held_bytes(),
+            Self::Http(..) | Self::Upgrading(_) | Self::Length | Self::Line(_) => 0,
+        }
+    }
+
     /// Whether this is a TCP framing.
     pub(crate) fn is_tcp(&self) -> bool {
         matches!(self, Self::Length | Self::Line(_))

@@ -7,21 +7,38 @@ use common::limits::READ_HEADROOM_BYTES;
 use common::{CloseReason, ConnId, Tick};
 
 use super::state::State;
-use super::{Flags, Stream};
+use super::{Connection, Flags, Stream};
 use crate::buffer::ReadBuf;
 use crate::codec::http::CONTINUE;
 use crate::codec::ws::Opcode;
 use crate::codec::{Decoded, Frame};
+use crate::memory::Pressure;
 use crate::reactor::{Ctx, Ending, Handler, LastInput, Net};
 
-/// Serves one connection that may have input.
+/// Serves one connection that may have input, and accounts for what it then holds of it.
 #[inline]
 pub(crate) fn serve<H: Handler>(net: &mut Net, handler: &mut H, buf: &mut ReadBuf, id: ConnId) {
+    let input_bytes = |net: &Net| net.conns.get(id).map_or(0, Connection::input_bytes);
+    let before = input_bytes(net);
+    read(net, handler, buf, id);
+    let after = input_bytes(net);
+    if after != before {
+        net.input_bytes = net.input_bytes + after - before;
+        net.settle_memory();
+    }
+}
+
+#[inline]
+fn read<H: Handler>(net: &mut Net, handler: &mut H, buf: &mut ReadBuf, id: ConnId) {
     let mut budget = net.read_bytes_per_turn;
     loop {
         let Some(conn) = net.conns.get_mut(id) else {
             return;
         };
+        if net.pressure == Pressure::Full && conn.state.hears() {
+            net.carry(id.slot());
+            return;
+        }
         if conn.flags.has(Flags::UNSEEN) && !conn.is_blocked() {
             conn.flags.clear(Flags::UNSEEN);
             decode_spill(net, handler, id, &[]);

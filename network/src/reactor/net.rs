@@ -11,9 +11,11 @@ use common::{CloseReason, ConnId, Tick};
 use mio::{Interest, Registry};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use rustc_hash::FxHashMap;
 
-use super::config::{Overflow, Profile, ReactorConfig};
+use super::config::{Profile, ReactorConfig};
 use super::date::DateCache;
+use super::delivery::{Delivery, Drops, Overflow};
 use super::handler::{Deadline, LastInput, SendError};
 use super::stats::ReactorStats;
 use crate::codec::http::{Response, ResponseContext, encode_response_head};
@@ -24,9 +26,12 @@ use crate::conn::outbox::{Flush, QueuePool};
 use crate::conn::state::State;
 use crate::conn::table::ConnTable;
 use crate::conn::{Connection, Flags};
+use crate::memory::{Account, MemoryBudget, Pressure};
 use crate::sys;
 use crate::timer::TimerWheel;
 
+/// Bytes that a connection takes while it holds nothing: its own, and its handler's for a session.
+const CONNECTION_BYTES: usize = size_of::<Connection>() + 64;
 /// Bytes that a frame's header can add to its payload, at most.
 const HEADER_BYTES_MAX: usize = 14;
 
@@ -47,9 +52,23 @@ pub(crate) struct Net {
     pub(crate) dirty: Vec<u32>,
     /// Slots to be freed at the end of the turn.
     pub(crate) doomed: Vec<u32>,
+    /// What was dropped in this turn, by slot; the handler is told at its end.
+    pub(crate) drops: FxHashMap<u32, Drops>,
+    /// Connections whose outbox, watched, has become empty; the handler is told in the next turn.
+    pub(crate) drained: Vec<ConnId>,
+    /// When the handler wants a turn, in milliseconds on the clock.
+    pub(crate) wake_at_ms: Option<u64>,
     pub(crate) accepting: bool,
     pub(crate) stopping: bool,
     pub(crate) read_bytes_per_turn: usize,
+    pub(crate) memory: Arc<MemoryBudget>,
+    account: Account,
+    /// How near the node was to the end of its memory when this turn began.
+    pub(crate) pressure: Pressure,
+    /// Bytes of heap behind input of all connections.
+    pub(crate) input_bytes: usize,
+    /// Bytes that will be free once those who were closed for want of memory are freed.
+    pub(crate) dying_bytes: usize,
     date: DateCache,
     rng: StdRng,
 }
@@ -82,9 +101,17 @@ impl Net {
             carry: VecDeque::new(),
             dirty: Vec::new(),
             doomed: Vec::new(),
+            drops: FxHashMap::default(),
+            drained: Vec::new(),
+            wake_at_ms: None,
             accepting: true,
             stopping: false,
             read_bytes_per_turn: config.read_bytes_per_turn,
+            memory: Arc::clone(&config.memory),
+            account: Account::open(&config.memory),
+            pressure: Pressure::Low,
+            input_bytes: 0,
+            dying_bytes: 0,
             date: DateCache::default(),
             rng: config
                 .seed
@@ -170,15 +197,22 @@ impl Net {
         id: ConnId,
         kind: MessageKind,
         payload: &[u8],
+        delivery: Delivery,
     ) -> Result<(), SendError> {
-        self.make_room(id, payload.len() + HEADER_BYTES_MAX)?;
+        let overflow = self.make_room(id, payload.len() + HEADER_BYTES_MAX, delivery)?;
         let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
         let config = &self.profiles[usize::from(conn.profile)].stack;
         let (stack, rng) = (&conn.stack, &mut self.rng);
         let mut outcome = Ok(());
-        conn.outbox.append(&mut self.pool, |out| {
+        conn.outbox
+            .reserve(&mut self.pool, payload.len() + HEADER_BYTES_MAX);
+        let bytes = conn.outbox.append(&mut self.pool, |out| {
             outcome = stack.encode(config, kind, payload, || rng.random(), out);
         });
+        if overflow.drops_waiting() {
+            conn.outbox
+                .mark_last(bytes, overflow.run_kind(delivery.key));
+        }
         self.mark_dirty(id.slot());
         if outcome.is_err() {
             self.stats.unfit.add(1);
@@ -188,52 +222,133 @@ impl Net {
         Ok(())
     }
 
-    pub(crate) fn send_encoded(&mut self, id: ConnId, encoded: Bytes) -> Result<(), SendError> {
-        self.make_room(id, encoded.len())?;
+    pub(crate) fn send_encoded(
+        &mut self,
+        id: ConnId,
+        encoded: Bytes,
+        delivery: Delivery,
+    ) -> Result<(), SendError> {
+        let overflow = self.make_room(id, encoded.len(), delivery)?;
         let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
-        conn.outbox.append_shared(&mut self.pool, encoded);
+        let bytes = conn.outbox.append_shared(&mut self.pool, encoded);
+        if overflow.drops_waiting() {
+            conn.outbox
+                .mark_last(bytes, overflow.run_kind(delivery.key));
+        }
         self.mark_dirty(id.slot());
         self.stats.frames_out.add(1);
         Ok(())
     }
 
-    /// Sees to it that the outbox may take `bytes` more, by its policy.
+    /// Sees to it that the outbox may take `bytes` more; gives the policy of the message.
     #[inline]
-    fn make_room(&mut self, id: ConnId, bytes: usize) -> Result<(), SendError> {
-        let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
+    fn make_room(
+        &mut self,
+        id: ConnId,
+        bytes: usize,
+        delivery: Delivery,
+    ) -> Result<Overflow, SendError> {
+        let conn = self.conns.get(id).ok_or(SendError::Gone)?;
         if !conn.state.speaks() {
             return Err(SendError::Gone);
         }
+        let profile = &self.profiles[usize::from(conn.profile)];
+        let overflow = delivery.overflow.unwrap_or(profile.overflow);
+        if conn.outbox.len() + bytes > profile.outbox_bytes_max / 2 {
+            self.make_room_in_long(id, bytes, overflow, delivery.key)?;
+        }
+        Ok(overflow)
+    }
+
+    /// The outbox is more than half full, or will be.
+    #[cold]
+    fn make_room_in_long(
+        &mut self,
+        id: ConnId,
+        bytes: usize,
+        overflow: Overflow,
+        key: u64,
+    ) -> Result<(), SendError> {
+        let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
         let max = self.profiles[usize::from(conn.profile)].outbox_bytes_max;
-        let wanted = conn.outbox.len() + bytes;
-        if wanted > max / 2 {
-            // A peer that does not read what it asked for is not asked for more.
-            conn.flags.set(Flags::CHOKED);
-            if wanted > max {
-                return self.make_room_by_policy(id, bytes);
-            }
+        // A peer that does not read what it asked for is not asked for more. What may be dropped
+        // it has not asked for, or not in this number.
+        if overflow == Overflow::Close && conn.outbox.fixed_len() + bytes > max / 2 {
+            conn.flags.set(Flags::CHOKED | Flags::WATCHED);
+        }
+        if conn.outbox.len() + bytes > max {
+            self.make_room_by_policy(id, bytes, overflow, key)?;
         }
         Ok(())
     }
 
-    #[cold]
-    fn make_room_by_policy(&mut self, id: ConnId, bytes: usize) -> Result<(), SendError> {
+    fn make_room_by_policy(
+        &mut self,
+        id: ConnId,
+        bytes: usize,
+        overflow: Overflow,
+        key: u64,
+    ) -> Result<(), SendError> {
         self.flush(id.slot());
         let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
-        let profile = &self.profiles[usize::from(conn.profile)];
+        let max = self.profiles[usize::from(conn.profile)].outbox_bytes_max;
         // An empty outbox takes one message of any size: there is no other way to send it.
-        if conn.outbox.is_empty() || conn.outbox.len() + bytes <= profile.outbox_bytes_max {
+        let fits = |conn: &Connection| conn.outbox.is_empty() || conn.outbox.len() + bytes <= max;
+        if fits(conn) {
             return Ok(());
         }
-        match profile.overflow {
-            Overflow::DropNewest => {
-                self.stats.dropped.add(1);
-                Err(SendError::Dropped)
+        if overflow != Overflow::DropNewest {
+            // More is dropped than this message needs, so that the work of dropping is shared by
+            // the messages that come after it.
+            let target = (max - max / 8).saturating_sub(bytes);
+            let incoming = (overflow == Overflow::Latest).then_some(key);
+            let evicted = conn.outbox.evict(target, incoming);
+            let fits = fits(conn);
+            self.note_drops(
+                id,
+                Drops {
+                    newest: 0,
+                    oldest: evicted.oldest,
+                    superseded: evicted.superseded,
+                },
+            );
+            if fits {
+                return Ok(());
             }
-            Overflow::Close => {
-                self.abort(id, CloseReason::SlowConsumer);
-                Err(SendError::SlowConsumer)
-            }
+        }
+        if overflow == Overflow::Close {
+            self.abort(id, CloseReason::SlowConsumer);
+            return Err(SendError::SlowConsumer);
+        }
+        self.note_drops(
+            id,
+            Drops {
+                newest: 1,
+                ..Drops::default()
+            },
+        );
+        Err(SendError::Dropped)
+    }
+
+    fn note_drops(&mut self, id: ConnId, drops: Drops) {
+        if drops == Drops::default() {
+            return;
+        }
+        self.stats.dropped_newest.add(u64::from(drops.newest));
+        self.stats.dropped_oldest.add(u64::from(drops.oldest));
+        self.stats.superseded.add(u64::from(drops.superseded));
+        let told = self.drops.entry(id.slot()).or_default();
+        told.newest += drops.newest;
+        told.oldest += drops.oldest;
+        told.superseded += drops.superseded;
+        self.watch(id);
+    }
+
+    /// Tells the handler once the outbox, as it is now, is empty.
+    pub(crate) fn watch(&mut self, id: ConnId) {
+        if let Some(conn) = self.conns.get_mut(id) {
+            conn.flags.set(Flags::WATCHED);
+            self.mark_dirty(id.slot());
         }
     }
 
@@ -257,7 +372,7 @@ impl Net {
         opcode: Opcode,
         payload: &[u8],
     ) -> Result<(), SendError> {
-        self.make_room(id, payload.len() + HEADER_BYTES_MAX)?;
+        self.make_room(id, payload.len() + HEADER_BYTES_MAX, Delivery::default())?;
         let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
         if !matches!(conn.stack, Stack::Ws(_)) {
             return Err(SendError::Unfit);
@@ -404,6 +519,11 @@ impl Net {
         match flushed {
             Ok(Flush::Done) => {
                 conn.flags.clear(Flags::BLOCKED);
+                if conn.flags.has(Flags::WATCHED) {
+                    conn.flags.clear(Flags::WATCHED);
+                    let id = ConnId::new(self.index, slot, conn.generation);
+                    self.drained.push(id);
+                }
                 if let State::Flushing(reason) = conn.state {
                     self.end_output(slot, reason);
                     return;
@@ -417,7 +537,7 @@ impl Net {
         }
         if conn.flags.has(Flags::CHOKED) {
             let max = self.profiles[usize::from(conn.profile)].outbox_bytes_max;
-            if conn.outbox.len() <= max / 4 {
+            if conn.outbox.fixed_len() <= max / 4 {
                 conn.flags.clear(Flags::CHOKED);
                 self.carry(slot);
             }
@@ -471,6 +591,76 @@ impl Net {
             conn.flags.clear(Flags::PAUSED);
             conn.heard = self.now;
             self.carry(id.slot());
+        }
+    }
+
+    // Memory.
+
+    /// Tells the node's budget what is held here, and acts on what that leaves.
+    #[inline]
+    pub(crate) fn settle_memory(&mut self) {
+        let held = self.held_bytes();
+        self.account.tell(&self.memory, held);
+        self.pressure = self.memory.pressure();
+        if self.pressure > Pressure::Low {
+            self.relieve();
+        }
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.conns.len() * CONNECTION_BYTES + self.pool.lent() + self.input_bytes
+    }
+
+    /// Closes those who hold the most, until this reactor has done its share.
+    #[cold]
+    fn relieve(&mut self) {
+        if self.pressure == Pressure::Full {
+            self.stats.memory_stalls.add(1);
+        }
+        if self.memory.excess_of(self.held_bytes()) <= self.dying_bytes {
+            // What is held is held elsewhere: in events that workers have not come to.
+            return;
+        }
+        // By powers of two, so that the largest are found without a list of all.
+        let class = |bytes: usize| bytes.checked_ilog2().unwrap_or(0) as usize;
+        let mut held_by_class = [0; usize::BITS as usize];
+        for (_, conn) in self.conns.iter() {
+            let bytes = conn.footprint();
+            held_by_class[class(bytes)] += bytes;
+        }
+        let excess = self.memory.excess_of(held_by_class.iter().sum());
+        let excess = excess.saturating_sub(self.dying_bytes);
+        let mut from = held_by_class.len();
+        let mut found = 0;
+        while found < excess && from > 0 {
+            from -= 1;
+            found += held_by_class[from];
+        }
+        let mut victims = Vec::new();
+        let mut freed = 0;
+        for (slot, conn) in self.conns.iter() {
+            let bytes = conn.footprint();
+            let chosen = bytes > 0 && class(bytes) >= from && freed < excess;
+            if chosen && !matches!(conn.state, State::Closed(_)) {
+                freed += bytes;
+                victims.push(slot);
+            }
+        }
+        if victims.is_empty() {
+            return;
+        }
+        tracing::warn!(
+            closed = victims.len(),
+            bytes = freed,
+            used = self.memory.used(),
+            limit = self.memory.limit(),
+            "memory is short: those who hold the most are closed"
+        );
+        self.dying_bytes += freed;
+        for slot in victims {
+            if let Some(id) = self.conns.id_at(slot) {
+                self.abort(id, CloseReason::MemoryShort);
+            }
         }
     }
 
@@ -690,11 +880,14 @@ impl Net {
         };
         match expiry {
             Expiry::Handshake => self.on_handshake_timeout(id),
+            Expiry::Close => {
+                self.stats.unanswered_closes.add(1);
+                self.abort(id, CloseReason::CloseTimeout);
+            }
             Expiry::Frame => {
                 self.answer_unfinished(slot);
                 self.close(id, CloseReason::FrameTimeout, "frame not completed");
             }
-            Expiry::Close => self.abort(id, CloseReason::CloseTimeout),
             Expiry::Idle => return self.on_idle(id),
             Expiry::Asked => {
                 if let Some(conn) = self.conns.at(slot) {

@@ -79,6 +79,13 @@ impl WsCodec {
         }
     }
 
+    /// Bytes of heap behind a message that is not complete.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.assembly.as_ref().map_or(0, |assembly| {
+            size_of::<Assembly>() + assembly.buffer.capacity()
+        })
+    }
+
     /// The end of the connection that this codec serves.
     #[must_use]
     pub const fn role(&self) -> Role {
