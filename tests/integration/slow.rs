@@ -224,13 +224,14 @@ fn what_may_be_dropped_makes_room_for_what_may_not() {
         handle.publish(TopicId(1), message, None);
     };
     crowd.publish_until(|node| node.count(|s| s.dropped_oldest.get()) >= 10, quotes);
-    for number in 0..4 {
+    // Less than half an outbox of them, so that the slow one is still heard.
+    for number in 0..3 {
         let handle = crowd.node.handle();
         handle.send(session, Message::text(text(1_000_000 + number)));
     }
     let (numbers, _) = crowd.catch_up();
     let replies: Vec<_> = numbers.iter().filter(|&&n| n >= 1_000_000).collect();
-    assert_eq!(replies, [&1_000_000, &1_000_001, &1_000_002, &1_000_003]);
+    assert_eq!(replies, [&1_000_000, &1_000_001, &1_000_002]);
     assert_eq!(crowd.node.connections(), 6);
 }
 
