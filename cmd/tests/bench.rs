@@ -1,5 +1,7 @@
-//! The load client as it is run: against gates in this process, small, checked by exit code and
-//! JSON.
+//! The load client as it is run: against gates in this process or a server of its own, small,
+//! checked by exit code and JSON.
+
+mod support;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -9,7 +11,10 @@ use std::sync::Arc;
 use gate::{Builder, Context, Envelope, Listener, Module, Placement, RunningGate, TcpFraming};
 use module::adapter::native::Native;
 use module::{Im, ImConfig};
+use nix::sys::signal::Signal;
 use serde_json::Value;
+
+use support::{PATIENCE, Running, gatehouse, serve as serve_process};
 
 struct Echo;
 
@@ -246,6 +251,46 @@ fn a_broadcast_reaches_everyone() {
     assert_eq!(report["messages"]["received"], 150);
     assert_eq!(report["rounds"].as_array().map(Vec::len), Some(3));
     gate.stop(1);
+}
+
+#[test]
+fn a_drain_is_watched_to_its_end() {
+    let server = Running::start(serve_process().args(["--drain-rate", "50"]));
+    let target = format!("ws://{}/im", server.addr("ws"));
+    let pid = server.child.id().to_string();
+    let drain = ["drain", "-c", "100", "--login", "--stop", "--pid", &pid];
+    let report = report(0, &[&drain[..], &["-r", "50", "-t", &target]].concat());
+    assert_eq!(report["connections"]["held"], 100);
+    assert_eq!(report["ends"]["code_1012"], 100, "{report}");
+    assert_eq!(report["ends"]["reset"], 0);
+    let (status, stderr) = server.end();
+    assert_eq!(status.code(), Some(0), "{stderr}");
+}
+
+#[test]
+fn a_server_that_dies_tells_nobody() {
+    let server = Running::start(gatehouse().args(["echo", "--listen", "127.0.0.1:0"]));
+    let target = format!("ws://{}/", server.addr("listening ws"));
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("report.json");
+    let mut drain = Command::new(env!("CARGO_BIN_EXE_gatehouse-bench"));
+    drain.args(["drain", "-q", "-c", "20", "-t", &target, "--json"]);
+    let drain = Running::start(drain.arg(&file));
+    let said = drain.stderr.recv_timeout(PATIENCE).expect("a line");
+    assert!(
+        said.starts_with("20 connections open. Stop the server now"),
+        "{said}"
+    );
+    server.signal(Signal::SIGKILL);
+    let (status, stderr) = drain.end();
+    assert_eq!(status.code(), Some(1), "{stderr}");
+    let ends = &read(&file)["ends"];
+    let untold = ends["untold"].as_u64().zip(ends["reset"].as_u64());
+    assert_eq!(
+        untold.map(|(untold, reset)| untold + reset),
+        Some(20),
+        "{ends}"
+    );
 }
 
 #[test]

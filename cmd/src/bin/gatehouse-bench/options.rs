@@ -13,9 +13,10 @@ Examples:
   gatehouse-bench churn --target ws://127.0.0.1:9001/ --concurrency 200
   gatehouse-bench chat --users 5000 --rate 2000 --groups 50
   gatehouse-bench broadcast --receivers 10000 --rounds 20
+  gatehouse-bench drain --connections 50000 --rate 5000 --stop --pid $(pidof gatehouse)
 
-`gatehouse echo --listen 127.0.0.1:9001` is a server for echo and churn, `gatehouse serve` for chat
-and broadcast.
+`gatehouse echo --listen 127.0.0.1:9001` is a server for echo and churn, `gatehouse serve` for chat,
+broadcast and drain.
 
 Exit code: 0 all well; 1 losses, corruptions or failures; 2 the run could not begin.";
 
@@ -41,6 +42,8 @@ pub(crate) enum Scenario {
     Broadcast(Broadcast),
     /// Users who are logged in send each other messages (native protocol).
     Chat(Chat),
+    /// Hold connections while the server is stopped: who is told, how, and how many a second.
+    Drain(Drain),
 }
 
 #[derive(Args, Debug)]
@@ -276,6 +279,39 @@ pub(crate) struct Chat {
         value_parser = clap::value_parser!(u32).range(32..=16_384)
     )]
     pub(crate) size: u32,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Drain {
+    /// Connections.
+    #[arg(
+        short,
+        long,
+        default_value_t = 10_000,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub(crate) connections: u32,
+    /// Log each of them in as a user of its own (native protocol).
+    #[arg(long)]
+    pub(crate) login: bool,
+    /// Stop the server: SIGTERM to --pid, once all are connected.
+    #[arg(long)]
+    pub(crate) stop: bool,
+    /// Clients that the server is to tell per second; more in any second, beyond a tenth, is a
+    /// failure.
+    #[arg(
+        short,
+        long,
+        value_name = "PER_SECOND",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub(crate) rate: Option<u32>,
+    /// How long to wait for the first connection to end.
+    #[arg(long, default_value = "60s", value_name = "TIME", value_parser = time)]
+    pub(crate) wait: Duration,
+    /// How long the others may then take.
+    #[arg(long, default_value = "60s", value_name = "TIME", value_parser = time)]
+    pub(crate) within: Duration,
 }
 
 /// Reads a time: `500ms`, `10s`, `2m 30s`; a bare number is seconds. At most a day, so that every

@@ -16,7 +16,7 @@ use network::{Profile, ReactorConfig, ReactorHandle, ReactorSeed};
 pub(crate) use dialer::Dialer;
 use dialer::{Endpoint, Routes};
 use handler::{Command, Finished, LoadHandler};
-pub(crate) use handler::{GOODBYE, Opened, Script};
+pub(crate) use handler::{End, GOODBYE, Opened, Script};
 
 use crate::latency::Latency;
 use crate::options::Common;

@@ -18,7 +18,7 @@ use network::codec::MessageKind;
 
 use super::{Needs, Pacer, Setup, connections, headline, outcome};
 use crate::latency::Latency;
-use crate::load::{Dialer, Opened, Place, Script, Wait};
+use crate::load::{Dialer, End, Opened, Place, Script, Wait};
 use crate::native::{self, Incoming, Login, Names, Reply, Request, Writer};
 use crate::options::{Chat, Common};
 use crate::report::Report;
@@ -259,7 +259,7 @@ impl Script for Talk {
         self.login.heartbeat(ctx, conn);
     }
 
-    fn on_end(&mut self, _: &mut Dialer, conn: ConnId, _: bool) {
+    fn on_end(&mut self, _: &mut Dialer, conn: ConnId, _: End) {
         let user = std::mem::take(&mut self.users[conn.slot() as usize]);
         self.town.users[user.number as usize].store(0, Ordering::Relaxed);
     }
