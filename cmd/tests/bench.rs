@@ -294,6 +294,47 @@ fn a_server_that_dies_tells_nobody() {
 }
 
 #[test]
+fn users_are_compared_in_peace_and_under_attack() {
+    let server = Running::start(&mut serve_process());
+    let target = format!("ws://{}/im", server.addr("ws"));
+    let pid = server.child.id().to_string();
+    let attack = ["attack", "-t", &target, "--pid", &pid, "-u", "60"];
+    let small = [
+        "-r", "300", "-d", "1s", "--deaf", "20", "--drips", "20", "--bombs", "30", "--storm", "100",
+    ];
+    let full = report(0, &[&attack[..], &small, &["--budget", "1GiB"]].concat());
+    for phase in ["peace", "attack"] {
+        let phase = &full["phases"][phase];
+        assert!(phase["sent"].as_u64() >= Some(250), "{phase}");
+        assert_eq!(phase["received"], phase["sent"]);
+        assert_eq!(phase["delivery"]["count"], phase["sent"]);
+        assert_eq!(phase["ended_early"], 0);
+    }
+    let attackers = &full["attackers"];
+    // Five publishers make 200 messages a second.
+    assert_eq!(attackers["deaf"]["made"], 25, "{attackers}");
+    assert!(attackers["deaf"]["sent"].as_u64() > Some(0), "{attackers}");
+    assert_eq!(attackers["drips"]["open"], 20, "{attackers}");
+    let bombs = &attackers["bombs"]["reasons"]["closed by the server, code 1009"];
+    assert!(bombs.as_u64() > Some(0), "{attackers}");
+    assert!(attackers["storm"]["made"].as_u64() > Some(0), "{attackers}");
+
+    // Without its parts, and a server that takes more memory than it may.
+    let none = [
+        "-d", "200ms", "--deaf", "0", "--drips", "0", "--bombs", "0", "--storm", "0",
+    ];
+    let alone = report(1, &[&attack[..], &none, &["--budget", "1MiB"]].concat());
+    assert_eq!(alone["attackers"], Value::Null);
+    assert_eq!(
+        alone["problems"].as_array().map(Vec::len),
+        Some(1),
+        "{alone}"
+    );
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.end().0.code(), Some(0));
+}
+
+#[test]
 fn a_run_that_cannot_begin_says_what_to_do() {
     // Bound and dropped: nobody listens there now.
     let free = TcpListener::bind(any_port())
@@ -322,5 +363,7 @@ fn a_run_that_cannot_begin_says_what_to_do() {
 
     assert!(refused(&["connect", "-t", "ws://192.0.2.1/"]).contains("--allow-remote"));
     assert!(refused(&["echo"]).contains("--target"));
+    assert!(refused(&["drain", "--stop"]).contains("--pid"));
+    assert!(refused(&["attack", "--budget", "64MiB"]).contains("--pid"));
     assert!(refused(&["dance"]).contains("Usage"));
 }

@@ -1,6 +1,7 @@
 //! One file a scenario: its script, which runs in the load threads, and its course, which the main
 //! thread follows. What they share is here.
 
+mod attack;
 mod broadcast;
 mod chat;
 mod churn;
@@ -8,6 +9,7 @@ mod connect;
 mod drain;
 mod echo;
 mod hold;
+mod talk;
 
 use std::time::Duration;
 
@@ -37,6 +39,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Report> {
         Scenario::Broadcast(options) => broadcast::run(options, common),
         Scenario::Chat(options) => chat::run(options, common),
         Scenario::Drain(options) => drain::run(options, common),
+        Scenario::Attack(options) => attack::run(options, common),
     }
 }
 
