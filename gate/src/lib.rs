@@ -27,6 +27,7 @@ mod handle;
 mod http;
 mod mailbox;
 mod module;
+mod proxy;
 mod rate;
 mod session;
 mod tables;
@@ -40,6 +41,7 @@ pub use envelope::{Envelope, Handshake, HttpRequest, ModuleId};
 pub use error::GateError;
 pub use handle::{Batch, GateHandle};
 pub use module::{Module, Placement};
+pub use proxy::{BadNetwork, TrustedProxies};
 pub use rate::Rate;
 pub use topic::Message;
 
