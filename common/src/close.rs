@@ -49,6 +49,8 @@ pub enum CloseReason {
     Kicked,
     /// The node stops.
     Shutdown,
+    /// The TLS handshake failed, or a record was not what its keys say.
+    TlsFailed,
 }
 
 /// Whose doing an end was.
@@ -80,7 +82,8 @@ impl CloseReason {
             | Self::CloseTimeout
             | Self::ConnectFailed
             | Self::HttpDone
-            | Self::Refused => None,
+            | Self::Refused
+            | Self::TlsFailed => None,
             Self::BadProtocol => Some(1002),
             Self::BadText => Some(1007),
             Self::TooLarge => Some(1009),
@@ -118,6 +121,7 @@ impl CloseReason {
             Self::Module(_) => "module",
             Self::Kicked => "kicked",
             Self::Shutdown => "shutdown",
+            Self::TlsFailed => "tls_failed",
         }
     }
 
@@ -146,11 +150,12 @@ impl CloseReason {
             Self::Module(_) => 18,
             Self::Kicked => 19,
             Self::Shutdown => 20,
+            Self::TlsFailed => 21,
         }
     }
 
     /// Number of kinds of end.
-    pub const KINDS: usize = 21;
+    pub const KINDS: usize = 22;
 
     /// Every kind once, with 0 where a code would stand; in the order of [`CloseReason::index`].
     pub const ALL: [Self; Self::KINDS] = [
@@ -175,6 +180,7 @@ impl CloseReason {
         Self::Module(0),
         Self::Kicked,
         Self::Shutdown,
+        Self::TlsFailed,
     ];
 
     /// Whose doing this end was.
@@ -192,7 +198,8 @@ impl CloseReason {
             | Self::AuthTimeout
             | Self::RateExceeded
             | Self::SlowConsumer
-            | Self::Refused => Blame::Peer,
+            | Self::Refused
+            | Self::TlsFailed => Blame::Peer,
             Self::Io | Self::ConnectFailed => Blame::Machine,
             Self::TooManyConnections | Self::Module(_) | Self::Kicked | Self::Shutdown => {
                 Blame::Node

@@ -9,10 +9,12 @@ use network::codec::http::Response;
 use network::codec::tcp::TcpFraming;
 use network::codec::{Framing, StackConfig};
 use network::sys::ListenOptions;
+use network::tls::{Tls, TlsServer};
 use network::{Overflow, Profile};
 
 use crate::envelope::ModuleId;
 use crate::http::{Route, Router};
+use crate::proxy::TrustedProxies;
 use crate::rate::Rate;
 
 /// Limits of the connections of one listener.
@@ -76,6 +78,9 @@ pub struct Listener {
     pub(crate) limits: Limits,
     pub(crate) options: ListenOptions,
     pub(crate) farewell: Option<Bytes>,
+    pub(crate) tls: Option<TlsServer>,
+    pub(crate) proxy_protocol: bool,
+    pub(crate) trusted_proxies: TrustedProxies,
 }
 
 impl Listener {
@@ -104,6 +109,9 @@ impl Listener {
             limits: Limits::default(),
             options: ListenOptions::default(),
             farewell: None,
+            tls: None,
+            proxy_protocol: false,
+            trusted_proxies: TrustedProxies::default(),
         }
     }
 
@@ -156,6 +164,29 @@ impl Listener {
         self
     }
 
+    /// Secures the connections. Keep a clone to reload the certificates while the gate runs.
+    #[must_use]
+    pub fn tls(mut self, tls: TlsServer) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Demands of every connection that it begins with the header by which a proxy says for whom it
+    /// speaks (PROXY protocol, version 1 or 2), before TLS if there is any. Who is none of
+    /// [`Listener::trusted_proxies`] is refused.
+    #[must_use]
+    pub fn proxy_protocol(mut self) -> Self {
+        self.proxy_protocol = true;
+        self
+    }
+
+    /// Sets whose word about the address of a client is taken; by default nobody's.
+    #[must_use]
+    pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
+        self.trusted_proxies = proxies;
+        self
+    }
+
     pub(crate) fn profile(&self) -> Profile {
         let limits = &self.limits;
         let mut stack = StackConfig::for_framing(&self.framing);
@@ -170,6 +201,8 @@ impl Listener {
         profile.outbox_bytes_max = limits.outbox_bytes_max;
         profile.overflow = limits.overflow;
         profile.farewell = self.farewell.clone();
+        profile.tls = self.tls.clone().map(Tls::Server);
+        profile.proxy_protocol = self.proxy_protocol;
         profile
     }
 }

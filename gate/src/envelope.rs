@@ -53,8 +53,11 @@ impl Envelope<'_> {
 pub struct Handshake {
     /// Name of the listener.
     pub listener: std::sync::Arc<str>,
-    /// Address of the peer.
+    /// Address of the peer; where a proxy says for whom it speaks, of that client.
     pub peer: SocketAddr,
+    /// The certificate that the peer has shown and that was verified (DER), on a listener whose TLS
+    /// asks for one.
+    pub certificate: Option<Bytes>,
     /// How messages travel: text or binary is what a module should answer with.
     pub kind: MessageKind,
     /// Whether the framing tells the end of one message from the next by lines.

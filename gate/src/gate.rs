@@ -220,6 +220,7 @@ impl Gate {
         let handshake = Handshake {
             listener: Arc::clone(&self.listeners[listener].name),
             peer,
+            certificate: certificate(ctx, conn),
             kind: MessageKind::Text,
             lines: false,
             path: request.path().to_owned(),
@@ -228,6 +229,12 @@ impl Gate {
         };
         self.announce(ctx, conn, module, Event::Open(Box::new(handshake)));
         Ok(())
+    }
+
+    fn admit_address(&self, offer: Offer) -> Admission {
+        let address = self.doorman.fingerprint(offer.peer.ip());
+        let listener = usize::from(offer.profile);
+        admission(self.doorman.enter_address(listener, address))
     }
 
     /// The module of a session that was announced to a worker.
@@ -256,6 +263,19 @@ impl Gate {
             }
         }
     }
+}
+
+const fn admission(welcome: bool) -> Admission {
+    if welcome {
+        Admission::Accept
+    } else {
+        Admission::Refuse
+    }
+}
+
+/// The verified certificate of a peer, if it has shown one.
+fn certificate(ctx: &Ctx<'_>, conn: ConnId) -> Option<Bytes> {
+    ctx.peer_certificate(conn).map(Bytes::copy_from_slice)
 }
 
 /// The context of a module that runs in the reactor.
@@ -294,17 +314,35 @@ impl Handler for Gate {
     type Command = Command;
 
     fn on_accept(&mut self, _ctx: &mut Ctx<'_>, offer: Offer) -> Admission {
-        let address = self.doorman.fingerprint(offer.peer.ip());
-        if self.doorman.enter(usize::from(offer.profile), address) {
-            Admission::Accept
-        } else {
-            Admission::Refuse
+        let listener = usize::from(offer.profile);
+        let settings = &self.listeners[listener];
+        if settings.proxy_protocol {
+            // Whoever is trusted stands for many: only the client that it names is counted.
+            let trusted = settings.trusted_proxies.contains(offer.peer.ip());
+            return admission(trusted && self.doorman.enter(listener));
         }
+        if !self.doorman.enter(listener) {
+            return Admission::Refuse;
+        }
+        let admission = self.admit_address(offer);
+        if admission == Admission::Refuse {
+            self.doorman.leave(listener);
+        }
+        admission
+    }
+
+    fn on_named(&mut self, _ctx: &mut Ctx<'_>, offer: Offer) -> Admission {
+        self.admit_address(offer)
     }
 
     fn on_abandon(&mut self, _ctx: &mut Ctx<'_>, offer: Offer) {
-        let address = self.doorman.fingerprint(offer.peer.ip());
-        self.doorman.leave(usize::from(offer.profile), address);
+        let listener = usize::from(offer.profile);
+        self.doorman.leave(listener);
+        // A proxy that never said for whom it speaks has counted for no client.
+        if offer.proxy.is_some() || !self.listeners[listener].proxy_protocol {
+            let address = self.doorman.fingerprint(offer.peer.ip());
+            self.doorman.leave_address(listener, address);
+        }
     }
 
     fn on_open(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, offer: Offer) {
@@ -334,6 +372,7 @@ impl Handler for Gate {
             let handshake = Handshake {
                 listener: Arc::clone(&listener.name),
                 peer: offer.peer,
+                certificate: certificate(ctx, conn),
                 kind: listener.message_kind(),
                 lines: listener.speaks_lines(),
                 path: String::new(),
@@ -419,8 +458,9 @@ impl Handler for Gate {
         let Some(session) = self.tables.remove(conn) else {
             return;
         };
-        self.doorman
-            .leave(usize::from(session.listener), session.address);
+        let listener = usize::from(session.listener);
+        self.doorman.leave(listener);
+        self.doorman.leave_address(listener, session.address);
         if session.state != SessionState::Plain {
             self.announce(ctx, conn, session.module, Event::Close(reason));
         }

@@ -50,4 +50,7 @@ pub use network::codec::MessageKind;
 pub use network::codec::http::{Headers, Response};
 pub use network::codec::tcp::TcpFraming;
 pub use network::sys::ListenOptions;
+pub use network::tls::{
+    ALPN_HTTP, CertificateFiles, ClientAuth, TlsError, TlsServer, TlsSettings, TlsVersion,
+};
 pub use network::{Overflow, ReactorConfig, ReactorStats};

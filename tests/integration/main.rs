@@ -8,5 +8,6 @@ mod native;
 mod regression;
 mod session;
 mod tcp;
+mod tls;
 mod topic;
 mod ws;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use gate::{
     Builder, GateHandle, Limits, ListenOptions, Listener, Module, ModuleId, Placement,
-    ReactorConfig, ReactorStats, Response, RunningGate, TcpFraming,
+    ReactorConfig, ReactorStats, Response, RunningGate, TcpFraming, TlsServer, TrustedProxies,
 };
 use module::adapter::native::Native;
 use module::{Im, ImConfig};
@@ -40,6 +40,12 @@ pub struct Options {
     pub tcp_bytes_max: u32,
     /// What a peer reads that breaks a TCP framing, before the end.
     pub farewell: Option<&'static str>,
+    /// TLS of all listeners.
+    pub tls: Option<TlsServer>,
+    /// Proxies whose header is demanded on all listeners.
+    pub proxies: Option<TrustedProxies>,
+    /// Steps of TLS handshakes per turn.
+    pub tls_handshakes_per_turn: usize,
 }
 
 impl Default for Options {
@@ -55,6 +61,9 @@ impl Default for Options {
             listen: ListenOptions::default(),
             tcp_bytes_max: 65_536,
             farewell: None,
+            tls: None,
+            proxies: None,
+            tls_handshakes_per_turn: ReactorConfig::default().tls_handshakes_per_turn,
         }
     }
 }
@@ -112,9 +121,27 @@ impl Options {
         self
     }
 
+    /// The same with TLS on all listeners.
+    #[must_use]
+    pub fn tls(mut self, tls: &TlsServer) -> Self {
+        self.tls = Some(tls.clone());
+        self
+    }
+
+    /// The same behind proxies, whose header is demanded on all listeners.
+    ///
+    /// # Panics
+    /// If it is no network.
+    #[must_use]
+    pub fn behind(mut self, proxies: &str) -> Self {
+        self.proxies = Some(TrustedProxies::parse([proxies]).expect("a network"));
+        self
+    }
+
     fn builder(&self) -> Builder {
         let config = ReactorConfig {
             private_fd_tables: self.private_fd_tables,
+            tls_handshakes_per_turn: self.tls_handshakes_per_turn,
             ..ReactorConfig::default()
         };
         Builder::new()
@@ -132,7 +159,16 @@ impl Options {
     }
 
     fn listen(&self, builder: &mut Builder, module: ModuleId, web: Listener) {
-        let adorn = |listener: Listener| listener.limits(self.limits.clone()).options(self.listen);
+        let adorn = |listener: Listener| {
+            let mut listener = listener.limits(self.limits.clone()).options(self.listen);
+            if let Some(tls) = &self.tls {
+                listener = listener.tls(tls.clone());
+            }
+            if let Some(proxies) = &self.proxies {
+                listener = listener.proxy_protocol().trusted_proxies(proxies.clone());
+            }
+            listener
+        };
         builder.listen(adorn(web));
         for name in ["len4be", "ndjson"] {
             let mut listener = Listener::tcp(any_port(), self.framing(name), module);

@@ -5,7 +5,7 @@ pub(crate) mod read;
 pub(crate) mod state;
 pub(crate) mod table;
 
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, IoSlice, Write};
 
 use common::{CloseReason, Tick};
 
@@ -15,19 +15,14 @@ use crate::timer::Links;
 use outbox::Outbox;
 use state::State;
 
-/// A byte stream that never blocks: a socket, or a pipe in tests.
+/// What an outbox is written to, and which never blocks: a socket, one that seals what it is given
+/// ([`crate::tls::stream::Sealed`]), or a pipe in tests.
 pub(crate) trait Stream {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize>;
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
 }
 
 impl Stream for mio::net::TcpStream {
-    #[inline]
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        Read::read(self, into)
-    }
-
     #[inline]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         Write::write(self, bytes)
@@ -129,6 +124,8 @@ impl Flags {
     pub(crate) const UNSEEN: u16 = 1 << 10;
     /// Nothing more is heard: the handler is about to end the connection.
     pub(crate) const MUTE: u16 = 1 << 11;
+    /// What goes in and out is not what the codec sees: TLS, or a header of a proxy is awaited.
+    pub(crate) const WRAPPED: u16 = 1 << 12;
 
     #[inline]
     pub(crate) const fn has(self, any: u16) -> bool {
@@ -158,10 +155,6 @@ pub(crate) mod testing {
     }
 
     impl Stream for Pipe {
-        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-            Err(io::ErrorKind::WouldBlock.into())
-        }
-
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             if self.room == 0 {
                 return Err(io::ErrorKind::WouldBlock.into());

@@ -169,6 +169,7 @@ impl<H: Handler> Reactor<H> {
     fn turn(&mut self) -> io::Result<()> {
         self.wait()?;
         self.read_clock();
+        self.net.transports.begin_turn();
         self.drain_commands();
         self.serve_carried();
         self.serve_events();
@@ -290,7 +291,7 @@ impl<H: Handler> Reactor<H> {
         self.serve(slot);
     }
 
-    /// An outgoing connection is made.
+    /// An outgoing connection is made, and needs nothing before it may be used.
     fn announce(&mut self, id: common::ConnId) {
         let Some(conn) = self.net.conns.get(id) else {
             return;
@@ -300,6 +301,7 @@ impl<H: Handler> Reactor<H> {
             let offer = Offer {
                 peer,
                 profile: conn.profile,
+                proxy: None,
             };
             self.handler
                 .on_open(&mut Ctx { net: &mut self.net }, id, offer);
@@ -379,10 +381,15 @@ impl<H: Handler> Reactor<H> {
             let reason = self.net.conns.at(slot).and_then(|conn| conn.state.reason());
             if let Some(reason) = reason {
                 self.net.stats.closes[reason.index()].add(1);
-                self.handler
-                    .on_close(&mut Ctx { net: &mut self.net }, id, reason);
+                let never_there = self.net.transports.take_offer(slot);
+                let ctx = &mut Ctx { net: &mut self.net };
+                match never_there {
+                    Some(offer) => self.handler.on_abandon(ctx, offer),
+                    None => self.handler.on_close(ctx, id, reason),
+                }
             }
             let net = &mut self.net;
+            net.transports.remove(slot);
             net.wheel.cancel(&mut net.conns, slot);
             let mut conn = net.conns.remove(slot);
             conn.outbox.clear(&mut net.pool);

@@ -13,7 +13,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::config::{Overflow, Profile, ReactorConfig};
-use super::handler::{Deadline, LastInput, SendError};
+use super::handler::{Deadline, LastInput, Offer, SendError};
 use super::stats::ReactorStats;
 use crate::codec::http::{Response, encode_response};
 use crate::codec::ws::handshake::Accept;
@@ -25,6 +25,8 @@ use crate::conn::table::ConnTable;
 use crate::conn::{Connection, Flags};
 use crate::sys;
 use crate::timer::TimerWheel;
+use crate::tls::Tls;
+use crate::transport::Transports;
 
 /// Bytes that a frame's header can add to its payload, at most.
 const HEADER_BYTES_MAX: usize = 14;
@@ -49,6 +51,7 @@ pub(crate) struct Net {
     pub(crate) accepting: bool,
     pub(crate) stopping: bool,
     pub(crate) read_bytes_per_turn: usize,
+    pub(crate) transports: Transports,
     rng: StdRng,
 }
 
@@ -83,6 +86,7 @@ impl Net {
             accepting: true,
             stopping: false,
             read_bytes_per_turn: config.read_bytes_per_turn,
+            transports: Transports::new(config.tls_handshakes_per_turn.max(1)),
             rng: config
                 .seed
                 .map_or_else(StdRng::from_os_rng, StdRng::from_seed),
@@ -120,6 +124,16 @@ impl Net {
         Ok(id)
     }
 
+    /// An accepted connection that is not there before its transport is.
+    pub(crate) fn greet(&mut self, id: ConnId, offer: Offer) {
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
+        conn.flags.set(Flags::WRAPPED);
+        let awaits_header = self.profiles[usize::from(conn.profile)].proxy_protocol;
+        self.transports.insert(id.slot(), offer, awaits_header);
+    }
+
     pub(crate) fn connect(
         &mut self,
         remote: SocketAddr,
@@ -130,7 +144,8 @@ impl Net {
         self.adopt(stream, profile, State::Connecting)
     }
 
-    /// The TCP handshake of an outgoing connection is over; true if it succeeded.
+    /// The TCP handshake of an outgoing connection is over; true if it succeeded and nothing else
+    /// is to come before it may be used.
     pub(crate) fn finish_connect(&mut self, id: ConnId) -> bool {
         let Some(conn) = self.conns.get_mut(id) else {
             return false;
@@ -140,8 +155,29 @@ impl Net {
             self.finish(id, CloseReason::ConnectFailed);
             return false;
         }
-        conn.state = State::Opening;
         conn.since = self.now;
+        self.stats.connected.add(1);
+        if let Some(tls @ Tls::Client(_)) = &self.profiles[usize::from(conn.profile)].tls {
+            if let Err(error) = self.transports.begin(id.slot(), tls) {
+                tracing::warn!(conn = %id, %error, "cannot begin a TLS session");
+                self.finish(id, CloseReason::TlsFailed);
+                return false;
+            }
+            conn.flags.set(Flags::WRAPPED);
+            conn.state = State::Greeting;
+            self.mark_dirty(id.slot());
+            return false;
+        }
+        self.begin_client(id);
+        true
+    }
+
+    /// The transport of an outgoing connection is there: begins what is spoken on it.
+    pub(crate) fn begin_client(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
+        conn.state = State::Opening;
         if let Stack::Upgrading(handshake) = &conn.stack
             && let Framing::WebSocketClient { host, target } =
                 &self.profiles[usize::from(conn.profile)].framing
@@ -154,9 +190,7 @@ impl Net {
             conn.state = State::Open;
             conn.since = Tick::default();
         }
-        self.stats.connected.add(1);
         self.mark_dirty(id.slot());
-        true
     }
 
     // Output.
@@ -351,12 +385,20 @@ impl Net {
         if matches!(conn.state, State::Closed(_) | State::Connecting) {
             return;
         }
-        let (mut written, mut calls) = (0, 0);
-        let flushed = conn
-            .outbox
-            .flush(&mut self.pool, &mut conn.stream, &mut written, &mut calls);
-        self.stats.bytes_out.add(written);
-        self.stats.writes.add(calls);
+        let flushed = if conn.flags.has(Flags::WRAPPED) {
+            self.flush_wrapped(slot)
+        } else {
+            let (mut written, mut calls) = (0, 0);
+            let flushed =
+                conn.outbox
+                    .flush(&mut self.pool, &mut conn.stream, &mut written, &mut calls);
+            self.stats.bytes_out.add(written);
+            self.stats.writes.add(calls);
+            flushed
+        };
+        let Some(conn) = self.conns.at(slot) else {
+            return;
+        };
         match flushed {
             Ok(Flush::Done) => {
                 conn.flags.clear(Flags::BLOCKED);
@@ -382,6 +424,12 @@ impl Net {
 
     /// Everything is written and nothing more will be.
     fn end_output(&mut self, slot: u32, reason: CloseReason) {
+        let Some(conn) = self.conns.at(slot) else {
+            return;
+        };
+        if conn.flags.has(Flags::WRAPPED) && !self.say_goodbye(slot) {
+            return;
+        }
         let Some(conn) = self.conns.at(slot) else {
             return;
         };
@@ -437,7 +485,7 @@ impl Net {
             return;
         };
         if !conn.state.speaks() {
-            if conn.state == State::Connecting {
+            if matches!(conn.state, State::Connecting | State::Greeting) {
                 self.finish(id, reason);
             }
             return;
@@ -521,6 +569,18 @@ impl Net {
         self.mark_dirty(id.slot());
     }
 
+    /// The peer broke TLS, or we could not agree: what says so in TLS is pending, and is written.
+    pub(crate) fn fail_tls(&mut self, id: ConnId, error: &rustls::Error) {
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
+        tracing::debug!(conn = %id, %error, "TLS failed");
+        let reason = conn.state.reason().unwrap_or(CloseReason::TlsFailed);
+        conn.state = State::Flushing(reason);
+        self.expect_end(id.slot());
+        self.mark_dirty(id.slot());
+    }
+
     /// Nothing more is heard from this peer: ends the connection for that.
     pub(crate) fn end(&mut self, id: ConnId, last: LastInput) {
         match last {
@@ -597,7 +657,7 @@ impl Net {
         let handler = (conn.handler_deadline != Tick::default())
             .then_some((conn.handler_deadline, Expiry::Asked));
         let own = match conn.state {
-            State::Connecting | State::Opening => Some((
+            State::Connecting | State::Greeting | State::Opening => Some((
                 conn.since.past(profile.handshake_seconds),
                 Expiry::Handshake,
             )),
@@ -673,7 +733,7 @@ impl Net {
                 encode_response(&response, context, out)
             });
         }
-        if conn.state == State::Opening {
+        if matches!(conn.state, State::Opening | State::Greeting) {
             conn.state = State::Flushing(CloseReason::HandshakeTimeout);
             self.expect_end(id.slot());
             self.mark_dirty(id.slot());
