@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use gate::{
     Builder, GateError, Listener, ModuleId, Placement, ReactorConfig, Response, RunningGate,
-    TcpFraming,
+    TcpFraming, TlsError, TlsServer, TlsSettings,
 };
 use module::adapter::native::Native;
 use module::{Im, ImConfig, web};
@@ -32,6 +32,14 @@ const GRACE: Duration = Duration::from_secs(1);
 pub struct Node {
     running: RunningGate,
     listeners: Vec<Listening>,
+    secured: Vec<Secured>,
+}
+
+/// The TLS of a listener, to be reloaded.
+#[derive(Clone, Debug)]
+pub(crate) struct Secured {
+    pub(crate) listener: String,
+    pub(crate) server: TlsServer,
 }
 
 /// Where a node listens, as a client would write it.
@@ -41,7 +49,7 @@ pub struct Listening {
     pub name: String,
     /// Address with its real port.
     pub addr: SocketAddr,
-    /// `ws` or `tcp`.
+    /// `ws` or `tcp`; with TLS, `wss` or `tls+tcp`.
     pub scheme: &'static str,
     /// Path of the WebSocket; empty on TCP.
     pub path: &'static str,
@@ -61,8 +69,13 @@ impl Listening {
             SocketAddr::V6(v6) if v6.ip().is_unspecified() => "[::1]".to_owned(),
             SocketAddr::V6(v6) => format!("[{}]", v6.ip()),
         };
+        let scheme = if self.scheme == "wss" {
+            "https"
+        } else {
+            "http"
+        };
         self.page
-            .then(|| format!("http://{ip}:{}/", self.addr.port()))
+            .then(|| format!("{scheme}://{ip}:{}/", self.addr.port()))
     }
 }
 
@@ -100,8 +113,16 @@ impl Node {
             .reactor_config(reactor_config);
         let native = builder.module(Placement::Worker, move |_| Native::new(Arc::clone(&im)));
         // 4. Listeners, in the order of the configuration.
-        for listener in &config.listeners {
-            builder.listen(build_listener(listener, native));
+        let mut secured = Vec::new();
+        for config in &config.listeners {
+            let mut listener = build_listener(config, native);
+            if let Some(settings) = &config.tls {
+                let server = load_tls(&config.name, settings)?;
+                listener = listener.tls(server.clone());
+                let listener = config.name.clone();
+                secured.push(Secured { listener, server });
+            }
+            builder.listen(listener);
         }
         // 5. Addresses are bound, reactors and workers started, and only then is anyone accepted.
         let names: Vec<_> = config
@@ -125,12 +146,42 @@ impl Node {
                 "listening on {listener}"
             );
         }
-        Ok(Self { running, listeners })
+        Ok(Self {
+            running,
+            listeners,
+            secured,
+        })
     }
 
     /// A node around a gate that was built elsewhere.
-    pub(crate) fn around(running: RunningGate, listeners: Vec<Listening>) -> Self {
-        Self { running, listeners }
+    pub(crate) fn around(
+        running: RunningGate,
+        listeners: Vec<Listening>,
+        secured: Vec<Secured>,
+    ) -> Self {
+        Self {
+            running,
+            listeners,
+            secured,
+        }
+    }
+
+    /// Reads the certificates of every listener with TLS anew; `settings_of` says by name what they
+    /// are now. Handshakes use them from here on, and connections that are open stay. What is wrong
+    /// is logged, and that listener keeps what it has.
+    pub fn reload_tls(&self, settings_of: impl Fn(&str) -> Option<TlsSettings>) {
+        for Secured { listener, server } in &self.secured {
+            let Some(settings) = settings_of(listener) else {
+                tracing::error!(listener, "has no TLS any more, which takes a restart");
+                continue;
+            };
+            match server.reload(&settings) {
+                Ok(()) => tracing::info!(listener, "certificates reloaded"),
+                Err(error) => {
+                    tracing::error!(listener, %error, "certificates not reloaded, the old ones stay");
+                }
+            }
+        }
     }
 
     /// Where it listens, in the order of the configuration.
@@ -209,10 +260,34 @@ fn build_listener(config: &ListenerConfig, native: ModuleId) -> Listener {
             }
         }
     };
-    listener
+    let listener = listener
         .named(&config.name)
         .limits(config.limits.clone())
         .options(config.options)
+        .trusted_proxies(config.trusted_proxies.clone());
+    if config.proxy_protocol {
+        listener.proxy_protocol()
+    } else {
+        listener
+    }
+}
+
+/// Reads the certificates of a listener.
+pub(crate) fn load_tls(listener: &str, settings: &TlsSettings) -> Result<TlsServer, StartError> {
+    TlsServer::load(settings).map_err(|error| StartError::Tls {
+        listener: listener.to_owned(),
+        error,
+    })
+}
+
+/// How the addresses of a listener are written.
+pub(crate) const fn scheme(websocket: bool, tls: bool) -> &'static str {
+    match (websocket, tls) {
+        (true, false) => "ws",
+        (true, true) => "wss",
+        (false, false) => "tcp",
+        (false, true) => "tls+tcp",
+    }
 }
 
 fn listening(config: &ListenerConfig, addr: SocketAddr) -> Listening {
@@ -221,7 +296,7 @@ fn listening(config: &ListenerConfig, addr: SocketAddr) -> Listening {
         Speech::WebSocket { page } => Listening {
             name,
             addr,
-            scheme: "ws",
+            scheme: scheme(true, config.tls.is_some()),
             path: IM_PATH,
             framing: "websocket",
             page,
@@ -231,7 +306,7 @@ fn listening(config: &ListenerConfig, addr: SocketAddr) -> Listening {
             Listening {
                 name,
                 addr,
-                scheme: "tcp",
+                scheme: scheme(false, config.tls.is_some()),
                 path: "",
                 framing,
                 page: false,
@@ -253,6 +328,15 @@ pub enum StartError {
         /// What the host answered.
         #[source]
         error: io::Error,
+    },
+    /// A certificate or key cannot be used.
+    #[error("listener `{listener}`: {error}")]
+    Tls {
+        /// Name of the listener.
+        listener: String,
+        /// What is wrong with which file.
+        #[source]
+        error: TlsError,
     },
     /// Something else.
     #[error(transparent)]
@@ -333,5 +417,10 @@ mod tests {
             "http://[fe80::1]:80/"
         );
         assert_eq!(at("10.1.2.3:80").to_string(), "ws://10.1.2.3:80/im");
+        let secured = Listening {
+            scheme: "wss",
+            ..at("10.1.2.3:80")
+        };
+        assert_eq!(secured.page_url().unwrap(), "https://10.1.2.3:80/");
     }
 }

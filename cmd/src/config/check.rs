@@ -18,7 +18,7 @@ use super::{
     workers_default,
 };
 
-type Checked<T> = Result<T, ConfigError>;
+pub(super) type Checked<T> = Result<T, ConfigError>;
 
 /// More threads than this is a slip of the finger on any host there is.
 const WORKERS_MAX: usize = 1024;
@@ -104,20 +104,24 @@ fn placed(raw: &RawConfig) -> Vec<Spanned<RawListener>> {
     listeners
 }
 
-fn or<T: Clone>(typed: &Typed<T>, default: T) -> T {
+pub(super) fn or<T: Clone>(typed: &Typed<T>, default: T) -> T {
     typed
         .as_ref()
         .map_or(default, |typed| typed.get_ref().clone())
 }
 
-struct Check<'a> {
-    sources: &'a Sources,
+pub(super) struct Check<'a> {
+    pub(super) sources: &'a Sources,
     /// `[limits]`, whose values may be the cause of what is wrong with a listener.
     limits: &'a RawLimits,
 }
 
 impl Check<'_> {
-    fn refuse<T, V>(&self, typed: &Spanned<T>, message: impl Into<String>) -> Checked<V> {
+    pub(super) fn refuse<T, V>(
+        &self,
+        typed: &Spanned<T>,
+        message: impl Into<String>,
+    ) -> Checked<V> {
         Err(self.sources.refuse(typed.span(), message))
     }
 
@@ -308,12 +312,16 @@ impl Check<'_> {
             receive_buffer_bytes: buffer(&raw.receive_buffer)?,
             send_buffer_bytes: buffer(&raw.send_buffer)?,
         };
+        let (proxy_protocol, trusted_proxies) = self.proxies(raw)?;
         Ok(ListenerConfig {
             name,
             addr,
             speech,
             limits,
             options,
+            tls: self.tls(raw)?,
+            proxy_protocol,
+            trusted_proxies,
         })
     }
 
