@@ -24,6 +24,8 @@ const IM_PATH: &str = "/im";
 /// Sent before the close when a line is too long to be read: the error of docs/protocol.md.
 const LINE_TOO_LONG: &str =
     "{\"id\":null,\"error\":{\"code\":\"bad_request\",\"message\":\"line too long\"}}\n";
+/// Logged when what was to be reloaded is not right.
+pub const NOT_RELOADED: &str = "certificates not reloaded, the old ones stay";
 /// Seconds beyond the deadline that threads get to end in, before they are left behind.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -177,9 +179,7 @@ impl Node {
             };
             match server.reload(&settings) {
                 Ok(()) => tracing::info!(listener, "certificates reloaded"),
-                Err(error) => {
-                    tracing::error!(listener, %error, "certificates not reloaded, the old ones stay");
-                }
+                Err(error) => tracing::error!(listener, %error, "{NOT_RELOADED}"),
             }
         }
     }

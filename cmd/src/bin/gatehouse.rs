@@ -14,7 +14,7 @@ use gate::{CertificateFiles, Placement};
 use gatehouse::config::{Config, ConfigError, Format, Level, Setting, Size};
 use gatehouse::echo::{self, EchoConfig};
 use gatehouse::log;
-use gatehouse::node::Node;
+use gatehouse::node::{NOT_RELOADED, Node};
 use gatehouse::signal::{Request, Signals};
 
 /// Seconds that the echo server's stop may take.
@@ -40,8 +40,8 @@ enum Command {
     /// SIGTERM or SIGINT (Ctrl-C) stops it in order: nobody is accepted any more, every client is
     /// told (WebSocket code 1001), and the exit status is 0. A second signal ends it at once.
     ///
-    /// SIGHUP reads the certificates of listeners with TLS anew, and [listener.tls] of the file with
-    /// them; connections that are open stay.
+    /// SIGHUP reads the certificates of listeners with TLS anew, and with them [listener.tls] of
+    /// the file; connections that are open stay.
     #[command(after_help = SERVE_HELP)]
     Serve(Serve),
     /// Run an echo server, for conformance suites and load tests
@@ -202,7 +202,7 @@ fn reload(node: &Node, options: &Serve) {
             let listener = config.listeners.iter().find(|l| l.name == name)?;
             listener.tls.clone()
         }),
-        Err(error) => tracing::error!(%error, "certificates not reloaded, the old ones stay"),
+        Err(error) => tracing::error!(%error, "{NOT_RELOADED}"),
     }
 }
 

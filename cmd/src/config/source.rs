@@ -119,7 +119,9 @@ impl Sources {
     /// The directory of the file, from which its paths are meant; empty for the working directory.
     #[must_use]
     pub fn directory(&self) -> &Path {
-        Path::new(&self.file).parent().unwrap_or(Path::new(""))
+        Path::new(&self.file)
+            .parent()
+            .unwrap_or_else(|| Path::new(""))
     }
 
     /// The text of a file that is called `file` in errors.

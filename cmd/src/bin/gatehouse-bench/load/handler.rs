@@ -314,6 +314,7 @@ fn explain(reason: CloseReason) -> String {
         CloseReason::PeerEof => "ended by the server".to_owned(),
         CloseReason::Truncated => "ended by the server inside a frame".to_owned(),
         CloseReason::Io => "reset".to_owned(),
+        CloseReason::TlsFailed => "the TLS handshake failed, or a record was bad".to_owned(),
         CloseReason::SlowConsumer => "the server does not read what it is sent".to_owned(),
         other => other.label().replace('_', " "),
     }
