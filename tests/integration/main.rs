@@ -5,6 +5,7 @@ mod handle;
 mod hostile;
 mod http;
 mod native;
+mod proxy;
 mod regression;
 mod session;
 mod tcp;

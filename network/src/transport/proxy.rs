@@ -29,7 +29,9 @@ pub(crate) struct NoHeader;
 /// Parses a header from the front of `input`; `None` until it is whole.
 pub(crate) fn parse(input: &[u8]) -> Result<Option<Header>, NoHeader> {
     let bytes_max = bytes_max(input);
-    if bytes_max > HEADER_BYTES_MAX {
+    let is_line = input.first() == Some(&b'P');
+    // The parser takes any byte for the blank.
+    if bytes_max > HEADER_BYTES_MAX || (is_line && input.get(5).is_some_and(|&byte| byte != b' ')) {
         return Err(NoHeader);
     }
     let config = ParseConfig {
@@ -41,8 +43,12 @@ pub(crate) fn parse(input: &[u8]) -> Result<Option<Header>, NoHeader> {
             bytes,
             client: header.proxied_address().map(|address| address.source),
         })),
-        // The parser says so also of addresses that are longer than their header.
-        Err(Error::BufferTooShort) if input.len() < bytes_max => Ok(None),
+        // The parser says so also of a header that ends before its addresses do.
+        Err(Error::BufferTooShort)
+            if input.len() < bytes_max && !(is_line && input.contains(&b'\n')) =>
+        {
+            Ok(None)
+        }
         _ => Err(NoHeader),
     }
 }
@@ -133,6 +139,9 @@ mod tests {
             b"PROXY TCP4 192.0.2.300 198.51.100.1 56324 443\r\n",
             b"PROXY TCP4 192.0.2.1 198.51.100.1 56324 66000\r\n",
             b"PROXY UDP4 192.0.2.1 198.51.100.1 56324 443\r\n",
+            b"PROXY TCP4 192.0.2.1\r\n",
+            b"PROXY TCP4 192.0.2.1 198.51.100.1 56324\r\n",
+            b"PROXY-TCP4 192.0.2.1 198.51.100.1 56324 443\r\n",
             b"PROXX TCP4 192.0.2.1 198.51.100.1 56324 443\r\n",
             long.as_bytes(),
             &v2(0x31, 0x11, &ipv4()),

@@ -157,15 +157,8 @@ fn read_records<H: Handler>(
         ..
     } = &mut net.transports;
     let transport = slots.get_mut(id.slot() as usize)?.as_deref_mut()?;
-    let session = match session(transport, tls) {
-        Ok(session) => session,
-        Err(error) => {
-            tracing::warn!(conn = %id, %error, "cannot begin a TLS session");
-            net.finish(id, CloseReason::TlsFailed);
-            return None;
-        }
-    };
-    let handshaking = session.is_handshaking();
+    let session = transport.session.as_ref();
+    let handshaking = session.is_none_or(Session::is_handshaking);
     if handshaking && *steps_left == 0 {
         // Those who are connected come first.
         net.carry(id.slot());
@@ -173,8 +166,9 @@ fn read_records<H: Handler>(
     }
 
     buffers.prepare();
-    let kept = session.partial().len();
-    buffers.sealed[..kept].copy_from_slice(session.partial());
+    let partial = session.map_or(&[][..], Session::partial);
+    let kept = partial.len();
+    buffers.sealed[..kept].copy_from_slice(partial);
     let free = &mut buffers.sealed[kept..];
     let read = match io::Read::read(&mut conn.stream, free) {
         Ok(read) => read,
@@ -191,6 +185,14 @@ fn read_records<H: Handler>(
             ..Input::default()
         });
     }
+    let session = match begun(transport, tls) {
+        Ok(session) => session,
+        Err(error) => {
+            tracing::warn!(conn = %id, %error, "cannot begin a TLS session");
+            net.finish(id, CloseReason::TlsFailed);
+            return None;
+        }
+    };
     let records = &mut buffers.sealed[..kept + read];
     let opened = session.open(records, area, &mut buffers.seals.scratch);
     if handshaking && opened.as_ref().map_or(true, |opened| opened.stepped) {
@@ -222,7 +224,8 @@ fn read_records<H: Handler>(
     }
 }
 
-fn session<'a>(transport: &'a mut Transport, tls: &Tls) -> Result<&'a mut Session, rustls::Error> {
+/// The session, which begins with the first bytes.
+fn begun<'a>(transport: &'a mut Transport, tls: &Tls) -> Result<&'a mut Session, rustls::Error> {
     let session = match transport.session.take() {
         Some(session) => session,
         None => Session::new(tls)?,
