@@ -443,7 +443,7 @@ fn certificates_are_exchanged_while_messages_flow() {
     }
     let missing = TlsSettings {
         certificates: vec![authority.files("never issued")],
-        ..settings.clone()
+        ..settings
     };
     let error = tls.reload(&missing).expect_err("there is no such file");
     assert!(error.to_string().starts_with("cannot read "), "{error}");

@@ -154,7 +154,7 @@ pub(crate) mod testing {
         pub(crate) written: Vec<u8>,
     }
 
-    impl Stream for Pipe {
+    impl Write for Pipe {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             if self.room == 0 {
                 return Err(io::ErrorKind::WouldBlock.into());
@@ -165,10 +165,20 @@ pub(crate) mod testing {
             Ok(taken)
         }
 
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Stream for Pipe {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            Write::write(self, bytes)
+        }
+
         fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
             let mut taken = 0;
             for slice in slices {
-                match self.write(slice) {
+                match Write::write(self, slice) {
                     Ok(n) => taken += n,
                     Err(_) if taken > 0 => break,
                     Err(error) => return Err(error),

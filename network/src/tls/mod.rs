@@ -14,6 +14,9 @@ mod server;
 pub(crate) mod session;
 pub(crate) mod stream;
 
+#[cfg(test)]
+mod tests;
+
 pub use client::TlsClient;
 pub use error::TlsError;
 pub use server::{CertificateFiles, ClientAuth, TlsServer, TlsSettings, TlsVersion};
