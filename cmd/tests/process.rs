@@ -601,6 +601,30 @@ fn files_of_certificates_are_checked_before_a_start() {
 }
 
 #[test]
+fn a_certificate_that_has_expired_is_used_with_a_warning() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut params = rcgen::CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    params.not_before = rcgen::date_time_ymd(2019, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let old = params.self_signed(&key).unwrap();
+    fs::write(dir.path().join("a.pem"), old.pem()).unwrap();
+    fs::write(dir.path().join("a.key"), key.serialize_pem()).unwrap();
+    let file = dir.path().join("gatehouse.toml");
+    let text = "[[listener]]\nlisten = \"127.0.0.1:0\"\n[listener.tls]\n\
+                certificates = [{ cert = \"a.pem\", key = \"a.key\" }]\n";
+    fs::write(&file, text).unwrap();
+    let (status, _, stderr) = output(gatehouse().arg("check-config").arg(&file));
+    assert_eq!(status, Some(0));
+    assert!(
+        stderr.contains("WARN") && stderr.contains("has expired"),
+        "{stderr}"
+    );
+    let running = Running::start(gatehouse().args(["serve", "--config"]).arg(&file));
+    running.addr("wss");
+}
+
+#[test]
 fn the_echo_server_speaks_tls() {
     let dir = tempfile::tempdir().unwrap();
     let root = issue(&dir, "echo");
