@@ -247,7 +247,7 @@ fn accept(config: &HttpConfig, wire: &mut [u8], out: &mut Vec<u8>) -> bool {
         return false;
     };
     handshake::accept(&request).is_ok_and(|accept| {
-        accept.write_response(None, out);
+        accept.write_response(None, None, out);
         true
     })
 }

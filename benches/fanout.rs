@@ -151,7 +151,7 @@ fn answer_upgrade(socket: &mut TcpStream) -> io::Result<()> {
         {
             let accept = handshake::accept(&request).map_err(io::Error::other)?;
             let mut answer = Vec::new();
-            accept.write_response(None, &mut answer);
+            accept.write_response(None, None, &mut answer);
             return socket.write_all(&answer);
         }
     }

@@ -126,7 +126,7 @@ impl Client {
             match HANDSHAKE.decode(&answer[..read]) {
                 Ok(None) => {}
                 // The server has nothing to say before it is asked.
-                Ok(Some(head)) if head == read => return Ok(()),
+                Ok(Some(answer)) if answer.bytes == read => return Ok(()),
                 Ok(Some(_)) => return Err(io::Error::other("frames behind the upgrade")),
                 Err(error) => return Err(io::Error::other(error)),
             }

@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 
 use gate::{
     ALPN_HTTP, Builder, CertificateFiles, Context, Envelope, Limits, Listener, Message, Module,
-    Placement, TcpFraming, TlsSettings,
+    Origins, Placement, TcpFraming, TlsSettings,
 };
 use network::codec::tcp::Prefix;
 
+use crate::compression::Deflate;
 use crate::node::{Listening, Node, Secured, StartError, load_tls, raise_descriptor_limit, scheme};
 
 /// Messages that an outbox holds at least, each of the largest size.
@@ -32,6 +33,8 @@ pub struct EchoConfig {
     pub workers: usize,
     /// Bytes of the largest message.
     pub message_bytes_max: usize,
+    /// How WebSocket messages are compressed.
+    pub deflate: Deflate,
     /// Certificate and key of all listeners, if they are to be secured.
     pub tls: Option<CertificateFiles>,
 }
@@ -77,13 +80,7 @@ impl Module for Echo {
             Placement::Reactor => context.send(session, kind, envelope.payload()),
             // The bytes are the worker's own already; sending them on saves a copy.
             Placement::Worker => {
-                context.send_message(
-                    session,
-                    Message {
-                        kind,
-                        payload: envelope.into_bytes(),
-                    },
-                );
+                context.send_message(session, Message::new(kind, envelope.into_bytes()));
             }
         }
     }
@@ -98,7 +95,8 @@ pub fn start(config: &EchoConfig) -> Result<Node, StartError> {
     let placement = config.placement;
     let mut builder = Builder::new()
         .reactors(config.reactors)
-        .workers(config.workers);
+        .workers(config.workers)
+        .context_bytes_max(Deflate::CONTEXT_BYTES);
     let echo = builder.module(placement, move |_| Echo { placement });
     let limits = Limits {
         message_bytes_max: config.message_bytes_max,
@@ -108,7 +106,13 @@ pub fn start(config: &EchoConfig) -> Result<Node, StartError> {
             .max(OUTBOX_BYTES_MIN),
         ..Limits::default()
     };
-    let http = Listener::http(config.listen).websocket("*", echo);
+    // Whatever it echoes is nobody's secret, and load tests come from pages of anywhere.
+    let mut http = Listener::http(config.listen)
+        .websocket("*", echo)
+        .origins(Origins::any());
+    if let Some(deflate) = config.deflate.config() {
+        http = http.compression(deflate);
+    }
     let mut all = vec![(http, config.listen, WEBSOCKET)];
     if let Some((addr, framing)) = config.tcp {
         let name = framing.name();

@@ -5,8 +5,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod compression;
 pub mod config;
 pub mod echo;
+pub mod host;
 pub mod log;
 pub mod node;
 pub mod signal;

@@ -3,14 +3,15 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use gate::{
-    Builder, GateError, Listener, ModuleId, Placement, ReactorConfig, Response, RunningGate,
-    TcpFraming, TlsError, TlsServer, TlsSettings,
+    Builder, Drain, Files, FilesError, GateError, Listener, ModuleId, Placement, ReactorConfig,
+    Response, RunningGate, TcpFraming, TlsError, TlsServer, TlsSettings,
 };
 use module::adapter::native::Native;
 use module::{Im, ImConfig, web};
@@ -26,6 +27,10 @@ const LINE_TOO_LONG: &str =
     "{\"id\":null,\"error\":{\"code\":\"bad_request\",\"message\":\"line too long\"}}\n";
 /// Logged when what was to be reloaded is not right.
 pub const NOT_RELOADED: &str = "certificates not reloaded, the old ones stay";
+/// How often a stop that takes long says how far it is.
+const PROGRESS: Duration = Duration::from_secs(5);
+/// Bytes of an idle connection: benches/memory.rs measures them.
+const IDLE_BYTES: usize = 144;
 /// Seconds beyond the deadline that threads get to end in, before they are left behind.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -35,6 +40,7 @@ pub struct Node {
     running: RunningGate,
     listeners: Vec<Listening>,
     secured: Vec<Secured>,
+    room: Room,
 }
 
 /// The TLS of a listener, to be reloaded.
@@ -42,6 +48,31 @@ pub struct Node {
 pub(crate) struct Secured {
     pub(crate) listener: String,
     pub(crate) server: TlsServer,
+}
+
+/// What the memory of a node allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes that may be held for clients.
+    pub memory_bytes: usize,
+    /// The largest outbox of any listener, in bytes.
+    pub outbox_bytes: usize,
+}
+
+impl fmt::Display for Room {
+    /// One line for an operator, in which the connections are those that fit before anyone is
+    /// refused.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let usable = self.memory_bytes / 4 * 3;
+        write!(
+            f,
+            "memory: {} for clients, the kernel's buffers aside: {} idle connections, or {} full \
+             outboxes",
+            bytesize::ByteSize::b(self.memory_bytes as u64),
+            indicatif::HumanCount((usable / IDLE_BYTES) as u64),
+            indicatif::HumanCount((usable / self.outbox_bytes.max(1)) as u64),
+        )
+    }
 }
 
 /// Where a node listens, as a client would write it.
@@ -112,12 +143,14 @@ impl Node {
             .workers(config.workers)
             .connections_max(config.connections_max)
             .mailbox_events_max(config.mailbox_events_max)
+            .memory_bytes_max(config.memory_bytes_max)
+            .context_bytes_max(config.context_bytes_max)
             .reactor_config(reactor_config);
         let native = builder.module(Placement::Worker, move |_| Native::new(Arc::clone(&im)));
         // 4. Listeners, in the order of the configuration.
         let mut secured = Vec::new();
         for config in &config.listeners {
-            let mut listener = build_listener(config, native);
+            let mut listener = build_listener(config, native)?;
             if let Some(settings) = &config.tls {
                 let server = load_tls(&config.name, settings)?;
                 listener = listener.tls(server.clone());
@@ -148,10 +181,16 @@ impl Node {
                 "listening on {listener}"
             );
         }
+        let outboxes = config.listeners.iter().map(|l| l.limits.outbox_bytes_max);
+        let room = Room {
+            memory_bytes: config.memory_bytes_max,
+            outbox_bytes: outboxes.max().unwrap_or(0),
+        };
         Ok(Self {
             running,
             listeners,
             secured,
+            room,
         })
     }
 
@@ -161,10 +200,15 @@ impl Node {
         listeners: Vec<Listening>,
         secured: Vec<Secured>,
     ) -> Self {
+        let room = Room {
+            memory_bytes: running.memory().limit(),
+            outbox_bytes: common::limits::OUTBOX_BYTES_MAX,
+        };
         Self {
             running,
             listeners,
             secured,
+            room,
         }
     }
 
@@ -184,28 +228,35 @@ impl Node {
         }
     }
 
+    /// What its memory allows.
+    #[must_use]
+    pub fn room(&self) -> Room {
+        self.room
+    }
+
     /// Where it listens, in the order of the configuration.
     #[must_use]
     pub fn listeners(&self) -> &[Listening] {
         &self.listeners
     }
 
-    /// Stops within `seconds`.
+    /// Stops as `drain` says, and logs how far it is.
     ///
     /// # Errors
-    /// If threads had not ended a moment after that; they are left behind.
-    pub fn stop(self, seconds: u32) -> Result<(), StopError> {
-        let connections: u64 = self
-            .running
-            .stats()
-            .iter()
-            .map(|stats| stats.connections.get())
-            .sum();
-        tracing::info!(connections, deadline_seconds = seconds, "stopping");
+    /// If threads had not ended a moment after its deadline; they are left behind.
+    pub fn stop(self, drain: Drain) -> Result<(), StopError> {
+        let stats = self.running.stats().to_vec();
+        let connections = || stats.iter().map(|s| s.connections.get()).sum::<u64>();
+        tracing::info!(
+            connections = connections(),
+            deadline_seconds = drain.seconds,
+            per_second = drain.effective_rate(connections()),
+            "stopping"
+        );
         let started = Instant::now();
         // 1. The reactors close their listeners, so that nobody comes after those who are told.
-        // 2. Every session is closed with 1001 behind what waits in its outbox, and its module
-        //    hears of the end.
+        // 2. Every session is closed behind what waits in its outbox, at the rate that was asked
+        //    for, and its module hears of the end.
         // 3. A reactor ends when its last connection has, or at the deadline; the workers end when
         //    they have dealt with all that the reactors sent.
         // All of that is the gate's; a thread waits for it here, since a module that never returns
@@ -215,18 +266,28 @@ impl Node {
         thread::Builder::new()
             .name("stop".to_owned())
             .spawn(move || {
-                running.stop(seconds);
+                running.drain(drain);
                 // Nobody listens any more if this took too long.
                 let _ = ended.send(());
             })
             .map_err(StopError::Thread)?;
-        match wait.recv_timeout(Duration::from_secs(seconds.into()) + GRACE) {
-            Ok(()) => {
-                tracing::info!(seconds = started.elapsed().as_secs_f32(), "stopped");
-                Ok(())
-            }
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                Err(StopError::Deadline { seconds })
+        let deadline = started + Duration::from_secs(drain.seconds.into()) + GRACE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match wait.recv_timeout(left.min(PROGRESS)) {
+                Ok(()) => {
+                    let seconds = started.elapsed().as_secs_f32();
+                    tracing::info!(seconds, connections = connections(), "stopped");
+                    return Ok(());
+                }
+                Err(RecvTimeoutError::Timeout) if left > PROGRESS => {
+                    tracing::info!(connections = connections(), "still stopping");
+                }
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    return Err(StopError::Deadline {
+                        seconds: drain.seconds,
+                    });
+                }
             }
         }
     }
@@ -241,16 +302,18 @@ pub(crate) fn raise_descriptor_limit() {
     }
 }
 
-fn build_listener(config: &ListenerConfig, native: ModuleId) -> Listener {
+fn build_listener(config: &ListenerConfig, native: ModuleId) -> Result<Listener, StartError> {
     let listener = match config.speech {
         Speech::WebSocket { page } => {
             let listener = Listener::http(config.addr)
                 .websocket(IM_PATH, native)
+                .origins(config.origins.clone())
                 .page("/healthz", Response::text(200, "ok\n"));
-            let pages = if page { web::chat_pages() } else { Vec::new() };
-            pages
-                .into_iter()
-                .fold(listener, |listener, (path, page)| listener.page(path, page))
+            match &config.files {
+                Some(folder) => listener.files("/", load_files(config, folder)?),
+                None if page => listener.files("/", web::chat_files()),
+                None => listener,
+            }
         }
         Speech::Tcp(framing) => {
             let listener = Listener::tcp(config.addr, framing, native);
@@ -260,16 +323,20 @@ fn build_listener(config: &ListenerConfig, native: ModuleId) -> Listener {
             }
         }
     };
+    let listener = match &config.compression {
+        Some(deflate) => listener.compression(deflate.clone()),
+        None => listener,
+    };
     let listener = listener
         .named(&config.name)
         .limits(config.limits.clone())
-        .options(config.options)
-        .trusted_proxies(config.trusted_proxies.clone());
-    if config.proxy_protocol {
+        .trusted_proxies(config.trusted_proxies.clone())
+        .options(config.options);
+    Ok(if config.proxy_protocol {
         listener.proxy_protocol()
     } else {
         listener
-    }
+    })
 }
 
 /// Reads the certificates of a listener.
@@ -288,6 +355,20 @@ pub(crate) const fn scheme(websocket: bool, tls: bool) -> &'static str {
         (false, false) => "tcp",
         (false, true) => "tls+tcp",
     }
+}
+
+fn load_files(config: &ListenerConfig, folder: &Path) -> Result<Files, StartError> {
+    let files = Files::load(folder, Files::BYTES_MAX).map_err(|error| StartError::Files {
+        listener: config.name.clone(),
+        error,
+    })?;
+    tracing::info!(
+        listener = config.name,
+        folder = %folder.display(),
+        files = files.len(),
+        "serving files"
+    );
+    Ok(files)
 }
 
 fn listening(config: &ListenerConfig, addr: SocketAddr) -> Listening {
@@ -337,6 +418,15 @@ pub enum StartError {
         /// What is wrong with which file.
         #[source]
         error: TlsError,
+    },
+    /// The files that a listener is to serve could not be loaded.
+    #[error("`files` of listener `{listener}`: {error}")]
+    Files {
+        /// Name of the listener.
+        listener: String,
+        /// What is wrong with them.
+        #[source]
+        error: FilesError,
     },
     /// Something else.
     #[error(transparent)]

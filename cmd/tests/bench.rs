@@ -7,8 +7,8 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 
 use gate::{
-    Builder, CertificateFiles, Context, Envelope, Listener, Module, Placement, RunningGate,
-    TcpFraming, TlsServer, TlsSettings,
+    Builder, CertificateFiles, Context, DeflateConfig, Envelope, Listener, Module, Placement,
+    RunningGate, TcpFraming, TlsServer, TlsSettings,
 };
 use module::adapter::native::Native;
 use module::{Im, ImConfig};
@@ -49,7 +49,13 @@ fn serve<M: Module + 'static>(framing: &str, make: fn() -> M) -> RunningGate {
     let framing = TcpFraming::named(framing).expect("a framing");
     let mut builder = Builder::new().reactors(2);
     let module = builder.module(Placement::Reactor, move |_| make());
-    builder.listen(Listener::http(any_port()).websocket("/echo", module));
+    let web = Listener::http(any_port()).websocket("/echo", module);
+    builder.listen(web.compression(DeflateConfig {
+        threshold_bytes: 0,
+        server_context_takeover: true,
+        client_context_takeover: true,
+        ..DeflateConfig::default()
+    }));
     builder.listen(Listener::tcp(any_port(), framing, module));
     builder.start().expect("the gate starts")
 }
@@ -108,6 +114,26 @@ fn refused(arguments: &[&str]) -> String {
 }
 
 const ECHO: [&str; 7] = ["echo", "-c", "40", "-d", "300ms", "--warm-up", "50ms"];
+
+#[test]
+fn compressed_messages_come_back_as_they_were() {
+    let gate = serve("len4be", || Echo);
+    let target = ws(&gate, "/echo");
+    for how in ["--deflate", "--deflate=takeover"] {
+        let options = [
+            "--target",
+            &target,
+            how,
+            "--size",
+            "900",
+            "--in-flight",
+            "8",
+        ];
+        let report = report(0, &[&ECHO[..], &options].concat());
+        assert!(report["messages"]["sent"].as_u64() >= Some(320), "{report}");
+        assert_eq!(report["ok"], true);
+    }
+}
 
 #[test]
 fn an_echo_is_measured_and_checked() {

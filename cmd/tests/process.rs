@@ -184,6 +184,33 @@ fn it_starts_without_a_configuration_and_says_where() {
 }
 
 #[test]
+fn a_folder_of_ones_own_is_served_in_place_of_the_chat_page() {
+    let config = "[[listener]]\nlisten = \"127.0.0.1:0\"\nfiles = \"dist\"\n";
+    let (dir, file) = config_file(config);
+    let serve = || {
+        let mut command = gatehouse();
+        command.args(["serve", "--config", &file]);
+        command
+    };
+    let (code, _, stderr) = output(&mut serve());
+    assert_eq!(code, Some(1));
+    let dist = dir.path().join("dist");
+    let expected = format!(
+        "`files` of listener `websocket`: cannot read {}: ",
+        dist.display()
+    );
+    assert!(stderr.contains(&expected), "{stderr}");
+    fs::create_dir(&dist).unwrap();
+    fs::write(dist.join("index.html"), "<p>my own").unwrap();
+    let running = Running::start(&mut serve());
+    let web = running.addr("ws");
+    assert!(get(web, "/").ends_with("\r\n\r\n<p>my own"));
+    assert!(get(web, "/chat.js").starts_with("HTTP/1.1 404"));
+    assert!(get(web, "/healthz").ends_with("ok\n"));
+    websocket(web, "/im");
+}
+
+#[test]
 fn a_bad_file_is_refused_with_its_place() {
     let (_dir, file) = config_file("reactors = 1\n\n[[listner]]\nname = \"web\"\n");
     for command in [
@@ -306,7 +333,7 @@ fn a_signal_tells_every_client_and_ends_with_success() {
                     _ => continue,
                 }
             };
-            assert_eq!(close.code, CloseCode::Away);
+            assert_eq!(close.code, CloseCode::Restart);
             // Sends the answer to the close, and waits for the end of the stream.
             while client.read().is_ok() {}
         }

@@ -37,6 +37,11 @@ pub enum CloseReason {
     SlowConsumer,
     /// A cap on connections was reached.
     TooManyConnections,
+    /// The node's memory was nearly used up, and this connection held much of it, or asked to come
+    /// in.
+    MemoryShort,
+    /// There was no descriptor left for the connection.
+    NoDescriptors,
     /// An HTTP exchange ended and the connection is not kept alive.
     HttpDone,
     /// The upgrade or the request was refused.
@@ -49,6 +54,8 @@ pub enum CloseReason {
     Kicked,
     /// The node stops.
     Shutdown,
+    /// The node stops, and clients find the service elsewhere or soon again.
+    Restart,
     /// The TLS handshake failed, or a record was not what its keys say.
     TlsFailed,
 }
@@ -89,10 +96,11 @@ impl CloseReason {
             Self::TooLarge => Some(1009),
             Self::HandshakeTimeout | Self::FrameTimeout | Self::Idle => Some(1001),
             Self::AuthTimeout | Self::RateExceeded | Self::SlowConsumer => Some(1008),
-            Self::TooManyConnections => Some(1013),
+            Self::TooManyConnections | Self::MemoryShort | Self::NoDescriptors => Some(1013),
             Self::Module(code) => Some(code),
             Self::Kicked => Some(4001),
             Self::Shutdown => Some(1001),
+            Self::Restart => Some(1012),
         }
     }
 
@@ -115,12 +123,15 @@ impl CloseReason {
             Self::RateExceeded => "rate_exceeded",
             Self::SlowConsumer => "slow_consumer",
             Self::TooManyConnections => "too_many_connections",
+            Self::MemoryShort => "memory_short",
+            Self::NoDescriptors => "no_descriptors",
             Self::HttpDone => "http_done",
             Self::Refused => "refused",
             Self::ConnectFailed => "connect_failed",
             Self::Module(_) => "module",
             Self::Kicked => "kicked",
             Self::Shutdown => "shutdown",
+            Self::Restart => "restart",
             Self::TlsFailed => "tls_failed",
         }
     }
@@ -150,12 +161,15 @@ impl CloseReason {
             Self::Module(_) => 18,
             Self::Kicked => 19,
             Self::Shutdown => 20,
-            Self::TlsFailed => 21,
+            Self::MemoryShort => 21,
+            Self::NoDescriptors => 22,
+            Self::Restart => 23,
+            Self::TlsFailed => 24,
         }
     }
 
     /// Number of kinds of end.
-    pub const KINDS: usize = 22;
+    pub const KINDS: usize = 25;
 
     /// Every kind once, with 0 where a code would stand; in the order of [`CloseReason::index`].
     pub const ALL: [Self; Self::KINDS] = [
@@ -180,6 +194,9 @@ impl CloseReason {
         Self::Module(0),
         Self::Kicked,
         Self::Shutdown,
+        Self::MemoryShort,
+        Self::NoDescriptors,
+        Self::Restart,
         Self::TlsFailed,
     ];
 
@@ -200,10 +217,14 @@ impl CloseReason {
             | Self::SlowConsumer
             | Self::Refused
             | Self::TlsFailed => Blame::Peer,
-            Self::Io | Self::ConnectFailed => Blame::Machine,
-            Self::TooManyConnections | Self::Module(_) | Self::Kicked | Self::Shutdown => {
-                Blame::Node
+            Self::Io | Self::ConnectFailed | Self::MemoryShort | Self::NoDescriptors => {
+                Blame::Machine
             }
+            Self::TooManyConnections
+            | Self::Module(_)
+            | Self::Kicked
+            | Self::Shutdown
+            | Self::Restart => Blame::Node,
         }
     }
 }

@@ -19,6 +19,8 @@ pub const TARGET_BYTES_MAX: usize = 8 * 1024;
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Most bytes that wait for one connection by default.
 pub const OUTBOX_BYTES_MAX: usize = 1024 * 1024;
+/// Most bytes that the contexts of WebSocket compression take together by default.
+pub const CONTEXT_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Seconds until the first complete frame, or the upgrade.
 pub const HANDSHAKE_SECONDS: u32 = 15;
 /// Seconds from the first byte of a frame to its last.

@@ -63,13 +63,17 @@ impl Doorman {
         }
     }
 
+    /// The fingerprint of a peer that counts for no address.
+    pub(crate) const UNCOUNTED: u32 = 0;
+
     /// A fingerprint of the address, under a key of this process. IPv6 clients are told apart by
     /// their /64, since each of them has one to itself.
     pub(crate) fn fingerprint(&self, address: IpAddr) -> u32 {
-        match address.to_canonical() {
+        let hash = match address.to_canonical() {
             IpAddr::V4(v4) => self.hasher.hash_one(v4.octets()) as u32,
             IpAddr::V6(v6) => self.hasher.hash_one(&v6.octets()[..8]) as u32,
-        }
+        };
+        hash.max(Self::UNCOUNTED + 1)
     }
 
     /// Lets a connection in, or not, as far as the node and the listener go.
@@ -87,7 +91,7 @@ impl Doorman {
     /// Lets a connection that has entered in as far as its address goes, or not.
     pub(crate) fn enter_address(&self, listener: usize, address: u32) -> bool {
         let max = self.per_address_max[listener];
-        if max < usize::MAX {
+        if max < usize::MAX && address != Self::UNCOUNTED {
             let mut counts = self.shard(address).lock();
             let count = counts.entry(address).or_insert(0);
             if *count as usize >= max {
@@ -106,7 +110,7 @@ impl Doorman {
 
     /// A connection whose address was let in has gone.
     pub(crate) fn leave_address(&self, listener: usize, address: u32) {
-        if self.per_address_max[listener] < usize::MAX {
+        if self.per_address_max[listener] < usize::MAX && address != Self::UNCOUNTED {
             let mut counts = self.shard(address).lock();
             if let Some(count) = counts.get_mut(&address) {
                 *count -= 1;

@@ -6,21 +6,24 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use common::{CloseReason, REACTORS_MAX, limits};
+use common::{REACTORS_MAX, limits};
 use crossbeam_channel::bounded;
+use network::codec::ws::ContextBudget;
 use network::sys::Reservation;
-use network::{Listen, ReactorConfig, ReactorHandle, ReactorSeed, ReactorStats};
+use network::{Listen, MemoryBudget, ReactorConfig, ReactorHandle, ReactorSeed, ReactorStats};
 
 use crate::admission::Doorman;
 use crate::command::Command;
 use crate::config::Listener;
 use crate::dispatch::Dispatcher;
+use crate::drain::Drain;
 use crate::envelope::ModuleId;
 use crate::error::GateError;
 use crate::gate::Gate;
 use crate::handle::GateHandle;
 use crate::mailbox::Mailbox;
 use crate::module::{Module, Placement};
+use crate::stats::GateStats;
 use crate::topic::TopicPresence;
 use crate::worker::Worker;
 
@@ -32,6 +35,8 @@ pub struct Builder {
     workers: usize,
     connections_max: usize,
     mailbox_events_max: usize,
+    memory_bytes_max: usize,
+    context_bytes_max: usize,
     reactor_config: ReactorConfig,
     modules: Vec<(Placement, Factory)>,
     listeners: Vec<Listener>,
@@ -56,6 +61,8 @@ impl Default for Builder {
             workers: cores,
             connections_max: usize::MAX,
             mailbox_events_max: limits::MAILBOX_EVENTS_MAX,
+            memory_bytes_max: usize::MAX,
+            context_bytes_max: limits::CONTEXT_BYTES_MAX,
             reactor_config: ReactorConfig::default(),
             modules: Vec::new(),
             listeners: Vec::new(),
@@ -110,6 +117,23 @@ impl Builder {
         self
     }
 
+    /// Bytes of user-space memory that may be held for clients: outboxes, unfinished frames,
+    /// connections, events on their way. Without it there is no limit.
+    #[must_use]
+    pub fn memory_bytes_max(mut self, bytes: usize) -> Self {
+        self.memory_bytes_max = bytes;
+        self
+    }
+
+    /// Bytes that the contexts of compression may take together, where a listener lets it go on from
+    /// message to message; default 64 MiB. They are a part of `memory_bytes_max`. Connections for
+    /// which there is no room compress each message by itself.
+    #[must_use]
+    pub fn context_bytes_max(mut self, bytes: usize) -> Self {
+        self.context_bytes_max = bytes;
+        self
+    }
+
     /// Adds a module. `make` is called once for each thread that runs it.
     pub fn module<M: Module + 'static>(
         &mut self,
@@ -149,9 +173,16 @@ impl Builder {
             workers,
             modules,
             mut listeners,
-            reactor_config,
+            mut reactor_config,
+            memory_bytes_max,
+            context_bytes_max,
             ..
         } = self;
+        reactor_config.memory = Arc::new(MemoryBudget::new(memory_bytes_max));
+        let contexts = ContextBudget::within(Arc::clone(&reactor_config.memory), context_bytes_max);
+        for deflate in listeners.iter_mut().filter_map(|l| l.compression.as_mut()) {
+            deflate.contexts = contexts.clone();
+        }
         for (listener, listen) in listeners.iter_mut().zip(&listen) {
             listener.addr = listen.addr;
         }
@@ -183,6 +214,7 @@ impl Builder {
         let handle = GateHandle {
             reactors: handles.into(),
             presence: Arc::new(TopicPresence::new(reactors)),
+            memory: Arc::clone(&reactor_config.memory),
         };
 
         // 2. Reactor threads, each of which opens its own listeners.
@@ -191,17 +223,25 @@ impl Builder {
             handle: handle.clone(),
             addrs: listen.iter().map(|listen| listen.addr).collect(),
             stats,
+            gate_stats: (0..reactors).map(|_| Arc::default()).collect(),
             reactors: Vec::new(),
             workers: Vec::new(),
         };
         let (ready, prepared) = bounded(reactors);
         for (index, seed) in made.into_iter().enumerate() {
-            let dispatcher = Dispatcher::new(index as u16, reactors, mailboxes.clone());
+            let stats = Arc::clone(&running.gate_stats[index]);
+            let dispatcher = Dispatcher::new(
+                index as u16,
+                reactors,
+                mailboxes.clone(),
+                Arc::clone(&stats),
+            );
             let modules = instances(&modules, Placement::Reactor, &handle);
             let gate = Gate::new(
                 Arc::clone(&listeners),
                 Arc::clone(&doorman),
                 dispatcher,
+                stats,
                 modules,
                 handle.clone(),
             );
@@ -299,6 +339,7 @@ pub struct RunningGate {
     handle: GateHandle,
     addrs: Vec<SocketAddr>,
     stats: Vec<Arc<ReactorStats>>,
+    gate_stats: Vec<Arc<GateStats>>,
     reactors: Vec<JoinHandle<()>>,
     workers: Vec<JoinHandle<()>>,
 }
@@ -316,10 +357,22 @@ impl RunningGate {
         &self.handle
     }
 
+    /// The memory that is held for clients now, and its limit.
+    #[must_use]
+    pub fn memory(&self) -> &MemoryBudget {
+        &self.handle.memory
+    }
+
     /// The counters of each reactor.
     #[must_use]
     pub fn stats(&self) -> &[Arc<ReactorStats>] {
         &self.stats
+    }
+
+    /// The counters of each reactor's gate.
+    #[must_use]
+    pub fn gate_stats(&self) -> &[Arc<GateStats>] {
+        &self.gate_stats
     }
 
     /// Waits until the gate is stopped by its threads ending, which in a healthy process is never.
@@ -330,7 +383,19 @@ impl RunningGate {
     /// Stops: no more is accepted, every session is closed (1001) once its outbox is written, and
     /// after `seconds` at most all threads have ended.
     pub fn stop(self, seconds: u32) {
-        self.handle.drain(CloseReason::Shutdown, seconds);
+        self.drain(Drain::within(seconds));
+    }
+
+    /// Stops as `drain` says; returns when all threads have ended.
+    pub fn drain(self, drain: Drain) {
+        let connections: Vec<_> = self.stats.iter().map(|s| s.connections.get()).collect();
+        let all: u64 = connections.iter().sum();
+        let rate = drain.effective_rate(all).map(u64::from);
+        self.handle.drain(connections.iter().map(|&here| Drain {
+            // Each reactor tells its own in the same time.
+            per_second: rate.map(|rate| (rate * here).div_ceil(all.max(1)).max(1) as u32),
+            ..drain
+        }));
         self.join();
     }
 

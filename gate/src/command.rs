@@ -5,6 +5,7 @@ use std::sync::Arc;
 use common::{CloseReason, SessionId, TopicId};
 use network::codec::http::Response;
 
+use crate::drain::Drain;
 use crate::envelope::Fence;
 use crate::topic::{Message, Prepared};
 
@@ -33,6 +34,10 @@ pub(crate) enum Command {
         session: SessionId,
         topic: TopicId,
     },
+    /// Tell the module when the outbox is empty.
+    Watch {
+        session: SessionId,
+    },
     Bind {
         session: SessionId,
         user: u64,
@@ -54,10 +59,24 @@ pub(crate) enum Command {
         session: SessionId,
         fence: Fence,
     },
-    /// Stop accepting, close everything, and end the reactor when nothing is left or so many
-    /// seconds have passed.
-    Drain {
-        reason: CloseReason,
-        seconds: u32,
-    },
+    /// Stop accepting, close everything, and end the reactor. The rate is this reactor's share.
+    Drain(Drain),
+}
+
+impl Command {
+    /// Bytes of memory that it takes while it waits.
+    #[inline]
+    pub(crate) fn bytes(&self) -> usize {
+        let heap = match self {
+            Self::Send { message, .. } => message.payload.len(),
+            Self::SendPrepared { sessions, prepared } => {
+                size_of_val(sessions.as_slice()) + prepared.payload_bytes()
+            }
+            Self::Publish { prepared, .. } => prepared.payload_bytes(),
+            Self::Respond { response, .. } => size_of::<Response>() + response.body().len(),
+            Self::Close { text, .. } => text.len(),
+            _ => 0,
+        };
+        size_of::<Self>() + heap
+    }
 }

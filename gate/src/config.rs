@@ -1,19 +1,22 @@
 //! What a listener is told.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use common::limits;
 use network::codec::http::Response;
 use network::codec::tcp::TcpFraming;
+use network::codec::ws::DeflateConfig;
 use network::codec::{Framing, StackConfig};
 use network::sys::ListenOptions;
 use network::tls::{Tls, TlsServer};
 use network::{Overflow, Profile};
 
 use crate::envelope::ModuleId;
+use crate::files::{Files, Site};
 use crate::http::{Route, Router};
+use crate::origin::Origins;
 use crate::proxy::TrustedProxies;
 use crate::rate::Rate;
 
@@ -77,7 +80,9 @@ pub struct Listener {
     pub(crate) router: Router,
     pub(crate) limits: Limits,
     pub(crate) options: ListenOptions,
+    pub(crate) compression: Option<DeflateConfig>,
     pub(crate) farewell: Option<Bytes>,
+    pub(crate) origins: Origins,
     pub(crate) tls: Option<TlsServer>,
     pub(crate) proxy_protocol: bool,
     pub(crate) trusted_proxies: TrustedProxies,
@@ -108,7 +113,9 @@ impl Listener {
             router: Router::default(),
             limits: Limits::default(),
             options: ListenOptions::default(),
+            compression: None,
             farewell: None,
+            origins: Origins::default(),
             tls: None,
             proxy_protocol: false,
             trusted_proxies: TrustedProxies::default(),
@@ -143,6 +150,23 @@ impl Listener {
         self
     }
 
+    /// Answers GET and HEAD of the paths below `prefix` with files. Routes of longer paths come
+    /// first.
+    #[must_use]
+    pub fn files(mut self, prefix: &str, files: Files) -> Self {
+        let prefix = format!("{}/", prefix.trim_end_matches('/'));
+        let site = Arc::new(Site::new(files));
+        self.router.add(&prefix, Route::Files(site));
+        self
+    }
+
+    /// Says from whose pages browsers may open WebSockets; from this server's own by default.
+    #[must_use]
+    pub fn origins(mut self, origins: Origins) -> Self {
+        self.origins = origins;
+        self
+    }
+
     /// Sets the limits.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -154,6 +178,15 @@ impl Listener {
     #[must_use]
     pub fn options(mut self, options: ListenOptions) -> Self {
         self.options = options;
+        self
+    }
+
+    /// Compresses WebSocket messages (permessage-deflate) for clients that offer it; without this
+    /// nothing is. The memory for contexts is that of [`crate::Builder::context_bytes_max`],
+    /// whatever budget stands in `deflate`.
+    #[must_use]
+    pub fn compression(mut self, deflate: DeflateConfig) -> Self {
+        self.compression = Some(deflate);
         self
     }
 
@@ -187,10 +220,17 @@ impl Listener {
         self
     }
 
+    /// Whether a peer at this address says in its requests for whom they are, so that it is those
+    /// clients who are counted and not the peer.
+    pub(crate) fn speaks_for_others(&self, peer: IpAddr) -> bool {
+        self.framing == Framing::Http && self.trusted_proxies.contains(peer)
+    }
+
     pub(crate) fn profile(&self) -> Profile {
         let limits = &self.limits;
         let mut stack = StackConfig::for_framing(&self.framing);
         stack.ws.message_bytes_max = limits.message_bytes_max;
+        stack.ws.deflate = self.compression.clone();
         stack.http.body_bytes_max = limits.body_bytes_max;
         let mut profile = Profile::new(self.framing.clone());
         profile.stack = stack;

@@ -58,13 +58,10 @@ impl Context<'_> {
             Some((_, mut ctx)) => {
                 let _ = ctx.send(session, kind, payload);
             }
-            None => self.send_message(
-                session,
-                Message {
-                    kind,
-                    payload: Bytes::copy_from_slice(payload),
-                },
-            ),
+            None => {
+                let payload = Bytes::copy_from_slice(payload);
+                self.send_message(session, Message::new(kind, payload));
+            }
         }
     }
 
@@ -94,7 +91,7 @@ impl Context<'_> {
                 .publish(&self.handle.presence, topic, message, except);
             return;
         };
-        let prepared = Arc::new(Prepared::new(message));
+        let prepared = Arc::new(Prepared::of_topic(topic, message));
         for reactor in self.handle.presence.reactors(topic) {
             let prepared = Arc::clone(&prepared);
             if reactor == near.reactor {
@@ -128,6 +125,12 @@ impl Context<'_> {
     /// Takes a session out of a topic.
     pub fn unsubscribe(&mut self, session: SessionId, topic: TopicId) {
         self.ask(session, Command::Unsubscribe { session, topic });
+    }
+
+    /// Asks for [`crate::Module::on_drained`] once all that was sent to the session so far is with
+    /// the kernel: how to send much to a session without filling its outbox.
+    pub fn watch(&mut self, session: SessionId) {
+        self.ask(session, Command::Watch { session });
     }
 
     /// Says that a user has logged in, which ends the session's authentication deadline.

@@ -1,14 +1,20 @@
 //! From a reactor to the workers: one batch for each worker concerned, at the end of the turn.
 
+use std::sync::Arc;
+
 use common::SessionId;
 use network::Ctx;
 
 use crate::envelope::Parcel;
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Letter, Mailbox};
+use crate::stats::GateStats;
 
 /// Events after which a batch leaves before the end of the turn, so that a flood of tiny frames
 /// meets the bound of the mailbox and not the memory of the host.
 const BATCH_EVENTS_MAX: usize = 1024;
+
+/// Bytes after which it does.
+const BATCH_BYTES_MAX: usize = 1024 * 1024;
 
 /// Batches of one reactor on their way to the workers. One session always goes to the same one.
 ///
@@ -20,23 +26,32 @@ pub(crate) struct Dispatcher {
     reactor: u16,
     reactors: usize,
     lanes: Vec<Lane>,
+    stats: Arc<GateStats>,
 }
 
 #[derive(Debug)]
 struct Lane {
     mailbox: Mailbox,
-    batch: Vec<Parcel>,
+    letter: Letter,
+    /// Bytes of the letter that the node's memory has accounted for.
+    accounted: usize,
     stalled: bool,
     paused: Vec<SessionId>,
 }
 
 impl Dispatcher {
-    pub(crate) fn new(reactor: u16, reactors: usize, mailboxes: Vec<Mailbox>) -> Self {
+    pub(crate) fn new(
+        reactor: u16,
+        reactors: usize,
+        mailboxes: Vec<Mailbox>,
+        stats: Arc<GateStats>,
+    ) -> Self {
         let lanes = mailboxes
             .into_iter()
             .map(|mailbox| Lane {
                 mailbox,
-                batch: Vec::new(),
+                letter: Letter::default(),
+                accounted: 0,
                 stalled: false,
                 paused: Vec::new(),
             })
@@ -45,6 +60,7 @@ impl Dispatcher {
             reactor,
             reactors,
             lanes,
+            stats,
         }
     }
 
@@ -62,11 +78,15 @@ impl Dispatcher {
         let lane = self.lane(parcel.session);
         let lane = &mut self.lanes[lane];
         if lane.stalled {
+            self.stats.held_back.add(1);
             ctx.pause(parcel.session);
             lane.paused.push(parcel.session);
         }
-        lane.batch.push(parcel);
-        if lane.batch.len() >= BATCH_EVENTS_MAX && !lane.stalled {
+        lane.letter.bytes += parcel.bytes();
+        lane.letter.parcels.push(parcel);
+        let full =
+            lane.letter.parcels.len() >= BATCH_EVENTS_MAX || lane.letter.bytes >= BATCH_BYTES_MAX;
+        if full && !lane.stalled {
             lane.send(self.reactor, ctx);
         }
     }
@@ -74,7 +94,7 @@ impl Dispatcher {
     /// Sends the batches of this turn. What does not fit stays, and the worker will wake us.
     pub(crate) fn send(&mut self, ctx: &mut Ctx<'_>) {
         for lane in &mut self.lanes {
-            if !lane.batch.is_empty() {
+            if !lane.letter.parcels.is_empty() {
                 lane.send(self.reactor, ctx);
             }
         }
@@ -82,29 +102,33 @@ impl Dispatcher {
 
     /// Whether everything was handed over.
     pub(crate) fn is_empty(&self) -> bool {
-        self.lanes.iter().all(|lane| lane.batch.is_empty())
+        self.lanes.iter().all(|lane| lane.letter.parcels.is_empty())
     }
 }
 
 impl Lane {
     fn send(&mut self, reactor: u16, ctx: &mut Ctx<'_>) {
-        let events = self.batch.len();
-        let batch = std::mem::take(&mut self.batch);
-        let sent = self.mailbox.try_send(batch).or_else(|batch| {
+        ctx.memory().take(self.letter.bytes - self.accounted);
+        ctx.settle_memory();
+        self.accounted = self.letter.bytes;
+        let events = self.letter.parcels.len();
+        let letter = std::mem::take(&mut self.letter);
+        let sent = self.mailbox.try_send(letter).or_else(|letter| {
             self.mailbox.stall(reactor);
-            self.mailbox.try_send(batch)
+            self.mailbox.try_send(letter)
         });
         match sent {
             Ok(()) => {
                 self.stalled = false;
-                self.batch.reserve(events.min(256));
+                self.accounted = 0;
+                self.letter.parcels.reserve(events.min(256));
                 for session in self.paused.drain(..) {
                     ctx.resume(session);
                 }
             }
-            Err(batch) => {
+            Err(letter) => {
                 self.stalled = true;
-                self.batch = batch;
+                self.letter = letter;
             }
         }
     }

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use common::{CloseReason, SessionId};
-use network::LastInput;
 use network::codec::http::Headers;
 use network::codec::{MessageKind, Payload};
+use network::{Drops, LastInput};
 
 /// One message of a session.
 #[derive(Debug)]
@@ -53,7 +53,8 @@ impl Envelope<'_> {
 pub struct Handshake {
     /// Name of the listener.
     pub listener: std::sync::Arc<str>,
-    /// Address of the peer; where a proxy says for whom it speaks, of that client.
+    /// Address of the peer; where a trusted proxy says for whom it speaks, of that client. Its port
+    /// is 0 if the proxy does not tell it.
     pub peer: SocketAddr,
     /// The certificate that the peer has shown and that was verified (DER), on a listener whose TLS
     /// asks for one.
@@ -83,6 +84,8 @@ impl Handshake {
 pub struct HttpRequest {
     /// The connection that waits for the answer.
     pub session: SessionId,
+    /// Address of the peer, as in [`Handshake::peer`].
+    pub peer: SocketAddr,
     /// Method as it came.
     pub method: String,
     /// Path of the target.
@@ -109,6 +112,8 @@ pub(crate) enum Event {
     Message(MessageKind, Bytes),
     Request(Box<HttpRequest>),
     Limited,
+    Drops(Drops),
+    Drained,
     /// Comes back as a command once all events before it are dealt with.
     Fence(Fence),
     Close(CloseReason),
@@ -131,6 +136,31 @@ pub(crate) struct Parcel {
     pub(crate) session: SessionId,
     pub(crate) module: ModuleId,
     pub(crate) event: Event,
+}
+
+impl Parcel {
+    /// Bytes of memory that it takes while it waits.
+    #[inline]
+    pub(crate) fn bytes(&self) -> usize {
+        let heap = match &self.event {
+            Event::Message(_, payload) => payload.len(),
+            Event::Open(handshake) => {
+                size_of::<Handshake>()
+                    + handshake.path.len()
+                    + handshake.query.len()
+                    + handshake.headers.len()
+            }
+            Event::Request(request) => {
+                size_of::<HttpRequest>()
+                    + request.path.len()
+                    + request.query.len()
+                    + request.headers.len()
+                    + request.body.len()
+            }
+            _ => 0,
+        };
+        size_of::<Self>() + heap
+    }
 }
 
 /// Which of the gate's modules; given by [`crate::Builder::module`].

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use common::{CloseReason, SessionId, TopicId};
 use network::codec::http::Response;
-use network::{ReactorHandle, Stopped};
+use network::{MemoryBudget, ReactorHandle, Stopped};
 
 use crate::command::Command;
+use crate::drain::Drain;
 use crate::topic::{Message, Prepared, TopicPresence};
 
 /// Sends, publishes, subscribes and closes, from any thread. Cheap to clone.
@@ -21,6 +22,7 @@ use crate::topic::{Message, Prepared, TopicPresence};
 pub struct GateHandle {
     pub(crate) reactors: Arc<[ReactorHandle<Command>]>,
     pub(crate) presence: Arc<TopicPresence>,
+    pub(crate) memory: Arc<MemoryBudget>,
 }
 
 impl fmt::Debug for GateHandle {
@@ -57,6 +59,11 @@ impl GateHandle {
         self.batch().unsubscribe(session, topic);
     }
 
+    /// See [`crate::Context::watch`].
+    pub fn watch(&self, session: SessionId) {
+        self.batch().watch(session);
+    }
+
     /// Says that a user has logged in, which ends the session's authentication deadline.
     pub fn bind(&self, session: SessionId, user: u64) {
         self.batch().bind(session, user);
@@ -82,10 +89,13 @@ impl GateHandle {
         }
     }
 
-    pub(crate) fn drain(&self, reason: CloseReason, seconds: u32) {
-        for reactor in self.reactors.iter() {
+    /// Drains reactor by reactor, each with its share of the rate.
+    pub(crate) fn drain(&self, drains: impl IntoIterator<Item = Drain>) {
+        for (reactor, drain) in self.reactors.iter().zip(drains) {
+            let command = Command::Drain(drain);
+            self.memory.take(command.bytes());
             // A reactor that has ended has nothing left to drain.
-            let _ = reactor.submit(vec![Command::Drain { reason, seconds }]);
+            let _ = reactor.submit(vec![command]);
         }
     }
 }
@@ -127,6 +137,11 @@ impl Batch<'_> {
             .push(session, Command::Unsubscribe { session, topic });
     }
 
+    /// See [`GateHandle::watch`].
+    pub fn watch(&mut self, session: SessionId) {
+        self.outgoing.push(session, Command::Watch { session });
+    }
+
     /// See [`GateHandle::bind`].
     pub fn bind(&mut self, session: SessionId, user: u64) {
         self.outgoing.push(session, Command::Bind { session, user });
@@ -158,7 +173,7 @@ impl Batch<'_> {
 
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
-        self.outgoing.submit(&self.handle.reactors);
+        self.outgoing.submit(self.handle);
     }
 }
 
@@ -166,12 +181,15 @@ impl Drop for Batch<'_> {
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     lanes: Vec<Vec<Command>>,
+    /// Bytes of commands that the node's memory has not accounted for yet.
+    unaccounted: usize,
 }
 
 impl Outgoing {
     pub(crate) fn new(reactors: usize) -> Self {
         Self {
             lanes: (0..reactors).map(|_| Vec::new()).collect(),
+            unaccounted: 0,
         }
     }
 
@@ -179,6 +197,7 @@ impl Outgoing {
     pub(crate) fn push(&mut self, session: SessionId, command: Command) {
         // An id that no reactor of ours made finds nobody.
         if let Some(lane) = self.lanes.get_mut(usize::from(session.reactor())) {
+            self.unaccounted += command.bytes();
             lane.push(command);
         }
     }
@@ -205,14 +224,14 @@ impl Outgoing {
         message: Message,
         except: Option<SessionId>,
     ) {
-        let prepared = Arc::new(Prepared::new(message));
+        let prepared = Arc::new(Prepared::of_topic(topic, message));
         for reactor in presence.reactors(topic) {
-            let prepared = Arc::clone(&prepared);
-            self.lanes[usize::from(reactor)].push(Command::Publish {
+            let command = Command::Publish {
                 topic,
-                prepared,
+                prepared: Arc::clone(&prepared),
                 except,
-            });
+            };
+            self.push(SessionId::new(reactor, 0, 0), command);
         }
     }
 
@@ -228,12 +247,23 @@ impl Outgoing {
         }
     }
 
+    /// From here on what was collected counts as held; the reactor that takes it gives it back.
+    #[inline]
+    fn account(&mut self, handle: &GateHandle) {
+        if self.unaccounted > 0 {
+            handle.memory.take(std::mem::take(&mut self.unaccounted));
+        }
+    }
+
     /// Hands over what was collected; waits for reactors whose queue is full.
-    pub(crate) fn submit(&mut self, reactors: &[ReactorHandle<Command>]) {
-        for (lane, reactor) in self.lanes.iter_mut().zip(reactors) {
+    pub(crate) fn submit(&mut self, handle: &GateHandle) {
+        self.account(handle);
+        for (lane, reactor) in self.lanes.iter_mut().zip(handle.reactors.iter()) {
             if !lane.is_empty()
                 && let Err(Stopped(commands)) = reactor.submit(std::mem::take(lane))
             {
+                let bytes = commands.iter().map(Command::bytes).sum();
+                handle.memory.give_back(bytes);
                 tracing::debug!(
                     commands = commands.len(),
                     "dropped: the reactor has stopped"
@@ -244,13 +274,10 @@ impl Outgoing {
 
     /// Hands over what was collected without waiting; true if something is left. What is left
     /// beyond `commands_max` per reactor is dropped.
-    pub(crate) fn try_submit(
-        &mut self,
-        reactors: &[ReactorHandle<Command>],
-        commands_max: usize,
-    ) -> bool {
+    pub(crate) fn try_submit(&mut self, handle: &GateHandle, commands_max: usize) -> bool {
+        self.account(handle);
         let mut left = false;
-        for (lane, reactor) in self.lanes.iter_mut().zip(reactors) {
+        for (lane, reactor) in self.lanes.iter_mut().zip(handle.reactors.iter()) {
             if lane.is_empty() {
                 continue;
             }
@@ -263,7 +290,9 @@ impl Outgoing {
                         dropped = lane.len() - commands_max,
                         "a reactor is overloaded"
                     );
-                    lane.truncate(commands_max);
+                    let dropped = lane.drain(commands_max..);
+                    let bytes = dropped.map(|command| command.bytes()).sum();
+                    handle.memory.give_back(bytes);
                 }
                 left = true;
             }

@@ -10,17 +10,25 @@ use crate::envelope::Parcel;
 /// Batches that may wait beside the bound on events; a batch has at least one event.
 const BATCHES_MAX: usize = 4096;
 
+/// A batch of events for one worker.
+#[derive(Debug, Default)]
+pub(crate) struct Letter {
+    pub(crate) parcels: Vec<Parcel>,
+    /// Bytes of memory that the parcels take.
+    pub(crate) bytes: usize,
+}
+
 /// Sender's side.
 #[derive(Clone, Debug)]
 pub(crate) struct Mailbox {
-    sender: Sender<Vec<Parcel>>,
+    sender: Sender<Letter>,
     shared: Arc<Shared>,
 }
 
 /// Worker's side.
 #[derive(Debug)]
 pub(crate) struct Letters {
-    receiver: Receiver<Vec<Parcel>>,
+    receiver: Receiver<Letter>,
     shared: Arc<Shared>,
 }
 
@@ -52,8 +60,8 @@ impl Mailbox {
 
     /// Sends a batch; gives it back if there is no room. A batch larger than the whole bound is
     /// taken by an empty mailbox.
-    pub(crate) fn try_send(&self, batch: Vec<Parcel>) -> Result<(), Vec<Parcel>> {
-        let events = batch.len();
+    pub(crate) fn try_send(&self, letter: Letter) -> Result<(), Letter> {
+        let events = letter.parcels.len();
         // Counted in one step: events that are added and taken off again would make the worker
         // believe, if only for a moment, that it has more to do, and wake nobody.
         let entered = self
@@ -64,9 +72,9 @@ impl Mailbox {
                 fits.then_some(depth + events)
             });
         if entered.is_err() {
-            return Err(batch);
+            return Err(letter);
         }
-        self.sender.try_send(batch).map_err(|error| {
+        self.sender.try_send(letter).map_err(|error| {
             self.shared.depth.fetch_sub(events, Ordering::SeqCst);
             error.into_inner()
         })
@@ -81,7 +89,7 @@ impl Mailbox {
 
 impl Letters {
     /// The next batch; `None` when all senders are gone and everything is read.
-    pub(crate) fn recv(&self) -> Option<Vec<Parcel>> {
+    pub(crate) fn recv(&self) -> Option<Letter> {
         self.receiver.recv().ok()
     }
 
@@ -105,21 +113,22 @@ mod tests {
     use crate::envelope::{Event, ModuleId};
     use common::SessionId;
 
-    fn batch(events: usize) -> Vec<Parcel> {
-        (0..events)
+    fn batch(events: usize) -> Letter {
+        let parcels = (0..events)
             .map(|_| Parcel {
                 session: SessionId::new(0, 0, 1),
                 module: ModuleId(0),
                 event: Event::Limited,
             })
-            .collect()
+            .collect();
+        Letter { parcels, bytes: 0 }
     }
 
     #[test]
     fn the_bound_counts_events_and_not_batches() {
         let (mailbox, letters) = Mailbox::new(10, 1);
         mailbox.try_send(batch(6)).unwrap();
-        assert_eq!(mailbox.try_send(batch(5)).unwrap_err().len(), 5);
+        assert_eq!(mailbox.try_send(batch(5)).unwrap_err().parcels.len(), 5);
         mailbox.try_send(batch(4)).unwrap();
         mailbox.stall(0);
         let mut woken = Vec::new();

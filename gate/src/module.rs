@@ -1,6 +1,7 @@
 //! What a user of the framework implements.
 
 use common::{CloseReason, SessionId};
+use network::Drops;
 
 use crate::context::Context;
 use crate::envelope::{Envelope, Handshake, HttpRequest};
@@ -29,6 +30,15 @@ pub trait Module: Send {
     /// A session sends faster than it may; the message that was too many is dropped. Told at most
     /// once a second; a session that does not slow down is closed.
     fn on_limited(&mut self, _context: &mut Context<'_>, _session: SessionId) {}
+
+    /// Messages to a session were dropped by their [`crate::Overflow`] policy, because it reads too
+    /// slowly. Told once for all that a turn of the reactor has dropped.
+    fn on_drops(&mut self, _context: &mut Context<'_>, _session: SessionId, _drops: Drops) {}
+
+    /// The outbox of a session has become empty: after drops, after it was more than half full of
+    /// messages that may not be dropped, or as [`Context::watch`] asked. What was missed can be
+    /// sent now.
+    fn on_drained(&mut self, _context: &mut Context<'_>, _session: SessionId) {}
 
     /// A session that was announced with `on_open` has ended.
     fn on_close(&mut self, _context: &mut Context<'_>, _session: SessionId, _reason: CloseReason) {}

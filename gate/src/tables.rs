@@ -39,14 +39,14 @@ impl Tables {
         match command {
             Command::Send { session, message } => {
                 // Without success it is gone, or dealt with and counted by the outbox's policy.
-                let _ = ctx.send(session, message.kind, &message.payload);
+                let _ = ctx.send_as(session, message.kind, &message.payload, message.delivery);
             }
             Command::SendPrepared { sessions, prepared } => {
                 for session in sessions {
                     if let Some(form) = ctx.wire_form(session)
-                        && let Ok(bytes) = prepared.wire(form)
+                        && let Ok(bytes) = prepared.wire(ctx, form)
                     {
-                        let _ = ctx.send_encoded(session, bytes);
+                        let _ = ctx.send_encoded(session, bytes, prepared.delivery());
                     }
                 }
             }
@@ -59,6 +59,7 @@ impl Tables {
             }
             Command::Subscribe { session, topic } => self.subscribe(session, topic),
             Command::Unsubscribe { session, topic } => self.unsubscribe(session, topic),
+            Command::Watch { session } => ctx.watch(session),
             Command::Bind { session, user } => {
                 if let Some(entry) = self.sessions.get_mut(session) {
                     entry.state = SessionState::Bound;

@@ -8,7 +8,7 @@ use common::CloseReason;
 use crate::context::Context;
 use crate::envelope::{Envelope, EnvelopePayload, Event, Parcel};
 use crate::handle::{GateHandle, Outgoing};
-use crate::mailbox::Letters;
+use crate::mailbox::{Letter, Letters};
 use crate::module::Module;
 
 /// Owns an instance of every module that is placed on workers, and the mailbox of its sessions.
@@ -39,19 +39,20 @@ impl Worker {
 
     /// Works until all reactors have ended and everything that they sent is dealt with.
     pub(crate) fn run(&mut self) {
-        while let Some(batch) = self.letters.recv() {
-            self.step(batch);
+        while let Some(letter) = self.letters.recv() {
+            self.step(letter);
         }
     }
 
     /// Deals with one batch; the replies leave together.
-    fn step(&mut self, batch: Vec<Parcel>) {
-        let events = batch.len();
+    fn step(&mut self, letter: Letter) {
+        let events = letter.parcels.len();
         let now_ms = self.started.elapsed().as_millis() as u64;
-        for parcel in batch {
+        for parcel in letter.parcels {
             self.deliver(parcel, now_ms);
         }
-        self.outgoing.submit(&self.handle.reactors);
+        self.handle.memory.give_back(letter.bytes);
+        self.outgoing.submit(&self.handle);
         let reactors = &self.handle.reactors;
         self.letters
             .done(events, |reactor| reactors[reactor].wake());
@@ -98,6 +99,8 @@ pub(crate) fn deliver(module: &mut dyn Module, context: &mut Context<'_>, parcel
         Event::Request(request) => module.on_request(context, *request),
         Event::Fence(fence) => context.pass_fence(session, fence),
         Event::Limited => module.on_limited(context, session),
+        Event::Drops(drops) => module.on_drops(context, session, drops),
+        Event::Drained => module.on_drained(context, session),
         Event::Close(reason) => module.on_close(context, session, reason),
     }
 }

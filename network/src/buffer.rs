@@ -10,15 +10,20 @@
 
 use common::limits::{READ_BUF_BYTES, READ_HEADROOM_BYTES};
 
+use crate::codec::ws::Inflater;
+
 /// One per reactor.
 pub(crate) struct ReadBuf {
     bytes: Box<[u8]>,
+    /// Holds the inflated form of a compressed message while a frame borrows it.
+    pub(crate) inflater: Inflater,
 }
 
 impl ReadBuf {
     pub(crate) fn new() -> Self {
         Self {
             bytes: vec![0; READ_HEADROOM_BYTES + READ_BUF_BYTES].into_boxed_slice(),
+            inflater: Inflater::default(),
         }
     }
 
@@ -27,14 +32,21 @@ impl ReadBuf {
         &mut self.bytes[READ_HEADROOM_BYTES..]
     }
 
-    /// `spill` followed by the `read` bytes that were read, as one slice.
+    /// The first `read` bytes of the area, and what inflates.
+    pub(crate) fn parts(&mut self, read: usize) -> (&mut [u8], &mut Inflater) {
+        let area = &mut self.bytes[READ_HEADROOM_BYTES..][..read];
+        (area, &mut self.inflater)
+    }
+
+    /// `spill` followed by the `read` bytes that were read, as one slice, and what inflates.
     ///
     /// # Panics
     /// If the spill is longer than the headroom.
-    pub(crate) fn joined(&mut self, spill: &[u8], read: usize) -> &mut [u8] {
+    pub(crate) fn joined(&mut self, spill: &[u8], read: usize) -> (&mut [u8], &mut Inflater) {
         let start = READ_HEADROOM_BYTES - spill.len();
         self.bytes[start..READ_HEADROOM_BYTES].copy_from_slice(spill);
-        &mut self.bytes[start..READ_HEADROOM_BYTES + read]
+        let joined = &mut self.bytes[start..READ_HEADROOM_BYTES + read];
+        (joined, &mut self.inflater)
     }
 }
 
@@ -56,6 +68,18 @@ impl Spill {
 
     pub(crate) fn len(&self) -> usize {
         self.0.as_ref().map_or(0, |bytes| bytes.len())
+    }
+
+    /// Bytes of heap.
+    #[inline]
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.0
+            .as_ref()
+            .map_or(0, |bytes| size_of::<Vec<u8>>() + bytes.capacity())
+    }
+
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        self.0.as_ref().map_or(&[], |bytes| bytes)
     }
 
     /// Takes the bytes, which leaves the spill empty and without heap.

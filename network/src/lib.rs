@@ -11,7 +11,8 @@
 //!   transport/ what lies between some sockets and their codecs: a proxy's header, TLS
 //!   tls/       settings and sessions of TLS
 //!   codec/     sans-I/O framings: WebSocket, HTTP/1.1, length prefix, lines
-//!   listener   accepting;  timer  the wheel;  buffer  the read buffer;  sys  the operating system
+//!   listener   accepting;  timer  the wheel;  buffer  the read buffer;  memory  the node's budget;
+//!   sys        the operating system
 //! ```
 
 #[cfg(feature = "bench")]
@@ -21,13 +22,15 @@ mod buffer;
 pub mod codec;
 mod conn;
 mod listener;
+mod memory;
 mod reactor;
 pub mod sys;
 mod timer;
 pub mod tls;
 mod transport;
 
+pub use memory::{MemoryBudget, Pressure};
 pub use reactor::{
-    Admission, Ctx, Deadline, Ending, Handler, LastInput, Listen, Offer, Overflow, Profile,
-    Reactor, ReactorConfig, ReactorHandle, ReactorSeed, ReactorStats, SendError, Stopped,
+    Admission, Ctx, Deadline, Delivery, Drops, Ending, Handler, LastInput, Listen, Offer, Overflow,
+    Profile, Reactor, ReactorConfig, ReactorHandle, ReactorSeed, ReactorStats, SendError, Stopped,
 };

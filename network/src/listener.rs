@@ -9,6 +9,7 @@ use mio::{Interest, Token};
 
 use crate::codec::Framing;
 use crate::conn::state::State;
+use crate::memory::Pressure;
 use crate::reactor::{Admission, Ctx, Handler, Listen, Net, Offer};
 use crate::sys::{self, SpareDescriptor};
 
@@ -95,8 +96,12 @@ impl Listener {
             profile: self.profile,
             proxy: None,
         };
+        if net.pressure > Pressure::Low {
+            self.refuse(net, stream, CloseReason::MemoryShort);
+            return;
+        }
         if net.conns.is_full() || handler.on_accept(&mut Ctx { net }, offer) == Admission::Refuse {
-            self.refuse(net, stream);
+            self.refuse(net, stream, CloseReason::TooManyConnections);
             return;
         }
         let state = if net.profiles[usize::from(self.profile)].greets() {
@@ -121,9 +126,9 @@ impl Listener {
         }
     }
 
-    fn refuse(&self, net: &Net, stream: TcpStream) {
+    fn refuse(&self, net: &Net, stream: TcpStream, reason: CloseReason) {
         net.stats.refused.add(1);
-        net.stats.closes[CloseReason::TooManyConnections.index()].add(1);
+        net.stats.closes[reason.index()].add(1);
         let profile = &net.profiles[usize::from(self.profile)];
         if profile.framing == Framing::Http && profile.tls.is_none() {
             // A new socket's buffer takes these few bytes; if not, the peer sees the end alone.
@@ -152,7 +157,7 @@ impl Listener {
         for _ in 0..budget {
             let more = spare.lend(|| match self.socket.accept() {
                 Ok((stream, _)) => {
-                    self.refuse(net, stream);
+                    self.refuse(net, stream, CloseReason::NoDescriptors);
                     true
                 }
                 Err(_) => false,

@@ -1,6 +1,7 @@
 //! What needs the process for itself: the limit of descriptors, memory, threads. One test at a
 //! time, whether they share a process (cargo test) or not (cargo nextest).
 
+mod budget;
 mod descriptors;
 mod memory;
 mod threads;

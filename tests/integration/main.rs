@@ -1,13 +1,18 @@
 //! A node in process and raw clients: one file a subject.
 
+mod deflate;
 mod drain;
+mod files;
 mod handle;
 mod hostile;
 mod http;
 mod native;
+mod origin;
+mod proxied;
 mod proxy;
 mod regression;
 mod session;
+mod slow;
 mod tcp;
 mod tls;
 mod topic;

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gate::{
-    CloseReason, Context, Envelope, GateHandle, Handshake, HttpRequest, Message, Module, Response,
-    SessionId, TopicId,
+    CloseReason, Context, Drops, Envelope, GateHandle, Handshake, HttpRequest, Message, Module,
+    Response, SessionId, TopicId,
 };
 
 use crate::PATIENCE;
@@ -114,6 +114,10 @@ pub enum Seen {
     Request(SessionId, String),
     /// A session was over its rate.
     Limited(SessionId),
+    /// Messages to a session were dropped.
+    Drops(SessionId, Drops),
+    /// The outbox of a session has become empty.
+    Drained(SessionId),
     /// A session ended.
     Close(SessionId, CloseReason),
 }
@@ -153,6 +157,14 @@ impl Module for Probe {
 
     fn on_limited(&mut self, _: &mut Context<'_>, session: SessionId) {
         self.tell(Seen::Limited(session));
+    }
+
+    fn on_drops(&mut self, _: &mut Context<'_>, session: SessionId, drops: Drops) {
+        self.tell(Seen::Drops(session, drops));
+    }
+
+    fn on_drained(&mut self, _: &mut Context<'_>, session: SessionId) {
+        self.tell(Seen::Drained(session));
     }
 
     fn on_close(&mut self, _: &mut Context<'_>, session: SessionId, reason: CloseReason) {

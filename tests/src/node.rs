@@ -5,8 +5,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use gate::{
-    Builder, GateHandle, Limits, ListenOptions, Listener, Module, ModuleId, Placement,
-    ReactorConfig, ReactorStats, Response, RunningGate, TcpFraming, TlsServer, TrustedProxies,
+    Builder, DeflateConfig, Drain, Files, GateHandle, GateStats, Limits, ListenOptions, Listener,
+    Module, ModuleId, Origins, Placement, ReactorConfig, ReactorStats, Response, RunningGate,
+    TcpFraming, TlsServer, TrustedProxies,
 };
 use module::adapter::native::Native;
 use module::{Im, ImConfig};
@@ -15,6 +16,9 @@ use crate::PATIENCE;
 
 /// Seconds that a node may take to stop when a test drops it.
 const STOP_SECONDS: u32 = 5;
+
+/// Bytes of the page at `/long`: too many for a small kernel buffer.
+pub const LONG_PAGE_BYTES: usize = 50_000;
 
 /// What a test asks of its node. `Default` is two reactors and two workers, modules on the
 /// workers, and every limit as a server has it.
@@ -34,6 +38,10 @@ pub struct Options {
     pub connections_max: usize,
     /// Events that may wait for one worker.
     pub mailbox_events_max: usize,
+    /// Bytes that may be held for clients.
+    pub memory_bytes_max: usize,
+    /// How the WebSocket listener compresses, if it does.
+    pub compression: Option<DeflateConfig>,
     /// Options of the listening sockets.
     pub listen: ListenOptions,
     /// Payload bytes that a TCP framing carries at most.
@@ -46,6 +54,10 @@ pub struct Options {
     pub proxies: Option<TrustedProxies>,
     /// Steps of TLS handshakes per turn.
     pub tls_handshakes_per_turn: usize,
+    /// Whose pages may open WebSockets.
+    pub origins: Origins,
+    /// Whose word about the address of a client is taken.
+    pub trusted_proxies: TrustedProxies,
 }
 
 impl Default for Options {
@@ -58,12 +70,16 @@ impl Default for Options {
             private_fd_tables: true,
             connections_max: usize::MAX,
             mailbox_events_max: common::limits::MAILBOX_EVENTS_MAX,
+            memory_bytes_max: usize::MAX,
+            compression: None,
             listen: ListenOptions::default(),
             tcp_bytes_max: 65_536,
             farewell: None,
             tls: None,
             proxies: None,
             tls_handshakes_per_turn: ReactorConfig::default().tls_handshakes_per_turn,
+            origins: Origins::default(),
+            trusted_proxies: TrustedProxies::default(),
         }
     }
 }
@@ -149,6 +165,7 @@ impl Options {
             .workers(self.workers)
             .connections_max(self.connections_max)
             .mailbox_events_max(self.mailbox_events_max)
+            .memory_bytes_max(self.memory_bytes_max)
             .reactor_config(config)
     }
 
@@ -158,9 +175,15 @@ impl Options {
             .expect("a known framing and a limit that it can keep")
     }
 
-    fn listen(&self, builder: &mut Builder, module: ModuleId, web: Listener) {
+    fn listen(&self, builder: &mut Builder, module: ModuleId, mut web: Listener) {
+        if let Some(deflate) = &self.compression {
+            web = web.compression(deflate.clone());
+        }
         let adorn = |listener: Listener| {
-            let mut listener = listener.limits(self.limits.clone()).options(self.listen);
+            let mut listener = listener
+                .limits(self.limits.clone())
+                .options(self.listen)
+                .trusted_proxies(self.trusted_proxies.clone());
             if let Some(tls) = &self.tls {
                 listener = listener.tls(tls.clone());
             }
@@ -169,7 +192,7 @@ impl Options {
             }
             listener
         };
-        builder.listen(adorn(web));
+        builder.listen(adorn(web).origins(self.origins.clone()));
         for name in ["len4be", "ndjson"] {
             let mut listener = Listener::tcp(any_port(), self.framing(name), module);
             if let Some(farewell) = self.farewell {
@@ -191,9 +214,19 @@ pub struct TestNode {
 }
 
 impl TestNode {
-    /// A node with one module: WebSocket on every path, requests below `/api/`, a page at `/page`.
+    /// A node with one module: WebSocket on every path, requests below `/api/`, pages at `/page`
+    /// and `/long`.
     pub fn start<M: Module + 'static>(
         options: &Options,
+        make: impl Fn(&GateHandle) -> M + Send + Sync + 'static,
+    ) -> Self {
+        Self::with_files(options, Files::new(), make)
+    }
+
+    /// The same, and files at `/`.
+    pub fn with_files<M: Module + 'static>(
+        options: &Options,
+        files: Files,
         make: impl Fn(&GateHandle) -> M + Send + Sync + 'static,
     ) -> Self {
         let mut builder = options.builder();
@@ -201,7 +234,9 @@ impl TestNode {
         let web = Listener::http(any_port())
             .websocket("*", module)
             .requests("/api/", module)
-            .page("/page", Response::text(200, "a page"));
+            .page("/page", Response::text(200, "a page"))
+            .page("/long", Response::text(200, vec![b'x'; LONG_PAGE_BYTES]))
+            .files("/", files);
         options.listen(&mut builder, module, web);
         Self::run(builder)
     }
@@ -212,10 +247,9 @@ impl TestNode {
         let im = Im::new(ImConfig::default());
         let mut builder = options.builder();
         let module = builder.module(options.placement, move |_| Native::new(im.clone()));
-        let mut web = Listener::http(any_port()).websocket("/im", module);
-        for (path, response) in module::web::chat_pages() {
-            web = web.page(path, response);
-        }
+        let web = Listener::http(any_port())
+            .websocket("/im", module)
+            .files("/", module::web::chat_files());
         options.listen(&mut builder, module, web);
         Self::run(builder)
     }
@@ -264,6 +298,21 @@ impl TestNode {
             .sum()
     }
 
+    /// One counter of the gates, summed over the reactors.
+    pub fn gate_count(&self, counter: impl Fn(&GateStats) -> u64) -> u64 {
+        self.running()
+            .gate_stats()
+            .iter()
+            .map(|stats| counter(stats))
+            .sum()
+    }
+
+    /// Bytes that are held for clients now, as the node accounts for them.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.running().memory().used()
+    }
+
     /// Connections open now.
     #[must_use]
     pub fn connections(&self) -> u64 {
@@ -289,6 +338,18 @@ impl TestNode {
         let begun = Instant::now();
         if let Some(running) = self.running.take() {
             running.stop(seconds);
+        }
+        begun.elapsed()
+    }
+}
+
+impl TestNode {
+    /// Stops the node as `drain` says, and tells how long that took.
+    #[must_use]
+    pub fn drain(mut self, drain: Drain) -> Duration {
+        let begun = Instant::now();
+        if let Some(running) = self.running.take() {
+            running.drain(drain);
         }
         begun.elapsed()
     }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use network::codec::ws::{self, Opcode, Role, WsCodec, WsConfig};
+use network::codec::ws::{self, Inflater, Opcode, Role, WsCodec, WsConfig};
 use network::codec::{Codec, Decoded, Frame};
 
 use crate::Script;
@@ -35,15 +35,45 @@ pub struct WsClient {
     /// The bytes below.
     pub script: Script,
     codec: WsCodec,
+    inflater: Inflater,
+    /// Messages that came compressed.
+    pub compressed: usize,
+    /// What the server has answered to the offer of compression.
+    pub extensions: Option<String>,
 }
 
 /// A request for an upgrade of `path`.
 #[must_use]
 pub fn upgrade_request(path: &str) -> String {
+    upgrade_request_with(path, "host: test\r\n")
+}
+
+/// A request for an upgrade of `path` with these lines, of which one is the host.
+#[must_use]
+pub fn upgrade_request_with(path: &str, lines: &str) -> String {
     format!(
-        "GET {path} HTTP/1.1\r\nhost: test\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
+        "GET {path} HTTP/1.1\r\n{lines}upgrade: websocket\r\nconnection: Upgrade\r\n\
          sec-websocket-version: 13\r\nsec-websocket-key: {NONCE}\r\n\r\n"
     )
+}
+
+/// A request for an upgrade of `path` that offers these extensions.
+#[must_use]
+pub fn offering_request(path: &str, extensions: &str) -> String {
+    let field = format!("sec-websocket-extensions: {extensions}\r\n\r\n");
+    let request = upgrade_request(path);
+    let lines = request
+        .strip_suffix("\r\n")
+        .expect("an empty line at the end");
+    format!("{lines}{field}")
+}
+
+/// One masked frame of a client whose payload is compressed.
+#[must_use]
+pub fn compressed_frame(opcode: Opcode, payload: impl AsRef<[u8]>) -> Vec<u8> {
+    let mut bytes = frame(opcode, payload);
+    bytes[0] |= 0x40;
+    bytes
 }
 
 /// One masked frame of a client, complete.
@@ -80,6 +110,17 @@ impl WsClient {
         Self::upgrade(Script::connect(addr), path)
     }
 
+    /// Connects and upgrades, offering these extensions. The client does without context takeover.
+    ///
+    /// # Panics
+    /// If the upgrade is refused.
+    #[must_use]
+    pub fn offering(addr: SocketAddr, path: &str, extensions: &str) -> Self {
+        let mut script = Script::connect(addr);
+        script.send(offering_request(path, extensions));
+        Self::accepted(script)
+    }
+
     /// Upgrades a connection.
     ///
     /// # Panics
@@ -99,9 +140,17 @@ impl WsClient {
         let reply = script.reply();
         assert_eq!(reply.status, 101, "the upgrade is accepted");
         assert_eq!(reply.header("sec-websocket-accept"), Some(ACCEPT));
+        let extensions = reply.header("sec-websocket-extensions").map(str::to_owned);
+        let codec = match extensions {
+            Some(_) => WsCodec::with_deflate(Role::Client, 15),
+            None => WsCodec::new(Role::Client),
+        };
         Self {
             script,
-            codec: WsCodec::new(Role::Client),
+            codec,
+            inflater: Inflater::default(),
+            compressed: 0,
+            extensions,
         }
     }
 
@@ -148,10 +197,19 @@ impl WsClient {
             ..WsConfig::default()
         };
         loop {
+            let compressed = self
+                .script
+                .pending
+                .first()
+                .is_some_and(|byte| byte & 0x40 != 0);
+            let begins = !self.codec.mid_frame();
             let decoded = self
                 .codec
-                .decode(&config, &mut self.script.pending)
+                .decode_with(&config, &mut self.inflater, &mut self.script.pending)
                 .expect("the server keeps to the framing");
+            if begins && compressed && !matches!(decoded, Decoded::Partial) {
+                self.compressed += 1;
+            }
             let (consumed, frame) = match decoded {
                 Decoded::Partial => return None,
                 Decoded::Skip(consumed) => (consumed, None),

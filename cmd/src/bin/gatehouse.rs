@@ -10,7 +10,8 @@ use std::process::ExitCode;
 use anstyle::{AnsiColor, Style};
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use gate::{CertificateFiles, Placement};
+use gate::{CertificateFiles, Drain, Placement};
+use gatehouse::compression::Deflate;
 use gatehouse::config::{Config, ConfigError, Format, Level, Setting, Size};
 use gatehouse::echo::{self, EchoConfig};
 use gatehouse::log;
@@ -38,7 +39,8 @@ enum Command {
     /// 127.0.0.1:8081.
     ///
     /// SIGTERM or SIGINT (Ctrl-C) stops it in order: nobody is accepted any more, every client is
-    /// told (WebSocket code 1001), and the exit status is 0. A second signal ends it at once.
+    /// told to come back (WebSocket code 1012), as many a second as --drain-rate says, and the exit
+    /// status is 0. A second signal ends it at once.
     ///
     /// SIGHUP reads the certificates of listeners with TLS anew, and with them [listener.tls] of
     /// the file; connections that are open stay.
@@ -47,7 +49,8 @@ enum Command {
     /// Run an echo server, for conformance suites and load tests
     ///
     /// Every message comes back as it was, on every WebSocket path and on TCP. Nobody has to log
-    /// in and no rate is limited; connections that are silent for 60 s are pinged.
+    /// in, no rate is limited, and pages of every origin may connect; connections that are silent
+    /// for 60 s are pinged.
     ///
     /// Prints one line for each address, with its real port: `listening ws://127.0.0.1:9001`, or
     /// wss:// and tls+tcp:// with a certificate, which SIGHUP lets it read anew.
@@ -87,6 +90,10 @@ struct Serve {
     /// Threads that work on messages [default: one per core]
     #[arg(long, value_name = "N")]
     workers: Option<usize>,
+    /// Clients told per second when the server stops, so that they do not all come back at once
+    /// [default: all at once]
+    #[arg(long, value_name = "N")]
+    drain_rate: Option<u32>,
     /// What is logged to stderr: this and everything more urgent [default: info]
     #[arg(long, value_name = "LEVEL", value_parser = ["off", "error", "warn", "info", "debug"])]
     log: Option<String>,
@@ -126,6 +133,13 @@ struct Echo {
     /// count so far
     #[arg(long, value_name = "SIZE", default_value = "32MiB", value_parser = size)]
     message_bytes_max: usize,
+    /// Clients told per second when the server stops [default: all at once]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    drain_rate: Option<u32>,
+    /// Compress WebSocket messages for clients that offer permessage-deflate
+    #[arg(long, value_name = "HOW", value_enum, default_value = "off")]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "shared")]
+    deflate: Deflate,
     /// What is logged to stderr: this and everything more urgent
     #[arg(long, value_name = "LEVEL", value_enum, default_value = "warn")]
     log: LogLevel,
@@ -183,7 +197,7 @@ fn serve(options: Serve) -> anyhow::Result<()> {
     let _log = log::start(config.log_level, config.log_format);
     run(
         signals,
-        config.shutdown_seconds,
+        config.shutdown,
         || Ok(Node::start(&config)?),
         announce,
         |node| reload(node, &options),
@@ -223,6 +237,7 @@ fn run_echo(options: &Echo) -> anyhow::Result<()> {
             .clone()
             .zip(options.tls_key.clone())
             .map(|(cert, key)| CertificateFiles { cert, key }),
+        deflate: options.deflate,
     };
     let listening = |node: &Node| {
         let mut out = anstream::stdout();
@@ -233,7 +248,10 @@ fn run_echo(options: &Echo) -> anyhow::Result<()> {
     };
     run(
         signals,
-        ECHO_SHUTDOWN_SECONDS,
+        Drain {
+            per_second: options.drain_rate,
+            ..Drain::within(ECHO_SHUTDOWN_SECONDS)
+        },
         || Ok(echo::start(&config)?),
         listening,
         |node| node.reload_tls(|name| config.tls_settings(name)),
@@ -243,7 +261,7 @@ fn run_echo(options: &Echo) -> anyhow::Result<()> {
 /// Starts a node, says so, reloads when asked, waits for a signal that ends it, and stops it.
 fn run(
     signals: Signals,
-    shutdown_seconds: u32,
+    drain: Drain,
     start: impl FnOnce() -> anyhow::Result<Node>,
     announce: impl FnOnce(&Node) -> std::io::Result<()>,
     reload: impl Fn(&Node),
@@ -269,7 +287,7 @@ fn run(
             }
         }
     }
-    Ok(node.stop(shutdown_seconds)?)
+    Ok(node.stop(drain)?)
 }
 
 /// What an operator wants to know first: what listens where, and where to look.
@@ -297,6 +315,7 @@ fn announce(node: &Node) -> std::io::Result<()> {
     for url in listeners.iter().filter_map(|listener| listener.page_url()) {
         writeln!(out, "  chat page: {link}{url}{link:#}")?;
     }
+    writeln!(out, "  {}", node.room())?;
     writeln!(out, "  Ctrl-C stops the server")?;
     out.flush()
 }
@@ -331,6 +350,11 @@ impl Serve {
                 "--workers",
                 "workers",
                 self.workers.map(|threads| threads.to_string()),
+            ),
+            (
+                "--drain-rate",
+                "shutdown.drain_rate",
+                self.drain_rate.map(|rate| rate.to_string()),
             ),
             ("--log", "log.level", self.log.clone()),
             ("--log-format", "log.format", self.log_format.clone()),

@@ -2,20 +2,22 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Range;
+use std::path::PathBuf;
 
 use common::{REACTORS_MAX, limits};
-use gate::{Limits, ListenOptions, Overflow, Rate, TcpFraming};
+use gate::{CloseReason, DeflateConfig, Drain, Limits, ListenOptions, Overflow, Rate, TcpFraming};
 use toml::Spanned;
 
 use super::error::ConfigError;
 use super::raw::{
-    Format, FramingName, Level, OverflowPolicy, RawConfig, RawLimits, RawListener, RawRate, Typed,
+    Format, FramingName, Level, OverflowPolicy, RawCompression, RawConfig, RawLimits, RawListener,
+    RawRate, RawShutdown, Typed,
 };
 use super::source::Sources;
-use super::value::{Address, Auto, Cap, Number, Seconds, Size};
+use super::value::{Address, Auto, Cap, Networks, Number, OriginRule, Seconds, Size};
 use super::{
-    Config, ListenerConfig, SHUTDOWN_SECONDS, Speech, limits_default, reactors_default,
-    workers_default,
+    Config, ListenerConfig, MEMORY_BYTES_MIN, SHUTDOWN_SECONDS, Speech, limits_default,
+    memory_default, reactors_default, workers_default,
 };
 
 pub(super) type Checked<T> = Result<T, ConfigError>;
@@ -44,6 +46,7 @@ pub(super) fn check(sources: &Sources, raw: RawConfig) -> Checked<Config> {
     let check = Check {
         sources,
         limits: &raw.limits,
+        trusted_proxies: or(&raw.trusted_proxies, Networks::default()),
     };
     let limits = check.limits(&raw.limits, &limits_default())?;
     let raw_listeners = placed(&raw);
@@ -65,9 +68,12 @@ pub(super) fn check(sources: &Sources, raw: RawConfig) -> Checked<Config> {
             limits::MAILBOX_EVENTS_MAX,
             1..=BYTES_MAX,
         )?,
+        memory_bytes_max: check.memory(&raw.memory)?,
+        context_bytes_max: or(&raw.compression_memory, Size(limits::CONTEXT_BYTES_MAX)).0,
         log_level: or(&raw.log.level, Level::Info),
         log_format: or(&raw.log.format, Format::Text),
-        shutdown_seconds: check.seconds(&raw.shutdown.deadline, SHUTDOWN_SECONDS, 1)?,
+        shutdown: check.shutdown(&raw.shutdown)?,
+        trusted_proxies: check.trusted_proxies.0,
         limits,
         listeners,
     })
@@ -110,10 +116,18 @@ pub(super) fn or<T: Clone>(typed: &Typed<T>, default: T) -> T {
         .map_or(default, |typed| typed.get_ref().clone())
 }
 
+/// The folder that a listener serves.
+fn folder(raw: &RawListener) -> Option<PathBuf> {
+    let folder = raw.files.as_ref()?.get_ref();
+    (!folder.is_empty()).then(|| PathBuf::from(folder))
+}
+
 pub(super) struct Check<'a> {
     pub(super) sources: &'a Sources,
     /// `[limits]`, whose values may be the cause of what is wrong with a listener.
     limits: &'a RawLimits,
+    /// Those of listeners that have none of their own.
+    trusted_proxies: Networks,
 }
 
 impl Check<'_> {
@@ -183,6 +197,46 @@ impl Check<'_> {
         }
     }
 
+    fn memory(&self, typed: &Typed<Auto<Size>>) -> Checked<usize> {
+        let Some(typed) = typed else {
+            return Ok(memory_default());
+        };
+        match typed.get_ref().value() {
+            None => Ok(memory_default()),
+            Some(Size(bytes)) if bytes < MEMORY_BYTES_MIN => self.refuse(
+                typed,
+                format!("less than {} is not enough", Size(MEMORY_BYTES_MIN)),
+            ),
+            Some(Size(bytes)) => Ok(bytes),
+        }
+    }
+
+    fn shutdown(&self, raw: &RawShutdown) -> Checked<Drain> {
+        let per_second = match &raw.drain_rate {
+            Some(typed) => match typed.get_ref() {
+                Cap::Unlimited => None,
+                Cap::At(rate) => {
+                    self.range(typed, *rate, 1..=1_000_000)?;
+                    Some(*rate as u32)
+                }
+            },
+            None => None,
+        };
+        let reason = match &raw.close_code {
+            Some(typed) => match typed.get_ref().0 {
+                1001 => CloseReason::Shutdown,
+                1012 => CloseReason::Restart,
+                _ => return self.refuse(typed, "1012 (service restart) or 1001 (going away)"),
+            },
+            None => CloseReason::Restart,
+        };
+        Ok(Drain {
+            seconds: self.seconds(&raw.deadline, SHUTDOWN_SECONDS, 1)?,
+            per_second,
+            reason,
+        })
+    }
+
     fn seconds(&self, typed: &Typed<Seconds>, default: u32, least: u32) -> Checked<u32> {
         let Some(typed) = typed else {
             return Ok(default);
@@ -210,6 +264,8 @@ impl Check<'_> {
             overflow: match raw.overflow.as_ref().map(Spanned::get_ref) {
                 Some(OverflowPolicy::Close) => Overflow::Close,
                 Some(OverflowPolicy::DropNewest) => Overflow::DropNewest,
+                Some(OverflowPolicy::DropOldest) => Overflow::DropOldest,
+                Some(OverflowPolicy::Latest) => Overflow::Latest,
                 None => default.overflow,
             },
             handshake_seconds: self.seconds(&raw.handshake, default.handshake_seconds, 1)?,
@@ -287,6 +343,10 @@ impl Check<'_> {
             FramingName::WebSocket => self.websocket(raw, &limits)?,
             framing => self.tcp(raw, framing, &limits)?,
         };
+        let compression = match speech {
+            Speech::WebSocket { .. } => self.compression(&raw.compression)?,
+            Speech::Tcp(_) => None,
+        };
         let name = match &raw.name {
             Some(name) if name.get_ref().trim().is_empty() => {
                 return self.refuse(name, "a listener's name is not empty");
@@ -312,15 +372,18 @@ impl Check<'_> {
             receive_buffer_bytes: buffer(&raw.receive_buffer)?,
             send_buffer_bytes: buffer(&raw.send_buffer)?,
         };
-        let (proxy_protocol, trusted_proxies) = self.proxies(raw)?;
+        let trusted_proxies = or(&raw.trusted_proxies, self.trusted_proxies.clone()).0;
         Ok(ListenerConfig {
             name,
             addr,
             speech,
+            files: folder(raw).map(|folder| self.sources.directory().join(folder)),
+            origins: or(&raw.origins, OriginRule::default()).0,
+            compression,
             limits,
             options,
             tls: self.tls(raw)?,
-            proxy_protocol,
+            proxy_protocol: self.proxy_protocol(raw, &trusted_proxies)?,
             trusted_proxies,
         })
     }
@@ -342,9 +405,39 @@ impl Check<'_> {
             span(&self.limits.message_bytes),
         ];
         self.outbox_holds(limits, ("message_bytes", limits.message_bytes_max), places)?;
+        let files = folder(raw).is_some();
+        if let Some(page) = &raw.page
+            && *page.get_ref()
+            && files
+        {
+            return self.refuse(
+                page,
+                "the chat page and `files` would both be at /; leave out one of them",
+            );
+        }
         Ok(Speech::WebSocket {
-            page: or(&raw.page, true),
+            page: or(&raw.page, !files),
         })
+    }
+
+    fn compression(&self, typed: &Typed<RawCompression>) -> Checked<Option<DeflateConfig>> {
+        let default = DeflateConfig::default();
+        let raw = match typed.as_ref().map(Spanned::get_ref) {
+            None | Some(RawCompression::Shared) => return Ok(Some(default)),
+            Some(RawCompression::Off) => return Ok(None),
+            Some(RawCompression::Deflate(raw)) => raw,
+        };
+        let level = self.number(&raw.level, default.level.into(), 1..=9)?;
+        let bits = default.server_max_window_bits.into();
+        let window_bits = self.number(&raw.window_bits, bits, 9..=15)?;
+        Ok(Some(DeflateConfig {
+            level: level as u8,
+            threshold_bytes: or(&raw.threshold, Size(default.threshold_bytes)).0,
+            server_max_window_bits: window_bits as u8,
+            server_context_takeover: or(&raw.server_takeover, default.server_context_takeover),
+            client_context_takeover: or(&raw.client_takeover, default.client_context_takeover),
+            ..default
+        }))
     }
 
     fn tcp(&self, raw: &RawListener, framing: FramingName, limits: &Limits) -> Checked<Speech> {
@@ -353,6 +446,23 @@ impl Check<'_> {
             return self.refuse(
                 page,
                 format!("{name} cannot serve a page; a websocket listener can"),
+            );
+        }
+        if let Some(files) = &raw.files {
+            return self.refuse(
+                files,
+                format!("{name} cannot serve files; a websocket listener can"),
+            );
+        }
+        if let Some(origins) = &raw.origins {
+            let message =
+                format!("browsers do not speak {name}; origins are for websocket listeners");
+            return self.refuse(origins, message);
+        }
+        if let Some(compression) = &raw.compression {
+            return self.refuse(
+                compression,
+                format!("{name} knows no compression; WebSocket does"),
             );
         }
         for (key, typed) in [

@@ -18,22 +18,25 @@ mod tests;
 use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use common::limits;
 use gate::{
-    Limits, ListenOptions, Overflow, Rate, TcpFraming, TlsServer, TlsSettings, TrustedProxies,
+    DeflateConfig, Drain, Limits, ListenOptions, Origins, Overflow, Rate, TcpFraming, TlsServer,
+    TlsSettings, TrustedProxies,
 };
+
+use crate::host;
 
 pub use error::{ConfigError, Excerpt};
 pub use raw::{
     ClientAuthName, Format, FramingName, Level, MinVersion, OverflowPolicy, Protocol,
-    ProxyProtocol, RawCertificate, RawConfig, RawLimitedRate, RawLimits, RawListener, RawLog,
-    RawRate, RawShutdown, RawTls, Typed,
+    ProxyProtocol, RawCertificate, RawCompression, RawConfig, RawDeflate, RawLimitedRate,
+    RawLimits, RawListener, RawLog, RawRate, RawShutdown, RawTls, Typed,
 };
 pub use source::{Setting, Sources};
-pub use value::{Address, Auto, Cap, Number, Scalar, Seconds, Size};
+pub use value::{Address, Auto, Cap, Networks, Number, OriginRule, Scalar, Seconds, Size, Texts};
 
 /// Largest message of the native protocol, whose bodies are 16 KiB at most.
 pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
@@ -42,6 +45,8 @@ pub const MESSAGE_RATE: Rate = Rate {
     per_second: 50,
     burst: 200,
 };
+/// The least that a node can be given for its clients.
+pub const MEMORY_BYTES_MIN: usize = 16 * 1024 * 1024;
 /// Seconds until everything has ended.
 pub const SHUTDOWN_SECONDS: u32 = 10;
 
@@ -60,12 +65,18 @@ pub struct Config {
     pub connections_max: usize,
     /// Events that may wait for one worker; at least 1.
     pub mailbox_events_max: usize,
+    /// Bytes that may be held for clients; at least [`MEMORY_BYTES_MIN`].
+    pub memory_bytes_max: usize,
+    /// Bytes of those that the contexts of compression may take.
+    pub context_bytes_max: usize,
     /// What is logged.
     pub log_level: Level,
     /// How a line of the log looks.
     pub log_format: Format,
-    /// Seconds that a stop may take; at least 1.
-    pub shutdown_seconds: u32,
+    /// How a stop goes; its time is at least a second.
+    pub shutdown: Drain,
+    /// Proxies in front of listeners that have none of their own.
+    pub trusted_proxies: TrustedProxies,
     /// Limits of listeners that have none of their own.
     pub limits: Limits,
     /// At least one; names and addresses are unique.
@@ -81,16 +92,22 @@ pub struct ListenerConfig {
     pub addr: SocketAddr,
     /// What is spoken there.
     pub speech: Speech,
+    /// Folder whose files are served at `/`, with WebSocket only.
+    pub files: Option<PathBuf>,
+    /// Whose pages may open WebSockets.
+    pub origins: Origins,
+    /// How WebSocket messages are compressed, if they are; none on TCP.
+    pub compression: Option<DeflateConfig>,
     /// Limits of its connections.
     pub limits: Limits,
+    /// Whose word about the address of a client is taken.
+    pub trusted_proxies: TrustedProxies,
     /// Options of its socket.
     pub options: ListenOptions,
     /// Its TLS; the files are not read yet.
     pub tls: Option<TlsSettings>,
     /// Whether proxies must say for whom they speak.
     pub proxy_protocol: bool,
-    /// Whose word about that is taken.
-    pub trusted_proxies: TrustedProxies,
 }
 
 /// What a listener speaks from the first byte.
@@ -173,6 +190,13 @@ pub fn reactors_default() -> usize {
 #[must_use]
 pub fn workers_default() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Memory that may be held for clients if nothing is said: half of what the host has, or of what
+/// the process's control group may use.
+#[must_use]
+pub fn memory_default() -> usize {
+    (host::memory_bytes() / 2).max(MEMORY_BYTES_MIN)
 }
 
 /// Limits of a listener for which nothing is said.

@@ -6,7 +6,7 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor, value::MapAccessDeseria
 use serde::{Deserialize, Serialize, Serializer};
 use toml::Spanned;
 
-use super::value::{Address, Auto, Cap, Number, Seconds, Size};
+use super::value::{Address, Auto, Cap, Networks, Number, OriginRule, Seconds, Size};
 
 /// A value that may be missing, with the place where it was typed.
 pub type Typed<T> = Option<Spanned<T>>;
@@ -29,6 +29,12 @@ pub struct RawConfig {
     pub connections: Typed<Cap>,
     /// Events that may wait for one worker.
     pub mailbox_events: Typed<Number>,
+    /// Memory that may be held for clients.
+    pub memory: Typed<Auto<Size>>,
+    /// Proxies in front of every listener that has none of its own.
+    pub trusted_proxies: Typed<Networks>,
+    /// Memory of it for contexts of compression.
+    pub compression_memory: Typed<Size>,
     /// The log.
     pub log: RawLog,
     /// The end.
@@ -55,6 +61,10 @@ pub struct RawLog {
 pub struct RawShutdown {
     /// Time until everything has ended.
     pub deadline: Typed<Seconds>,
+    /// Sessions told per second.
+    pub drain_rate: Typed<Cap>,
+    /// Close code that they are told with.
+    pub close_code: Typed<Number>,
 }
 
 /// `[limits]` and `[listener.limits]`.
@@ -109,6 +119,14 @@ pub struct RawListener {
     pub max_frame: Typed<Size>,
     /// Whether a WebSocket listener serves the chat page.
     pub page: Typed<bool>,
+    /// Folder whose files a WebSocket listener serves; empty for none.
+    pub files: Typed<String>,
+    /// Whose pages may open WebSockets.
+    pub origins: Typed<OriginRule>,
+    /// Proxies whose word about a client's address is taken.
+    pub trusted_proxies: Typed<Networks>,
+    /// Whether a WebSocket listener compresses, and how.
+    pub compression: Typed<RawCompression>,
     /// Connections that may wait to be accepted.
     pub backlog: Typed<Number>,
     /// Kernel's receive buffer of a connection.
@@ -117,8 +135,6 @@ pub struct RawListener {
     pub send_buffer: Typed<Auto<Size>>,
     /// Whether a proxy says first for whom it speaks.
     pub proxy_protocol: Typed<ProxyProtocol>,
-    /// Proxies whose word about a client's address is taken.
-    pub trusted_proxies: Typed<Vec<String>>,
     /// TLS.
     pub tls: Typed<RawTls>,
     /// Limits of its own.
@@ -271,6 +287,10 @@ pub enum OverflowPolicy {
     Close,
     /// The message is dropped.
     DropNewest,
+    /// The oldest waiting messages are dropped.
+    DropOldest,
+    /// Of the waiting messages of one key only the latest stays.
+    Latest,
 }
 
 /// A rate of messages: `{ per_second = 50, burst = 200 }`, or `"unlimited"`.
@@ -290,6 +310,70 @@ pub struct RawLimitedRate {
     pub per_second: Typed<Number>,
     /// Messages that may come at once after a pause.
     pub burst: Typed<Number>,
+}
+
+/// Compression: `"off"`, `"shared"`, or `{ level = 1, threshold = "512B" }`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RawCompression {
+    /// None.
+    Off,
+    /// Each message by itself, with every part at its default.
+    Shared,
+    /// With these parts.
+    Deflate(RawDeflate),
+}
+
+/// Parts of a compression.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawDeflate {
+    /// 1 (quickest) to 9 (shortest).
+    pub level: Typed<Number>,
+    /// Shorter messages are sent as they are.
+    pub threshold: Typed<Size>,
+    /// Window of the server's compressor, as a power of two.
+    pub window_bits: Typed<Number>,
+    /// Let the server's compressor go on from message to message.
+    pub server_takeover: Typed<bool>,
+    /// Let the client's compressor go on from message to message.
+    pub client_takeover: Typed<bool>,
+}
+
+impl Serialize for RawCompression {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Off => serializer.serialize_str("off"),
+            Self::Shared => serializer.serialize_str("shared"),
+            Self::Deflate(deflate) => deflate.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for RawCompression {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct CompressionVisitor;
+        impl<'de> Visitor<'de> for CompressionVisitor {
+            type Value = RawCompression;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("\"off\", \"shared\" or { level = 1, threshold = \"512B\" }")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<RawCompression, E> {
+                match text {
+                    "off" => Ok(RawCompression::Off),
+                    "shared" => Ok(RawCompression::Shared),
+                    _ => Err(E::invalid_value(serde::de::Unexpected::Str(text), &self)),
+                }
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawCompression, A::Error> {
+                let parts = RawDeflate::deserialize(MapAccessDeserializer::new(map));
+                parts.map(RawCompression::Deflate)
+            }
+        }
+        deserializer.deserialize_any(CompressionVisitor)
+    }
 }
 
 impl Serialize for RawRate {

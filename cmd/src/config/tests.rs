@@ -90,7 +90,9 @@ fn keys(table: &toml::Table, section: &str, found: &mut BTreeSet<String>) {
     for (key, value) in table {
         let path = format!("{section}{key}");
         match value {
-            toml::Value::Table(inner) if path != "limits.message_rate" => {
+            toml::Value::Table(inner)
+                if path != "limits.message_rate" && path != "listener.compression" =>
+            {
                 keys(inner, &format!("{path}."), found);
             }
             toml::Value::Array(listeners) => {
@@ -149,20 +151,67 @@ fn what_a_configuration_means_reads_back() {
         overflow = \"drop-newest\"
         [[listener]]
         listen = \"[::1]:9000\"
-        page = false
+        files = \"dist\"
+        origins = [\"https://example.com\", \"null\"]
         send_buffer = \"16KiB\"
+        compression = { level = 6, threshold = 100, window_bits = 12, server_takeover = true }
         limits = { idle = \"0s\", message_rate = { burst = 7 } }
         [[listener]]
         listen = \"127.0.0.1:0\"
         framing = \"ndjson\"
         max_frame = \"2KiB\"
+        [[listener]]
+        name = \"plain\"
+        listen = \"127.0.0.1:9001\"
+        compression = \"off\"
+        [[listener]]
+        name = \"shared\"
+        listen = \"127.0.0.1:9002\"
+        compression = \"shared\"
     ";
     let config = read(text);
     assert_same(&read(&config.to_string()), &config, "read back");
     assert_eq!(config.listeners[0].limits.message_rate.unwrap().burst, 7);
     assert_eq!(config.listeners[1].limits.message_rate, None);
     assert_eq!(config.listeners[0].name, "websocket");
+    assert_eq!(
+        config.listeners[0].speech,
+        Speech::WebSocket { page: false }
+    );
+    let origins: Vec<_> = config.listeners[0].origins.iter().collect();
+    assert_eq!(origins, ["https://example.com", "null"]);
+    let compression = |listener: usize| config.listeners[listener].compression.as_ref();
+    let deflate = compression(0).expect("set in parts");
+    assert_eq!((deflate.level, deflate.threshold_bytes), (6, 100));
+    assert_eq!(deflate.server_max_window_bits, 12);
+    assert!(deflate.server_context_takeover && !deflate.client_context_takeover);
+    assert!(compression(1).is_none() && compression(2).is_none());
+    assert!(compression(3).is_some_and(|deflate| !deflate.server_context_takeover));
     assert_eq!(config.heartbeat_seconds(), Some(60));
+}
+
+#[test]
+fn proxies_of_the_node_are_those_of_listeners_without_their_own() {
+    let text = "
+        trusted_proxies = \"192.0.2.1, 10.0.0.0/8\"
+        [[listener]]
+        listen = \"127.0.0.1:1\"
+        [[listener]]
+        listen = \"127.0.0.1:2\"
+        name = \"other\"
+        trusted_proxies = [\"fd00::7\"]
+    ";
+    let proxies = |config: &Config, listener: usize| {
+        let listener = &config.listeners[listener];
+        listener.trusted_proxies.iter().collect::<Vec<_>>()
+    };
+    let config = read(text);
+    assert_eq!(proxies(&config, 0), ["192.0.2.1/32", "10.0.0.0/8"]);
+    assert_eq!(proxies(&config, 1), ["fd00::7/128"]);
+    assert_same(&read(&config.to_string()), &config, "read back");
+    let variables = [("GATEHOUSE_TRUSTED_PROXIES", "127.0.0.1,::1")];
+    let config = read_with("", &variables).unwrap();
+    assert_eq!(proxies(&config, 0), ["127.0.0.1/32", "::1/128"]);
 }
 
 #[test]
@@ -254,6 +303,50 @@ fn values_that_do_not_stand_together_are_refused_where_they_stand() {
         (
             len2("page = true"),
             "a.toml:4:8: len2be cannot serve a page",
+        ),
+        (
+            "trusted_proxies = [\"10.0.0.0/8\", \"nginx\"]".to_owned(),
+            "a.toml:1:19: \"nginx\" is neither a network like 10.0.0.0/8 nor an address",
+        ),
+        (
+            listener("origins = [\"https://a\", \"b\"]"),
+            "a.toml:3:11: \"b\" is no origin; write scheme, host and port",
+        ),
+        (
+            listener("origins = \"all\""),
+            "a.toml:3:11: \"all\" is no origin",
+        ),
+        (
+            listener("origins = 5"),
+            "a.toml:3:11: invalid type: integer `5`, expected a text or a list",
+        ),
+        (
+            len2("origins = \"any\""),
+            "a.toml:4:11: browsers do not speak len2be",
+        ),
+        (
+            len2("files = \"dist\""),
+            "a.toml:4:9: len2be cannot serve files",
+        ),
+        (
+            listener("files = \"dist\"\npage = true"),
+            "a.toml:4:8: the chat page and `files` would both be at /",
+        ),
+        (
+            len2("compression = \"shared\""),
+            "a.toml:4:15: len2be knows no compression",
+        ),
+        (
+            listener("compression = \"zstd\""),
+            "a.toml:3:15: invalid value: string \"zstd\", expected \"off\", \"shared\" or {",
+        ),
+        (
+            listener("compression = { level = 10 }"),
+            "a.toml:3:25: 10 is outside 1 to 9",
+        ),
+        (
+            listener("compression = { window_bits = 8 }"),
+            "a.toml:3:31: 8 is outside 9 to 15",
         ),
         (
             len2("max_frame = \"64KiB\""),

@@ -64,15 +64,12 @@ impl Check<'_> {
         }))
     }
 
-    /// Whether proxies must say for whom they speak, and whose word is taken.
-    pub(super) fn proxies(&self, raw: &RawListener) -> Checked<(bool, TrustedProxies)> {
-        let trusted = match &raw.trusted_proxies {
-            None => TrustedProxies::default(),
-            Some(typed) => match TrustedProxies::parse(typed.get_ref()) {
-                Ok(trusted) => trusted,
-                Err(error) => return self.refuse(typed, error.to_string()),
-            },
-        };
+    /// Whether proxies must say for whom they speak; `trusted` are those whose word is taken.
+    pub(super) fn proxy_protocol(
+        &self,
+        raw: &RawListener,
+        trusted: &TrustedProxies,
+    ) -> Checked<bool> {
         let required = or(&raw.proxy_protocol, ProxyProtocol::Off) == ProxyProtocol::Required;
         if let Some(typed) = raw.proxy_protocol.as_ref().filter(|_| required)
             && trusted.is_empty()
@@ -81,7 +78,7 @@ impl Check<'_> {
                            [\"10.0.0.0/8\"]`";
             return self.refuse(typed, message);
         }
-        Ok((required, trusted))
+        Ok(required)
     }
 
     /// A path of the file, from where the file is.

@@ -1,14 +1,16 @@
 //! The way back: the file that means a configuration, with every key set.
 
-use gate::{Limits, Overflow, Rate};
+use std::path::Path;
+
+use gate::{DeflateConfig, Limits, Overflow, Rate};
 use toml::Spanned;
 
 use super::raw::{
-    FramingName, OverflowPolicy, Protocol, RawConfig, RawLimitedRate, RawLimits, RawListener,
-    RawLog, RawRate, RawShutdown, Typed,
+    FramingName, OverflowPolicy, Protocol, RawCompression, RawConfig, RawDeflate, RawLimitedRate,
+    RawLimits, RawListener, RawLog, RawRate, RawShutdown, Typed,
 };
 use super::tls::{proxy_protocol_to_typed, tls_to_typed};
-use super::value::{Address, Auto, Cap, Number, Seconds, Size};
+use super::value::{Address, Auto, Cap, Networks, Number, OriginRule, Seconds, Size};
 use super::{Config, ListenerConfig, Speech};
 
 pub(super) fn typed<T>(value: T) -> Typed<T> {
@@ -29,13 +31,24 @@ impl Config {
             private_fd_tables: typed(self.private_fd_tables),
             connections: typed(Cap::of(self.connections_max)),
             mailbox_events: typed(Number(self.mailbox_events_max)),
+            memory: typed(Auto::Is(Size(self.memory_bytes_max))),
+            compression_memory: typed(Size(self.context_bytes_max)),
             log: RawLog {
                 level: typed(self.log_level),
                 format: typed(self.log_format),
             },
             shutdown: RawShutdown {
-                deadline: typed(Seconds(self.shutdown_seconds)),
+                deadline: typed(Seconds(self.shutdown.seconds)),
+                drain_rate: typed(Cap::of(
+                    self.shutdown
+                        .per_second
+                        .map_or(usize::MAX, |rate| rate as usize),
+                )),
+                close_code: typed(Number(
+                    self.shutdown.reason.ws_code().unwrap_or_default().into(),
+                )),
             },
+            trusted_proxies: typed(Networks(self.trusted_proxies.clone())),
             limits: limits_to_typed(&self.limits),
             listener: listeners
                 .map(|l| Spanned::new(0..0, listener_to_typed(l)))
@@ -51,16 +64,22 @@ fn listener_to_typed(listener: &ListenerConfig) -> RawListener {
         listen: typed(Address(listener.addr)),
         framing: typed(FramingName::WebSocket),
         protocol: typed(Protocol::Native),
+        trusted_proxies: typed(Networks(listener.trusted_proxies.clone())),
         backlog: typed(Number(listener.options.backlog as usize)),
         receive_buffer: typed(Auto::of(listener.options.receive_buffer_bytes.map(Size))),
         send_buffer: typed(Auto::of(listener.options.send_buffer_bytes.map(Size))),
         proxy_protocol: proxy_protocol_to_typed(listener.proxy_protocol),
-        trusted_proxies: typed(listener.trusted_proxies.iter().collect()),
         tls: listener.tls.as_ref().map(tls_to_typed).and_then(typed),
         ..RawListener::default()
     };
     match listener.speech {
-        Speech::WebSocket { page } => raw.page = typed(page),
+        Speech::WebSocket { page } => {
+            let files = listener.files.as_deref().unwrap_or_else(|| Path::new(""));
+            raw.page = typed(page);
+            raw.origins = typed(OriginRule(listener.origins.clone()));
+            raw.files = typed(files.display().to_string());
+            raw.compression = typed(compression_to_typed(listener.compression.as_ref()));
+        }
         Speech::Tcp(framing) => {
             raw.framing = FramingName::named(framing.name()).and_then(typed);
             raw.min_frame = typed(Size(framing.frame_bytes_min() as usize));
@@ -72,6 +91,18 @@ fn listener_to_typed(listener: &ListenerConfig) -> RawListener {
     }
     raw.limits = limits;
     raw
+}
+
+fn compression_to_typed(compression: Option<&DeflateConfig>) -> RawCompression {
+    compression.map_or(RawCompression::Off, |deflate| {
+        RawCompression::Deflate(RawDeflate {
+            level: typed(Number(deflate.level.into())),
+            threshold: typed(Size(deflate.threshold_bytes)),
+            window_bits: typed(Number(deflate.server_max_window_bits.into())),
+            server_takeover: typed(deflate.server_context_takeover),
+            client_takeover: typed(deflate.client_context_takeover),
+        })
+    })
 }
 
 fn limits_to_typed(limits: &Limits) -> RawLimits {
@@ -91,6 +122,8 @@ fn limits_to_typed(limits: &Limits) -> RawLimits {
         overflow: typed(match limits.overflow {
             Overflow::Close => OverflowPolicy::Close,
             Overflow::DropNewest => OverflowPolicy::DropNewest,
+            Overflow::DropOldest => OverflowPolicy::DropOldest,
+            Overflow::Latest => OverflowPolicy::Latest,
         }),
         handshake: typed(Seconds(limits.handshake_seconds)),
         frame: typed(Seconds(limits.frame_seconds)),

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use common::{SessionId, TopicId};
-use network::Ctx;
+use network::{Ctx, Pressure};
 
 use super::prepared::LocalForms;
 use super::{Prepared, TopicTable};
@@ -98,7 +98,8 @@ impl Fanouts {
         topics: &mut TopicTable,
     ) -> bool {
         while let Some(fanout) = self.queue.front_mut() {
-            if self.budget == 0 {
+            // What is left of this turn may be more than there is memory for.
+            if self.budget == 0 || ctx.settle_memory() == Pressure::Full {
                 return true;
             }
             self.step.clear();
@@ -166,9 +167,9 @@ impl Fanout {
         }
         // Those that cannot take it are gone, or dealt with and counted by the outbox's policy.
         if let Some(form) = ctx.wire_form(session)
-            && let Some(bytes) = self.forms.get(&self.prepared, form)
+            && let Some(bytes) = self.forms.get(ctx, &self.prepared, form)
         {
-            let _ = ctx.send_encoded(session, bytes);
+            let _ = ctx.send_encoded(session, bytes, self.prepared.delivery());
         }
     }
 }

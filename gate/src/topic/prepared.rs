@@ -1,7 +1,11 @@
 //! A message on its way to many.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use common::TopicId;
 use network::codec::{EncodeError, MessageKind, WireForm};
+use network::{Ctx, Delivery, MemoryBudget, Overflow};
 use parking_lot::Mutex;
 
 /// A payload and its kind: what a module sends.
@@ -11,25 +15,46 @@ pub struct Message {
     pub kind: MessageKind,
     /// The bytes.
     pub payload: Bytes,
+    /// How it is treated if its receiver reads too slowly; by default as the listener says.
+    pub delivery: Delivery,
 }
 
 impl Message {
+    /// A message of this kind.
+    #[must_use]
+    pub fn new(kind: MessageKind, payload: impl Into<Bytes>) -> Self {
+        Self {
+            kind,
+            payload: payload.into(),
+            delivery: Delivery::default(),
+        }
+    }
+
     /// A text message.
     #[must_use]
     pub fn text(payload: impl Into<Bytes>) -> Self {
-        Self {
-            kind: MessageKind::Text,
-            payload: payload.into(),
-        }
+        Self::new(MessageKind::Text, payload)
     }
 
     /// A binary message.
     #[must_use]
     pub fn binary(payload: impl Into<Bytes>) -> Self {
-        Self {
-            kind: MessageKind::Binary,
-            payload: payload.into(),
-        }
+        Self::new(MessageKind::Binary, payload)
+    }
+
+    /// Sets what happens where an outbox has no room for it, in place of the listener's policy.
+    #[must_use]
+    pub const fn overflow(mut self, overflow: Overflow) -> Self {
+        self.delivery.overflow = Some(overflow);
+        self
+    }
+
+    /// Says what it stands for: of waiting messages under [`Overflow::Latest`] the latest of each
+    /// key is kept. A published message without a key has that of its topic.
+    #[must_use]
+    pub const fn key(mut self, key: u64) -> Self {
+        self.delivery.key = key;
+        self
     }
 }
 
@@ -50,15 +75,63 @@ impl Prepared {
         }
     }
 
+    /// A message to the subscribers of a topic, which is its key if it has none.
+    pub(crate) const fn of_topic(topic: TopicId, mut message: Message) -> Self {
+        if message.delivery.key == 0 {
+            message.delivery.key = topic.0;
+        }
+        Self::new(message)
+    }
+
+    pub(crate) const fn payload_bytes(&self) -> usize {
+        self.message.payload.len()
+    }
+
+    pub(crate) const fn delivery(&self) -> Delivery {
+        self.message.delivery
+    }
+
     /// The message as it stands on the wire; encoded by the first who asks.
-    pub(crate) fn wire(&self, form: WireForm) -> Result<Bytes, EncodeError> {
+    pub(crate) fn wire(&self, ctx: &mut Ctx<'_>, form: WireForm) -> Result<Bytes, EncodeError> {
+        let form = form.for_length(self.message.payload.len());
         let mut encoded = self.encoded.lock();
         if let Some((_, bytes)) = encoded.iter().find(|(known, _)| *known == form) {
             return bytes.clone();
         }
-        let bytes = form.encode(self.message.kind, &self.message.payload);
+        let bytes = ctx
+            .encode(form, self.message.kind, &self.message.payload)
+            .map(|bytes| Held::account(bytes, ctx.memory()));
         encoded.push((form, bytes.clone()));
         bytes
+    }
+}
+
+/// Bytes that many outboxes may hold at once: the node's memory accounts for them once, from here
+/// until the last of these is through with them.
+struct Held {
+    bytes: Bytes,
+    memory: Arc<MemoryBudget>,
+}
+
+impl Held {
+    fn account(bytes: Bytes, memory: &Arc<MemoryBudget>) -> Bytes {
+        memory.take(bytes.len());
+        Bytes::from_owner(Self {
+            bytes,
+            memory: Arc::clone(memory),
+        })
+    }
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.memory.give_back(self.bytes.len());
     }
 }
 
@@ -69,14 +142,19 @@ pub(crate) struct LocalForms(Vec<(WireForm, Option<Bytes>)>);
 
 impl LocalForms {
     #[inline]
-    pub(crate) fn get(&mut self, prepared: &Prepared, form: WireForm) -> Option<Bytes> {
+    pub(crate) fn get(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        prepared: &Prepared,
+        form: WireForm,
+    ) -> Option<Bytes> {
         if let Some((_, bytes)) = self.0.iter().find(|(known, _)| *known == form) {
             return bytes.clone();
         }
         let bytes = prepared
-            .wire(form)
+            .wire(ctx, form)
             .ok()
-            .map(|bytes| Bytes::copy_from_slice(&bytes));
+            .map(|bytes| Held::account(Bytes::copy_from_slice(&bytes), ctx.memory()));
         self.0.push((form, bytes.clone()));
         bytes
     }

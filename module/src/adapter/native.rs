@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use common::{CloseReason, ErrorCode, GroupId, SessionId, UserId};
-use gate::{Context, Envelope, Handshake, Message, MessageKind, Module};
+use gate::{Context, Envelope, Handshake, Message, MessageKind, Module, Overflow};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -306,6 +306,9 @@ fn checked_id(id: &RawValue) -> Result<&RawValue, ImError> {
     }
 }
 
+/// Keys of messages that stand for a user's presence; those of topics are below.
+const PRESENCE_KEYS: u64 = 1 << 63;
+
 fn reply(
     context: &mut Context<'_>,
     session: SessionId,
@@ -321,13 +324,9 @@ fn reply(
         },
     };
     let payload = json(&Reply { id, outcome });
-    context.send_message(
-        session,
-        Message {
-            kind,
-            payload: payload.into(),
-        },
-    );
+    // Who asks must get an answer: without room for it there is no going on.
+    let message = Message::new(kind, payload).overflow(Overflow::Close);
+    context.send_message(session, message);
 }
 
 /// An event as a push. Text and binary framings carry the same bytes, so one message serves both.
@@ -362,7 +361,14 @@ pub(crate) fn encode_push(event: &Event) -> Message {
             },
         ),
     };
-    Message::text(payload)
+    let message = Message::text(payload);
+    match event {
+        // Of a slow client's waiting notices about one user only the last is of use.
+        Event::Presence { user, .. } => message
+            .overflow(Overflow::Latest)
+            .key(PRESENCE_KEYS | user.id.0),
+        _ => message,
+    }
 }
 
 fn push(name: &'static str, data: &impl Serialize) -> Vec<u8> {

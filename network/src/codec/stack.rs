@@ -6,7 +6,10 @@ use bytes::Bytes;
 use super::http::{HttpCodec, HttpConfig, ResponseContext};
 use super::tcp::{LengthCodec, LineCodec, LineConfig, TcpFraming, encode_line, encode_prefix};
 use super::ws::handshake::ClientHandshake;
-use super::ws::{self, Opcode, Role, WsCodec, WsConfig};
+use super::ws::{
+    self, Agreement, Contexts, DeflateForm, DeflateParams, Deflaters, Inflater, Opcode, Role,
+    WsCodec, WsConfig,
+};
 use super::{Codec, Decoded, Frame, Payload, ProtocolError};
 
 /// What a connection speaks from its first byte.
@@ -68,6 +71,9 @@ pub enum MessageKind {
 pub enum WireForm {
     /// Unmasked WebSocket frames, as a server sends them.
     WebSocket,
+    /// The same, compressed where that pays; each message by itself, whatever the connection's
+    /// contexts are.
+    WebSocketDeflated(DeflateForm),
     /// A TCP framing of this configuration.
     Tcp(TcpFraming),
 }
@@ -84,17 +90,39 @@ pub enum EncodeError {
 }
 
 impl WireForm {
+    /// The plainest form that has the same bytes for a message of this length.
+    #[must_use]
+    pub const fn for_length(self, payload_bytes: usize) -> Self {
+        match self {
+            Self::WebSocketDeflated(form) if !form.applies_to(payload_bytes) => Self::WebSocket,
+            form => form,
+        }
+    }
+
     /// One message as it stands on the wire, for any number of receivers.
     ///
     /// # Errors
     /// [`EncodeError::Unfit`].
-    pub fn encode(self, kind: MessageKind, payload: &[u8]) -> Result<Bytes, EncodeError> {
-        let mut out = Vec::with_capacity(payload.len() + 14);
+    pub fn encode(
+        self,
+        kind: MessageKind,
+        payload: &[u8],
+        deflaters: &mut Deflaters,
+    ) -> Result<Bytes, EncodeError> {
+        let mut out = Vec::new();
+        if let Self::WebSocketDeflated(form) = self.for_length(payload.len())
+            && let Some(compressed) = deflaters.compress(form, payload)
+        {
+            ws::encode_compressed(opcode(kind), compressed, None, &mut out);
+            return Ok(out.into());
+        }
+        out.reserve(payload.len() + 14);
         encode_message(self, kind, payload, None, &mut out)?;
         Ok(out.into())
     }
 }
 
+/// Appends one message, not compressed.
 fn encode_message(
     form: WireForm,
     kind: MessageKind,
@@ -103,7 +131,7 @@ fn encode_message(
     out: &mut Vec<u8>,
 ) -> Result<(), EncodeError> {
     match form {
-        WireForm::WebSocket => {
+        WireForm::WebSocket | WireForm::WebSocketDeflated(_) => {
             ws::encode(opcode(kind), payload, mask, out);
             Ok(())
         }
@@ -133,8 +161,11 @@ pub(crate) enum Stack {
     Http(HttpCodec, ResponseContext),
     /// WebSocket frames, either role.
     Ws(WsCodec),
+    /// WebSocket frames whose compression goes on from message to message, in one direction at
+    /// least.
+    WsInContext(Box<WsInContext>),
     /// Client role, before the server has accepted.
-    Upgrading(Box<ClientHandshake>),
+    Upgrading(Box<Upgrading>),
     /// Length-prefixed payloads.
     Length,
     /// Lines.
@@ -143,33 +174,105 @@ pub(crate) enum Stack {
 
 const _: () = assert!(size_of::<Stack>() <= 24);
 
+/// A WebSocket codec and what its connection alone compresses with.
+#[derive(Debug)]
+pub(crate) struct WsInContext {
+    codec: WsCodec,
+    contexts: Contexts,
+}
+
+/// A client's upgrade, and what it has set aside in case its offer is accepted.
+#[derive(Debug)]
+pub(crate) struct Upgrading {
+    handshake: ClientHandshake,
+    contexts: Contexts,
+}
+
+impl Upgrading {
+    fn new(config: &WsConfig, nonce: [u8; 16]) -> Self {
+        let mut this = Self {
+            handshake: ClientHandshake::new(nonce),
+            contexts: Contexts::default(),
+        };
+        if let Some(deflate) = &config.deflate {
+            let (offer, contexts) = deflate.offer();
+            this.handshake = this.handshake.offering(offer);
+            this.contexts = contexts;
+        }
+        this
+    }
+
+    /// Appends the request; see [`ClientHandshake::write_request`].
+    pub(crate) fn write_request(&self, host: &str, target: &str, out: &mut Vec<u8>) {
+        self.handshake.write_request(host, target, &[], out);
+    }
+}
+
 impl Stack {
     /// The codec of a connection that has just begun. `nonce` is drawn only for a WebSocket client.
-    pub(crate) fn new(framing: &Framing, nonce: impl FnOnce() -> [u8; 16]) -> Self {
+    pub(crate) fn new(
+        framing: &Framing,
+        config: &StackConfig,
+        nonce: impl FnOnce() -> [u8; 16],
+    ) -> Self {
         match framing {
             Framing::Http => Self::Http(HttpCodec::default(), ResponseContext::CLOSING),
             Framing::WebSocketClient { .. } => {
-                Self::Upgrading(Box::new(ClientHandshake::new(nonce())))
+                Self::Upgrading(Box::new(Upgrading::new(&config.ws, nonce())))
             }
             Framing::Tcp(TcpFraming::Length(_)) => Self::Length,
             Framing::Tcp(TcpFraming::Line(_)) => Self::Line(LineCodec::default()),
         }
     }
 
-    /// See [`Codec::decode`].
+    /// The codec of a server's connection that was upgraded with these extensions.
+    pub(crate) fn accepted(
+        config: &WsConfig,
+        offer: Option<DeflateParams>,
+    ) -> (Self, Option<DeflateParams>) {
+        match (&config.deflate, offer) {
+            (Some(deflate), Some(offer)) => {
+                let (answer, agreement) = deflate.accept(&offer);
+                (Self::compressing(Role::Server, agreement), Some(answer))
+            }
+            _ => (Self::Ws(WsCodec::new(Role::Server)), None),
+        }
+    }
+
+    fn compressing(role: Role, agreement: Agreement) -> Self {
+        let codec = WsCodec::with_deflate(role, agreement.send_bits);
+        let contexts = agreement.contexts;
+        if contexts.is_empty() {
+            Self::Ws(codec)
+        } else {
+            Self::WsInContext(Box::new(WsInContext { codec, contexts }))
+        }
+    }
+
+    /// See [`Codec::decode`]. A frame may borrow from `inflater` in place of the input.
     #[inline]
     pub(crate) fn decode<'a>(
         &mut self,
         config: &StackConfig,
+        inflater: &'a mut Inflater,
         input: &'a mut [u8],
     ) -> Result<Decoded<'a>, ProtocolError> {
         match (self, &config.tcp) {
-            (Self::Ws(codec), _) => codec.decode(&config.ws, input),
+            (Self::Ws(codec), _) => codec.decode_with(&config.ws, inflater, input),
+            (Self::WsInContext(ws), _) => match &mut ws.contexts.receive {
+                Some(context) => ws
+                    .codec
+                    .decode_in_context(&config.ws, context, inflater, input),
+                None => ws.codec.decode_with(&config.ws, inflater, input),
+            },
             (Self::Length, TcpFraming::Length(length)) => LengthCodec.decode(length, input),
             (Self::Line(codec), TcpFraming::Line(line)) => codec.decode(line, input),
             (Self::Length | Self::Line(_), _) => unreachable!("made from the same framing"),
             (Self::Http(codec, context), _) => {
-                let decoded = codec.decode(&config.http, input)?;
+                let refusing = ResponseContext::refusing(input);
+                let decoded = codec.decode(&config.http, input).inspect_err(|_| {
+                    *context = refusing;
+                })?;
                 if let Decoded::Frame {
                     frame: Frame::Request(request),
                     ..
@@ -185,15 +288,21 @@ impl Stack {
 
     /// The server's answer to the request for an upgrade.
     fn decode_answer<'a>(&mut self, input: &'a [u8]) -> Result<Decoded<'a>, ProtocolError> {
-        let Self::Upgrading(handshake) = self else {
+        let Self::Upgrading(upgrading) = self else {
             return Ok(Decoded::Partial);
         };
-        let Some(consumed) = handshake.decode(input)? else {
+        let Some(answer) = upgrading.handshake.decode(input)? else {
             return Ok(Decoded::Partial);
         };
-        *self = Self::Ws(WsCodec::new(Role::Client));
+        *self = match answer.deflate {
+            Some(deflate) => {
+                let contexts = std::mem::take(&mut upgrading.contexts);
+                Self::compressing(Role::Client, Agreement::of_answer(&deflate, contexts))
+            }
+            None => Self::Ws(WsCodec::new(Role::Client)),
+        };
         Ok(Decoded::Frame {
-            consumed,
+            consumed: answer.bytes,
             frame: Frame::Upgraded,
         })
     }
@@ -203,9 +312,21 @@ impl Stack {
     pub(crate) fn mid_frame(&self) -> bool {
         match self {
             Self::Ws(codec) => codec.mid_frame(),
+            Self::WsInContext(ws) => ws.codec.mid_frame(),
             Self::Line(codec) => codec.mid_frame(),
             Self::Http(codec, _) => codec.mid_frame(),
             Self::Length | Self::Upgrading(_) => false,
+        }
+    }
+
+    /// Bytes of heap that the codec holds for input. Contexts of compression are accounted where
+    /// they are granted.
+    #[inline]
+    pub(crate) fn held_bytes(&self) -> usize {
+        match self {
+            Self::Ws(codec) => codec.held_bytes(),
+            Self::WsInContext(ws) => ws.codec.held_bytes(),
+            Self::Http(..) | Self::Upgrading(_) | Self::Length | Self::Line(_) => 0,
         }
     }
 
@@ -218,24 +339,72 @@ impl Stack {
     #[inline]
     pub(crate) fn wire_form(&self, config: &StackConfig) -> Option<WireForm> {
         match self {
-            Self::Ws(_) => Some(WireForm::WebSocket),
+            Self::Ws(codec) => Some(ws_form(codec, &config.ws)),
+            Self::WsInContext(ws) => Some(ws_form(&ws.codec, &config.ws)),
             Self::Length | Self::Line(_) => Some(WireForm::Tcp(config.tcp)),
             Self::Http(..) | Self::Upgrading(_) => None,
         }
     }
 
-    /// Appends one message. `mask` is asked for a key in the WebSocket client role.
+    /// Appends one message. `mask` is asked for a key in the WebSocket client role. What is `sure`
+    /// to be written, and cannot be dropped while it waits, may go through the connection's own
+    /// compressor.
     #[inline]
     pub(crate) fn encode(
-        &self,
+        &mut self,
         config: &StackConfig,
-        kind: MessageKind,
-        payload: &[u8],
+        deflaters: &mut Deflaters,
+        (kind, payload): (MessageKind, &[u8]),
+        sure: bool,
         mask: impl FnOnce() -> [u8; 4],
         out: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
         let form = self.wire_form(config).ok_or(EncodeError::NoMessages)?;
-        encode_message(form, kind, payload, self.masks().then(mask), out)
+        let mask = self.masks().then(mask);
+        if let WireForm::WebSocketDeflated(form) = form.for_length(payload.len())
+            && let Some(compressed) = self.compress(form, deflaters, payload, sure)
+        {
+            ws::encode_compressed(opcode(kind), compressed, mask, out);
+            return Ok(());
+        }
+        encode_message(form, kind, payload, mask, out)
+    }
+
+    /// The compressed form of `payload`, if it pays to send that.
+    #[inline(never)]
+    fn compress<'a>(
+        &mut self,
+        form: DeflateForm,
+        deflaters: &'a mut Deflaters,
+        payload: &[u8],
+        sure: bool,
+    ) -> Option<&'a [u8]> {
+        if let Self::WsInContext(ws) = self
+            && let Some(context) = &mut ws.contexts.send
+        {
+            if sure {
+                return context.compress(form, payload, &mut deflaters.scratch);
+            }
+            context.forget();
+        }
+        deflaters.compress(form, payload)
+    }
+
+    /// These bytes, encoded for many, are sent on this connection too.
+    #[inline]
+    pub(crate) fn note_shared(&mut self, encoded: &[u8]) {
+        if let Self::WsInContext(ws) = self
+            && let Some(context) = &mut ws.contexts.send
+            && ws::is_compressed(encoded)
+        {
+            context.forget();
+        }
+    }
+
+    /// Whether this is WebSocket, after the upgrade.
+    #[inline]
+    pub(crate) const fn is_ws(&self) -> bool {
+        matches!(self, Self::Ws(_) | Self::WsInContext(_))
     }
 
     /// Whether the request that is coming in waits for `100 Continue`; true once per request.
@@ -255,7 +424,19 @@ impl Stack {
 
     /// Whether what goes out is masked (RFC 6455 section 5.3).
     pub(crate) fn masks(&self) -> bool {
-        matches!(self, Self::Ws(codec) if codec.role() == Role::Client)
+        match self {
+            Self::Ws(codec) => codec.role() == Role::Client,
+            Self::WsInContext(ws) => ws.codec.role() == Role::Client,
+            _ => false,
+        }
+    }
+}
+
+#[inline]
+fn ws_form(codec: &WsCodec, config: &WsConfig) -> WireForm {
+    match (codec.send_bits(), &config.deflate) {
+        (Some(bits), Some(deflate)) => WireForm::WebSocketDeflated(deflate.form(bits)),
+        _ => WireForm::WebSocket,
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod outbox;
 pub(crate) mod read;
+pub(crate) mod runs;
 pub(crate) mod state;
 pub(crate) mod table;
 
@@ -86,6 +87,23 @@ impl<S> Connection<S> {
             .has(Flags::PAUSED | Flags::ANSWERING | Flags::CHOKED | Flags::MUTE)
     }
 
+    /// Bytes of heap behind input that is not complete or not decoded.
+    #[inline]
+    pub(crate) fn input_bytes(&self) -> usize {
+        self.spill.held_bytes() + self.stack.held_bytes()
+    }
+
+    /// Bytes of memory that the peer makes us hold: what it does not read, and what it has begun
+    /// and not finished. Input that waits because we do not take it is not its doing.
+    pub(crate) fn footprint(&self) -> usize {
+        let input = if self.flags.has(Flags::UNSEEN) {
+            self.stack.held_bytes()
+        } else {
+            self.input_bytes()
+        };
+        input + self.outbox.footprint()
+    }
+
     /// Ends the connection at the end of the turn, unless that is decided already.
     pub(crate) fn finish(&mut self, reason: CloseReason) {
         if !matches!(self.state, State::Closed(_)) {
@@ -124,8 +142,10 @@ impl Flags {
     pub(crate) const UNSEEN: u16 = 1 << 10;
     /// Nothing more is heard: the handler is about to end the connection.
     pub(crate) const MUTE: u16 = 1 << 11;
+    /// The handler is told when the outbox has become empty.
+    pub(crate) const WATCHED: u16 = 1 << 12;
     /// What goes in and out is not what the codec sees: TLS, or a header of a proxy is awaited.
-    pub(crate) const WRAPPED: u16 = 1 << 12;
+    pub(crate) const WRAPPED: u16 = 1 << 13;
 
     #[inline]
     pub(crate) const fn has(self, any: u16) -> bool {

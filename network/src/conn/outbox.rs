@@ -4,6 +4,7 @@
 //!   bytes     [ written | frame frame | frame ]        small frames, copied one behind another
 //!                         start ▲
 //!   segments  Copied(n), Shared(Bytes), Copied(m) …    only once a shared payload is among them
+//!   runs      which frames may be dropped              only once there is one that may
 //! ```
 //!
 //! An empty outbox is one null word. The queue behind a filled one comes from a pool of its reactor
@@ -15,6 +16,7 @@ use std::io::{self, IoSlice};
 use bytes::{Buf, Bytes};
 
 use super::Stream;
+use super::runs::{RunKind, Runs};
 
 /// Slices passed to one vectored write; the kernel takes up to 1024, but beyond some tens the gain
 /// is nil and the array is on the stack.
@@ -24,6 +26,8 @@ const SLICES_MAX: usize = 64;
 pub(crate) const SHARE_BYTES_MIN: usize = 4096;
 /// A queue that grew beyond this is freed and not pooled.
 const POOLED_CAPACITY_MAX: usize = 64 * 1024;
+/// From this capacity on a queue grows by quarters.
+const LONG_BYTES: usize = 16 * 1024;
 /// Bytes of capacity that a pool keeps at most.
 const POOL_BYTES_MAX: usize = 4 * 1024 * 1024;
 
@@ -50,6 +54,7 @@ pub(crate) struct Queue {
     segments: VecDeque<Segment>,
     /// Bytes of the `Shared` segments.
     shared: usize,
+    runs: Runs,
 }
 
 #[derive(Debug)]
@@ -58,7 +63,16 @@ enum Segment {
     Shared(Bytes),
 }
 
-/// Empty queues for the outboxes of one reactor.
+/// What was dropped from an outbox to make room in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Evicted {
+    /// Frames that a later one of the same key supersedes.
+    pub(crate) superseded: u32,
+    /// Frames that were the oldest.
+    pub(crate) oldest: u32,
+}
+
+/// Empty queues for the outboxes of one reactor, and the count of what the filled ones take.
 #[derive(Debug, Default)]
 pub(crate) struct QueuePool {
     #[expect(
@@ -67,17 +81,30 @@ pub(crate) struct QueuePool {
     )]
     free: Vec<Box<Queue>>,
     capacity: usize,
+    /// Bytes of heap behind the queues that are lent out, shared payloads left out.
+    lent: usize,
 }
 
 impl QueuePool {
+    /// Bytes of heap behind the outboxes that are not empty. A shared payload is not theirs alone
+    /// and is counted by whoever made it.
+    pub(crate) fn lent(&self) -> usize {
+        self.lent
+    }
+
+    #[inline]
     fn take(&mut self) -> Box<Queue> {
         let queue = self.free.pop().unwrap_or_default();
-        self.capacity -= queue.bytes.capacity();
+        let capacity = queue.bytes.capacity();
+        self.capacity -= capacity;
+        self.lent += capacity + QUEUE_BYTES;
         queue
     }
 
+    #[inline]
     fn give(&mut self, mut queue: Box<Queue>) {
         let capacity = queue.bytes.capacity();
+        self.lent -= queue.footprint();
         if capacity <= POOLED_CAPACITY_MAX && self.capacity + capacity <= POOL_BYTES_MAX {
             queue.clear();
             self.capacity += capacity;
@@ -86,20 +113,47 @@ impl QueuePool {
     }
 }
 
+/// Heap of an empty queue.
+const QUEUE_BYTES: usize = size_of::<Queue>();
+
 impl Queue {
+    /// Bytes of heap, shared payloads left out.
+    #[inline]
+    fn footprint(&self) -> usize {
+        QUEUE_BYTES + self.bytes.capacity()
+    }
+
+    #[inline]
     fn len(&self) -> usize {
         self.bytes.len() - self.start + self.shared
+    }
+
+    #[cold]
+    fn grow(&mut self, pool: &mut QueuePool, bytes: usize) {
+        let capacity = self.bytes.capacity();
+        if capacity >= LONG_BYTES {
+            self.bytes.reserve_exact(bytes.max(capacity / 4));
+            pool.lent += self.bytes.capacity() - capacity;
+        }
     }
 
     fn clear(&mut self) {
         self.bytes.clear();
         self.start = 0;
-        self.segments.clear();
+        // Clearing an empty deque costs more than asking.
+        if !self.segments.is_empty() {
+            self.segments.clear();
+        }
+        if !self.runs.is_empty() {
+            self.runs.clear();
+        }
         self.shared = 0;
     }
 
     /// Counts `n` bytes that were just appended to `bytes`.
+    #[inline]
     fn note_copied(&mut self, n: usize) {
+        self.runs.note_fixed(n);
         if self.shared > 0 {
             match self.segments.back_mut() {
                 Some(Segment::Copied(length)) => *length += n,
@@ -113,8 +167,62 @@ impl Queue {
             self.segments
                 .push_back(Segment::Copied(self.bytes.len() - self.start));
         }
+        self.runs.note_fixed(payload.len());
         self.shared += payload.len();
         self.segments.push_back(Segment::Shared(payload));
+    }
+
+    /// Keeps only those runs of which `keep` says so.
+    fn retain(&mut self, keep: &[bool]) {
+        let mut old = std::mem::take(&mut self.segments);
+        if old.is_empty() {
+            old.push_back(Segment::Copied(self.bytes.len() - self.start));
+        }
+        let (mut from, mut to) = (self.start, 0);
+        self.shared = 0;
+        for (run, &keep) in self.runs.iter().zip(keep) {
+            let mut left = run.bytes;
+            while left > 0 {
+                let Some(segment) = old.front_mut() else {
+                    break;
+                };
+                match segment {
+                    Segment::Copied(length) => {
+                        let piece = left.min(*length);
+                        if keep {
+                            self.bytes.copy_within(from..from + piece, to);
+                            to += piece;
+                            match self.segments.back_mut() {
+                                Some(Segment::Copied(known)) => *known += piece,
+                                _ => self.segments.push_back(Segment::Copied(piece)),
+                            }
+                        }
+                        from += piece;
+                        left -= piece;
+                        *length -= piece;
+                        if *length == 0 {
+                            old.pop_front();
+                        }
+                    }
+                    // A shared payload is one frame, or the rest of one, and so in one run.
+                    Segment::Shared(payload) => {
+                        left = left.saturating_sub(payload.len());
+                        if keep {
+                            self.shared += payload.len();
+                            let payload = std::mem::take(payload);
+                            self.segments.push_back(Segment::Shared(payload));
+                        }
+                        old.pop_front();
+                    }
+                }
+            }
+        }
+        self.bytes.truncate(to);
+        self.start = 0;
+        if self.shared == 0 {
+            self.segments.clear();
+        }
+        self.runs.retain(keep);
     }
 
     fn write(&self, stream: &mut impl Stream) -> io::Result<usize> {
@@ -138,7 +246,11 @@ impl Queue {
     }
 
     /// Drops `n` bytes from the front.
+    #[inline]
     fn advance(&mut self, mut n: usize) {
+        if !self.runs.is_empty() {
+            self.runs.advance(n);
+        }
         if self.segments.is_empty() {
             self.start += n;
         }
@@ -175,7 +287,7 @@ impl Queue {
 
 impl Outbox {
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_none()
+        self.len() == 0
     }
 
     /// Bytes that wait.
@@ -191,22 +303,79 @@ impl Outbox {
         encode: impl FnOnce(&mut Vec<u8>),
     ) -> usize {
         let queue = self.0.get_or_insert_with(|| pool.take());
-        let before = queue.bytes.len();
+        let (before, capacity) = (queue.bytes.len(), queue.bytes.capacity());
         encode(&mut queue.bytes);
         let added = queue.bytes.len() - before;
+        pool.lent += queue.bytes.capacity() - capacity;
         queue.note_copied(added);
         added
     }
 
+    /// Makes room for `bytes` more in a long queue, a quarter at a time: many of them growing at
+    /// once, as those of a topic do, must not double what they take together.
+    #[inline]
+    pub(crate) fn reserve(&mut self, pool: &mut QueuePool, bytes: usize) {
+        if let Some(queue) = &mut self.0
+            && queue.bytes.capacity() - queue.bytes.len() < bytes
+        {
+            queue.grow(pool, bytes);
+        }
+    }
+
+    /// Says that the last `bytes` of the outbox are one frame that may be dropped.
+    pub(crate) fn mark_last(&mut self, bytes: usize, kind: RunKind) {
+        if let Some(queue) = &mut self.0 {
+            let total = queue.len();
+            queue.runs.mark_last(total, bytes, kind);
+        }
+    }
+
+    /// Bytes of frames that must stay.
+    pub(crate) fn fixed_len(&self) -> usize {
+        self.0
+            .as_ref()
+            .map_or(0, |queue| queue.len() - queue.runs.droppable())
+    }
+
+    /// Drops frames that may be dropped until at most `target` bytes are left, or none of them.
+    /// With the key of a frame that is about to come, those that are superseded go first.
+    pub(crate) fn evict(&mut self, target: usize, incoming: Option<u64>) -> Evicted {
+        let Some(queue) = &mut self.0 else {
+            return Evicted::default();
+        };
+        if queue.runs.is_empty() {
+            return Evicted::default();
+        }
+        let choice = queue.runs.choose(queue.len(), target, incoming);
+        if choice.superseded + choice.oldest > 0 {
+            queue.retain(&choice.keep);
+        }
+        Evicted {
+            superseded: choice.superseded,
+            oldest: choice.oldest,
+        }
+    }
+
+    /// Bytes of memory that closing the connection would free, shared payloads in full.
+    pub(crate) fn footprint(&self) -> usize {
+        self.0
+            .as_ref()
+            .map_or(0, |queue| queue.footprint() + queue.shared)
+    }
+
     /// Appends `payload` by reference if it is long, by copy if it is short.
-    pub(crate) fn append_shared(&mut self, pool: &mut QueuePool, payload: Bytes) {
-        if payload.len() < SHARE_BYTES_MIN {
+    /// Returns how many bytes that was.
+    pub(crate) fn append_shared(&mut self, pool: &mut QueuePool, payload: Bytes) -> usize {
+        let added = payload.len();
+        if added < SHARE_BYTES_MIN {
+            self.reserve(pool, added);
             self.append(pool, |out| out.extend_from_slice(&payload));
         } else {
             self.0
                 .get_or_insert_with(|| pool.take())
                 .push_shared(payload);
         }
+        added
     }
 
     /// Writes what the kernel takes.
@@ -315,6 +484,123 @@ mod tests {
             prop_assert!(outbox.is_empty());
             prop_assert_eq!(pipe.written, expected);
         }
+    }
+
+    /// A frame that says which one it is and where it ends.
+    fn frame(number: u32, length: usize) -> Vec<u8> {
+        let mut bytes = number.to_le_bytes().to_vec();
+        bytes.extend_from_slice(&(length as u32).to_le_bytes());
+        bytes.resize(8 + length, number as u8);
+        bytes
+    }
+
+    /// The numbers of the frames in `bytes`, all of which must be whole.
+    fn numbers(mut bytes: &[u8]) -> Vec<u32> {
+        let mut numbers = Vec::new();
+        while let Some((number, rest)) = bytes.split_first_chunk() {
+            let (length, rest) = rest.split_first_chunk().expect("a whole frame");
+            let (body, rest) = rest.split_at(u32::from_le_bytes(*length) as usize);
+            let number = u32::from_le_bytes(*number);
+            assert!(body.iter().all(|&byte| byte == number as u8));
+            numbers.push(number);
+            bytes = rest;
+        }
+        numbers
+    }
+
+    #[derive(Clone, Debug)]
+    enum Turn {
+        Queue(RunKind, usize),
+        Write(usize),
+        Evict(usize, Option<u64>),
+    }
+
+    fn turn() -> impl Strategy<Value = Turn> {
+        let kind = prop_oneof![
+            Just(RunKind::Fixed),
+            Just(RunKind::Free),
+            (0u64..4).prop_map(RunKind::Keyed),
+        ];
+        let length = prop_oneof![0usize..200, SHARE_BYTES_MIN..SHARE_BYTES_MIN + 50];
+        prop_oneof![
+            4 => (kind, length).prop_map(|(kind, length)| Turn::Queue(kind, length)),
+            2 => (0usize..6_000).prop_map(Turn::Write),
+            1 => (0usize..9_000, proptest::option::of(0u64..4))
+                .prop_map(|(target, key)| Turn::Evict(target, key)),
+        ]
+    }
+
+    proptest! {
+        /// Whatever is dropped when: whole frames come out in order, those that must stay do, and
+        /// of the others as many are missing as were said to be dropped.
+        #[test]
+        fn only_droppable_frames_are_dropped_and_only_whole(
+            turns in proptest::collection::vec(turn(), 1..80),
+        ) {
+            let mut pool = QueuePool::default();
+            let mut outbox = Outbox::default();
+            let mut pipe = Pipe::default();
+            let mut queued = Vec::new();
+            let mut dropped = 0;
+            for turn in turns {
+                match turn {
+                    Turn::Queue(kind, length) => {
+                        let number = queued.len() as u32;
+                        let bytes = frame(number, length);
+                        let added = outbox.append_shared(&mut pool, Bytes::from(bytes));
+                        outbox.mark_last(added, kind);
+                        queued.push(kind);
+                    }
+                    Turn::Write(room) => {
+                        pipe.room = room;
+                        outbox.flush(&mut pool, &mut pipe, &mut 0, &mut 0).unwrap();
+                    }
+                    Turn::Evict(target, incoming) => {
+                        let fixed = outbox.fixed_len();
+                        let evicted = outbox.evict(target, incoming);
+                        dropped += evicted.superseded + evicted.oldest;
+                        prop_assert_eq!(outbox.fixed_len(), fixed);
+                        prop_assert!(outbox.len() <= target || outbox.len() == fixed);
+                    }
+                }
+            }
+            pipe.room = usize::MAX;
+            outbox.flush(&mut pool, &mut pipe, &mut 0, &mut 0).unwrap();
+            let numbers = numbers(&pipe.written);
+            prop_assert!(numbers.is_sorted());
+            prop_assert_eq!(numbers.len() + dropped as usize, queued.len());
+            for (number, kind) in queued.iter().enumerate() {
+                if *kind == RunKind::Fixed {
+                    prop_assert!(numbers.contains(&(number as u32)));
+                }
+            }
+            prop_assert_eq!(pool.lent(), 0);
+        }
+    }
+
+    #[test]
+    fn a_full_outbox_keeps_the_latest_of_each_key_and_then_the_newest() {
+        let keyed = |outbox: &mut Outbox, pool: &mut QueuePool, number, key| {
+            let added = outbox.append_shared(pool, Bytes::from(frame(number, 92)));
+            outbox.mark_last(added, RunKind::Keyed(key));
+        };
+        let mut pool = QueuePool::default();
+        let mut outbox = Outbox::default();
+        for (number, key) in [7, 8, 7, 9, 8, 7].into_iter().enumerate() {
+            keyed(&mut outbox, &mut pool, number as u32, key);
+        }
+        // One of key 9 comes: 7 and 8 have an old one in front of their latest, 9 is superseded.
+        let evicted = outbox.evict(usize::MAX, Some(9));
+        assert_eq!((evicted.superseded, evicted.oldest), (4, 0));
+        keyed(&mut outbox, &mut pool, 6, 9);
+        let evicted = outbox.evict(200, None);
+        assert_eq!((evicted.superseded, evicted.oldest), (0, 1));
+        let mut pipe = Pipe {
+            room: usize::MAX,
+            ..Pipe::default()
+        };
+        outbox.flush(&mut pool, &mut pipe, &mut 0, &mut 0).unwrap();
+        assert_eq!(numbers(&pipe.written), [5, 6]);
     }
 
     #[test]

@@ -6,26 +6,44 @@ use std::io;
 use common::limits::READ_HEADROOM_BYTES;
 use common::{CloseReason, ConnId, Tick};
 
-use super::Flags;
 use super::state::State;
+use super::{Connection, Flags};
 use crate::buffer::ReadBuf;
 use crate::codec::http::CONTINUE;
-use crate::codec::ws::Opcode;
+use crate::codec::ws::{Inflater, Opcode};
 use crate::codec::{Decoded, Frame};
+use crate::memory::Pressure;
 use crate::reactor::{Ctx, Ending, Handler, LastInput, Net};
 use crate::transport;
 
-/// Serves one connection that may have input.
+/// Serves one connection that may have input, and accounts for what it then holds of it.
 #[inline]
 pub(crate) fn serve<H: Handler>(net: &mut Net, handler: &mut H, buf: &mut ReadBuf, id: ConnId) {
+    let input_bytes = |net: &Net| net.conns.get(id).map_or(0, Connection::input_bytes);
+    let before = input_bytes(net);
+    read(net, handler, buf, id);
+    let after = input_bytes(net);
+    if after != before {
+        net.input_bytes = net.input_bytes + after - before;
+        net.settle_memory();
+    }
+}
+
+#[inline]
+fn read<H: Handler>(net: &mut Net, handler: &mut H, buf: &mut ReadBuf, id: ConnId) {
     let mut budget = net.read_bytes_per_turn;
     loop {
         let Some(conn) = net.conns.get_mut(id) else {
             return;
         };
+        let hears = conn.state.hears() || conn.state == State::Greeting;
+        if net.pressure == Pressure::Full && hears {
+            net.carry(id.slot());
+            return;
+        }
         if conn.flags.has(Flags::UNSEEN) && !conn.is_blocked() {
             conn.flags.clear(Flags::UNSEEN);
-            decode_spill(net, handler, id, &[]);
+            decode_spill(net, handler, &mut buf.inflater, id, &[]);
             continue;
         }
         if !conn.flags.has(Flags::READABLE) || !conn.state.reads() {
@@ -97,23 +115,30 @@ fn on_bytes<H: Handler>(net: &mut Net, handler: &mut H, buf: &mut ReadBuf, id: C
         return;
     }
     if conn.spill.len() > READ_HEADROOM_BYTES {
-        decode_spill(net, handler, id, &buf.area()[..n]);
+        let (area, inflater) = buf.parts(n);
+        decode_spill(net, handler, inflater, id, area);
         return;
     }
     let spill = conn.spill.take();
-    let bytes = buf.joined(&spill, n);
-    let taken = decode(net, handler, id, bytes);
+    let (bytes, inflater) = buf.joined(&spill, n);
+    let taken = decode(net, handler, inflater, id, bytes);
     keep(net, id, taken, |left| bytes[left..].to_vec(), bytes.len());
 }
 
 /// Decodes what the spill holds, followed by `more`.
-fn decode_spill<H: Handler>(net: &mut Net, handler: &mut H, id: ConnId, more: &[u8]) {
+fn decode_spill<H: Handler>(
+    net: &mut Net,
+    handler: &mut H,
+    inflater: &mut Inflater,
+    id: ConnId,
+    more: &[u8],
+) {
     let Some(conn) = net.conns.get_mut(id) else {
         return;
     };
     let mut bytes = conn.spill.take();
     bytes.extend_from_slice(more);
-    let taken = decode(net, handler, id, &mut bytes);
+    let taken = decode(net, handler, inflater, id, &mut bytes);
     let length = bytes.len();
     keep(
         net,
@@ -166,7 +191,13 @@ fn keep(
 /// Decodes frames from the front of `bytes` and hands them up, until the rest is partial, the
 /// connection is blocked, or it ends.
 #[inline]
-fn decode<H: Handler>(net: &mut Net, handler: &mut H, id: ConnId, bytes: &mut [u8]) -> Taken {
+fn decode<H: Handler>(
+    net: &mut Net,
+    handler: &mut H,
+    inflater: &mut Inflater,
+    id: ConnId,
+    bytes: &mut [u8],
+) -> Taken {
     let mut at = 0;
     let mut frames = 0;
     while at < bytes.len() {
@@ -182,7 +213,7 @@ fn decode<H: Handler>(net: &mut Net, handler: &mut H, id: ConnId, bytes: &mut [u
             break;
         }
         let config = &net.profiles[usize::from(conn.profile)].stack;
-        match conn.stack.decode(config, &mut bytes[at..]) {
+        match conn.stack.decode(config, inflater, &mut bytes[at..]) {
             Ok(Decoded::Partial) => {
                 if conn.stack.take_continue() {
                     conn.outbox

@@ -81,6 +81,11 @@ impl ConnTable {
             .map(|conn| ConnId::new(self.reactor, slot, conn.generation))
     }
 
+    /// Every connection with its slot.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Connection)> {
+        self.slab.iter().map(|(slot, conn)| (slot as u32, conn))
+    }
+
     /// Visits at most `limit` connections from slot `from` on; the slot to go on from, if the walk
     /// is not at its end. Slots are taken in the order of acceptance, lowest first, so the walk
     /// goes through memory in order, ours and the kernel's.

@@ -1,13 +1,17 @@
 //! What a reactor is told before it starts.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use common::limits;
 
 use crate::codec::{Framing, StackConfig};
+use crate::memory::MemoryBudget;
 use crate::sys::ListenOptions;
 use crate::tls::Tls;
+
+use super::delivery::Overflow;
 
 /// Budgets and capacities of one reactor. `Default` suits a server.
 #[derive(Clone, Debug)]
@@ -31,6 +35,8 @@ pub struct ReactorConfig {
     /// Give the reactor's thread a descriptor table of its own (Linux): accept and close no longer
     /// contend on one lock, and the limit of descriptors applies to each reactor.
     pub private_fd_tables: bool,
+    /// The memory that all reactors of the node may take together.
+    pub memory: Arc<MemoryBudget>,
     /// Seed of the masks and nonces of the client role (RFC 6455 section 5.3 asks for strong
     /// entropy); `None` takes it from the host.
     pub seed: Option<[u8; 32]>,
@@ -47,19 +53,10 @@ impl Default for ReactorConfig {
             deadlines_per_turn: 4096,
             command_batches_max: limits::COMMAND_BATCHES_MAX,
             private_fd_tables: cfg!(target_os = "linux"),
+            memory: Arc::new(MemoryBudget::unlimited()),
             seed: None,
         }
     }
-}
-
-/// What happens to a message for which an outbox has no room.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Overflow {
-    /// The connection is closed as a slow consumer.
-    #[default]
-    Close,
-    /// This message is dropped and counted; the connection stays.
-    DropNewest,
 }
 
 /// What the connections of one listener, or the outgoing ones of one kind, have in common.

@@ -2,15 +2,18 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use common::{CloseReason, ConnId, Tick};
 
+use super::delivery::{Delivery, Drops};
 use super::net::Net;
 use super::stats::ReactorStats;
 use crate::codec::http::Response;
 use crate::codec::ws::handshake::Accept;
-use crate::codec::{Frame, MessageKind, ProtocolError, WireForm};
+use crate::codec::{EncodeError, Frame, MessageKind, ProtocolError, WireForm};
+use crate::memory::{MemoryBudget, Pressure};
 
 /// The layer above: it is told what happens to connections and answers through [`Ctx`].
 ///
@@ -51,6 +54,14 @@ pub trait Handler {
 
     /// A command from another thread.
     fn on_command(&mut self, ctx: &mut Ctx<'_>, command: Self::Command);
+
+    /// Messages to this connection were dropped by their policy, because it reads too slowly. Told
+    /// once a turn, of all that were dropped in it.
+    fn on_drops(&mut self, _ctx: &mut Ctx<'_>, _conn: ConnId, _drops: Drops) {}
+
+    /// The outbox of this connection has become empty, after messages were dropped, after it was
+    /// more than half full of such that may not be, or as [`Ctx::watch`] asked.
+    fn on_drained(&mut self, _ctx: &mut Ctx<'_>, _conn: ConnId) {}
 
     /// A deadline has passed.
     fn on_deadline(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, deadline: Deadline);
@@ -167,6 +178,19 @@ impl Ctx<'_> {
         &self.net.stats
     }
 
+    /// The node's budget of memory, to account for what the handler keeps for clients.
+    #[must_use]
+    pub fn memory(&self) -> &Arc<MemoryBudget> {
+        &self.net.memory
+    }
+
+    /// Tells the budget what is held here now, in the middle of a turn that may queue much; if that
+    /// is too much, those who hold the most are closed.
+    pub fn settle_memory(&mut self) -> Pressure {
+        self.net.settle_memory();
+        self.net.pressure
+    }
+
     /// Connections of this reactor, in whatever state.
     #[must_use]
     pub fn connections(&self) -> usize {
@@ -190,16 +214,56 @@ impl Ctx<'_> {
         kind: MessageKind,
         payload: &[u8],
     ) -> Result<(), SendError> {
-        self.net.send(conn, kind, payload)
+        self.net.send(conn, kind, payload, Delivery::default())
     }
 
-    /// Queues bytes that [`WireForm::encode`] made for this connection's wire form.
+    /// Queues one message that has a policy of its own for want of room.
     ///
     /// # Errors
     /// [`SendError`]; except for `Gone` it is counted too.
     #[inline]
-    pub fn send_encoded(&mut self, conn: ConnId, encoded: Bytes) -> Result<(), SendError> {
-        self.net.send_encoded(conn, encoded)
+    pub fn send_as(
+        &mut self,
+        conn: ConnId,
+        kind: MessageKind,
+        payload: &[u8],
+        delivery: Delivery,
+    ) -> Result<(), SendError> {
+        self.net.send(conn, kind, payload, delivery)
+    }
+
+    /// A message as it stands on the wire, for any number of connections of this form on any
+    /// reactor; compressed, if the form is, with this reactor's compressors.
+    ///
+    /// # Errors
+    /// [`EncodeError::Unfit`].
+    pub fn encode(
+        &mut self,
+        form: WireForm,
+        kind: MessageKind,
+        payload: &[u8],
+    ) -> Result<Bytes, EncodeError> {
+        self.net.encode(form, kind, payload)
+    }
+
+    /// Queues bytes that [`Ctx::encode`] made for this connection's wire form.
+    ///
+    /// # Errors
+    /// [`SendError`]; except for `Gone` it is counted too.
+    #[inline]
+    pub fn send_encoded(
+        &mut self,
+        conn: ConnId,
+        encoded: Bytes,
+        delivery: Delivery,
+    ) -> Result<(), SendError> {
+        self.net.send_encoded(conn, encoded, delivery)
+    }
+
+    /// Asks for [`Handler::on_drained`] once all that is queued now is with the kernel; soon, if
+    /// it is already.
+    pub fn watch(&mut self, conn: ConnId) {
+        self.net.watch(conn);
     }
 
     /// The wire form of messages on this connection; `None` if it takes none (now).
@@ -222,7 +286,20 @@ impl Ctx<'_> {
     /// # Errors
     /// [`SendError::Gone`] if there is none.
     pub fn respond(&mut self, conn: ConnId, response: &Response) -> Result<(), SendError> {
-        self.net.respond(conn, response)
+        self.net.respond(conn, response, None)
+    }
+
+    /// The same, and the connection ends behind the answer, for `reason`.
+    ///
+    /// # Errors
+    /// [`SendError::Gone`] if there is none.
+    pub fn respond_last(
+        &mut self,
+        conn: ConnId,
+        response: &Response,
+        reason: CloseReason,
+    ) -> Result<(), SendError> {
+        self.net.respond(conn, response, Some(reason))
     }
 
     /// Lets the connection end behind the answer to the HTTP request that it waits with; false, and
@@ -319,6 +396,12 @@ impl Ctx<'_> {
         profile: u16,
     ) -> io::Result<ConnId> {
         self.net.connect(remote, local, profile)
+    }
+
+    /// Asks for a turn in so many milliseconds at the latest.
+    pub fn wake_in(&mut self, milliseconds: u32) {
+        let at = self.net.now_ms + u64::from(milliseconds);
+        self.net.wake_at_ms = Some(self.net.wake_at_ms.map_or(at, |known| known.min(at)));
     }
 
     /// Closes the listeners of this reactor.

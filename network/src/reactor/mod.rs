@@ -2,6 +2,8 @@
 
 mod command;
 mod config;
+mod date;
+mod delivery;
 mod handler;
 mod net;
 mod stats;
@@ -15,7 +17,8 @@ use mio::event::Event;
 use mio::{Events, Poll, Registry, Token, Waker};
 
 pub use command::{ReactorHandle, Stopped};
-pub use config::{Listen, Overflow, Profile, ReactorConfig};
+pub use config::{Listen, Profile, ReactorConfig};
+pub use delivery::{Delivery, Drops, Overflow};
 pub use handler::{Admission, Ctx, Deadline, Ending, Handler, LastInput, Offer, SendError};
 pub(crate) use net::Net;
 pub use stats::ReactorStats;
@@ -24,10 +27,13 @@ use crate::buffer::ReadBuf;
 use crate::conn::state::State;
 use crate::conn::{Flags, read};
 use crate::listener::Listener;
+use crate::memory::Pressure;
 use crate::sys::{self, SpareDescriptor};
 use command::CommandQueue;
 use net::Due;
 
+/// How long a reactor that may not read waits for memory to be freed elsewhere.
+const STALL: Duration = Duration::from_millis(2);
 const WAKER: Token = Token(usize::MAX);
 /// Tokens from here on are listeners; those of connections have a generation below 2^30 in their
 /// upper half and stay below.
@@ -175,9 +181,13 @@ impl<H: Handler> Reactor<H> {
         self.serve_events();
         self.accept();
         self.expire();
+        self.net.settle_memory();
         self.free_doomed();
+        self.tell_slow();
         self.busy |= self.handler.on_turn(&mut Ctx { net: &mut self.net });
         self.flush_dirty();
+        self.net.deflaters.trim();
+        self.read_buf.inflater.trim();
         self.net.stats.turns.add(1);
         Ok(())
     }
@@ -186,11 +196,16 @@ impl<H: Handler> Reactor<H> {
         let more = std::mem::take(&mut self.busy)
             || !self.net.carry.is_empty()
             || !self.net.doomed.is_empty()
+            || !self.net.drained.is_empty()
+            || !self.net.drops.is_empty()
             || self
                 .listeners
                 .iter()
                 .any(|listener| listener.is_ready(self.net.now));
-        let timeout = if more || !self.commands.may_sleep() {
+        let mut timeout = if self.net.pressure == Pressure::Full {
+            // Whoever is not read now is looked at again when memory may have been freed.
+            Some(STALL)
+        } else if more || !self.commands.may_sleep() {
             Some(Duration::ZERO)
         } else if self.net.wheel.is_empty() && !self.listeners.iter().any(Listener::is_paused) {
             None
@@ -199,6 +214,10 @@ impl<H: Handler> Reactor<H> {
             let past = u64::from(self.clock.elapsed().subsec_millis());
             Some(Duration::from_millis(1001 - past))
         };
+        if let Some(at) = self.net.wake_at_ms.take() {
+            let left = Duration::from_millis(at).saturating_sub(self.clock.elapsed());
+            timeout = Some(timeout.map_or(left, |timeout| timeout.min(left)));
+        }
         let waited = self.poll.poll(&mut self.events, timeout);
         self.commands.awake();
         match waited {
@@ -353,6 +372,26 @@ impl<H: Handler> Reactor<H> {
         self.busy = true;
     }
 
+    /// Tells the handler what slow consumers have missed, and who has caught up.
+    fn tell_slow(&mut self) {
+        if !self.net.drops.is_empty() {
+            for (slot, drops) in std::mem::take(&mut self.net.drops) {
+                // Who has ended meanwhile has missed more than that.
+                if let Some(id) = self.net.conns.id_at(slot) {
+                    self.handler
+                        .on_drops(&mut Ctx { net: &mut self.net }, id, drops);
+                }
+            }
+        }
+        if !self.net.drained.is_empty() {
+            for id in std::mem::take(&mut self.net.drained) {
+                if self.net.conns.get(id).is_some() {
+                    self.handler.on_drained(&mut Ctx { net: &mut self.net }, id);
+                }
+            }
+        }
+    }
+
     fn flush_dirty(&mut self) {
         let mut at = 0;
         while at < self.net.dirty.len() {
@@ -390,11 +429,14 @@ impl<H: Handler> Reactor<H> {
             }
             let net = &mut self.net;
             net.transports.remove(slot);
+            net.drops.remove(&slot);
+            net.input_bytes -= net.conns.at(slot).map_or(0, |conn| conn.input_bytes());
             net.wheel.cancel(&mut net.conns, slot);
             let mut conn = net.conns.remove(slot);
             conn.outbox.clear(&mut net.pool);
         }
         if !self.net.doomed.is_empty() {
+            self.net.dying_bytes = 0;
             self.net.doomed.clear();
             self.net.stats.connections.set(self.net.conns.len() as u64);
         }

@@ -11,23 +11,29 @@ use common::{CloseReason, ConnId, Tick};
 use mio::{Interest, Registry};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use rustc_hash::FxHashMap;
 
-use super::config::{Overflow, Profile, ReactorConfig};
+use super::config::{Profile, ReactorConfig};
+use super::date::DateCache;
+use super::delivery::{Delivery, Drops, Overflow};
 use super::handler::{Deadline, LastInput, Offer, SendError};
 use super::stats::ReactorStats;
-use crate::codec::http::{Response, encode_response};
+use crate::codec::http::{Response, ResponseContext, encode_response_head};
 use crate::codec::ws::handshake::Accept;
-use crate::codec::ws::{self, Opcode, Role, WsCodec};
-use crate::codec::{Framing, MessageKind, ProtocolError, Stack, WireForm};
+use crate::codec::ws::{self, Deflaters, Opcode};
+use crate::codec::{EncodeError, Framing, MessageKind, ProtocolError, Stack, WireForm};
 use crate::conn::outbox::{Flush, QueuePool};
 use crate::conn::state::State;
 use crate::conn::table::ConnTable;
 use crate::conn::{Connection, Flags};
+use crate::memory::{Account, MemoryBudget, Pressure};
 use crate::sys;
 use crate::timer::TimerWheel;
 use crate::tls::Tls;
 use crate::transport::Transports;
 
+/// Bytes that a connection takes while it holds nothing: its own, and its handler's for a session.
+const CONNECTION_BYTES: usize = size_of::<Connection>() + 64;
 /// Bytes that a frame's header can add to its payload, at most.
 const HEADER_BYTES_MAX: usize = 14;
 
@@ -37,6 +43,7 @@ pub(crate) struct Net {
     pub(crate) conns: ConnTable,
     pub(crate) wheel: TimerWheel,
     pub(crate) pool: QueuePool,
+    pub(crate) deflaters: Deflaters,
     pub(crate) profiles: Vec<Profile>,
     pub(crate) registry: Registry,
     pub(crate) stats: Arc<ReactorStats>,
@@ -48,10 +55,25 @@ pub(crate) struct Net {
     pub(crate) dirty: Vec<u32>,
     /// Slots to be freed at the end of the turn.
     pub(crate) doomed: Vec<u32>,
+    /// What was dropped in this turn, by slot; the handler is told at its end.
+    pub(crate) drops: FxHashMap<u32, Drops>,
+    /// Connections whose outbox, watched, has become empty; the handler is told in the next turn.
+    pub(crate) drained: Vec<ConnId>,
+    /// When the handler wants a turn, in milliseconds on the clock.
+    pub(crate) wake_at_ms: Option<u64>,
     pub(crate) accepting: bool,
     pub(crate) stopping: bool,
     pub(crate) read_bytes_per_turn: usize,
     pub(crate) transports: Transports,
+    pub(crate) memory: Arc<MemoryBudget>,
+    account: Account,
+    /// How near the node was to the end of its memory when this turn began.
+    pub(crate) pressure: Pressure,
+    /// Bytes of heap behind input of all connections.
+    pub(crate) input_bytes: usize,
+    /// Bytes that will be free once those who were closed for want of memory are freed.
+    pub(crate) dying_bytes: usize,
+    date: DateCache,
     rng: StdRng,
 }
 
@@ -75,6 +97,7 @@ impl Net {
             conns: ConnTable::new(index),
             wheel: TimerWheel::new(now),
             pool: QueuePool::default(),
+            deflaters: Deflaters::default(),
             profiles,
             registry,
             stats,
@@ -83,10 +106,19 @@ impl Net {
             carry: VecDeque::new(),
             dirty: Vec::new(),
             doomed: Vec::new(),
+            drops: FxHashMap::default(),
+            drained: Vec::new(),
+            wake_at_ms: None,
             accepting: true,
             stopping: false,
             read_bytes_per_turn: config.read_bytes_per_turn,
             transports: Transports::new(config.tls_handshakes_per_turn.max(1)),
+            memory: Arc::clone(&config.memory),
+            account: Account::open(&config.memory),
+            pressure: Pressure::Low,
+            input_bytes: 0,
+            dying_bytes: 0,
+            date: DateCache::default(),
             rng: config
                 .seed
                 .map_or_else(StdRng::from_os_rng, StdRng::from_seed),
@@ -103,7 +135,7 @@ impl Net {
         state: State,
     ) -> io::Result<ConnId> {
         let settings = &self.profiles[usize::from(profile)];
-        let stack = Stack::new(&settings.framing, || self.rng.random());
+        let stack = Stack::new(&settings.framing, &settings.stack, || self.rng.random());
         let deadline = self.now.past(settings.handshake_seconds);
         let id = self.conns.insert(|generation| {
             let mut conn = Connection::new(stream, generation, stack, profile, self.now);
@@ -178,12 +210,12 @@ impl Net {
             return;
         };
         conn.state = State::Opening;
-        if let Stack::Upgrading(handshake) = &conn.stack
+        if let Stack::Upgrading(upgrading) = &conn.stack
             && let Framing::WebSocketClient { host, target } =
                 &self.profiles[usize::from(conn.profile)].framing
         {
             conn.outbox.append(&mut self.pool, |out| {
-                handshake.write_request(host, target, &[], out);
+                upgrading.write_request(host, target, out);
             });
         } else {
             // There is no upgrade to wait for: who connects may speak first.
@@ -201,15 +233,25 @@ impl Net {
         id: ConnId,
         kind: MessageKind,
         payload: &[u8],
+        delivery: Delivery,
     ) -> Result<(), SendError> {
-        self.make_room(id, payload.len() + HEADER_BYTES_MAX)?;
+        let overflow = self.make_room(id, payload.len() + HEADER_BYTES_MAX, delivery)?;
         let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
         let config = &self.profiles[usize::from(conn.profile)].stack;
-        let (stack, rng) = (&conn.stack, &mut self.rng);
+        let (stack, rng) = (&mut conn.stack, &mut self.rng);
+        let deflaters = &mut self.deflaters;
+        let sure = !overflow.drops_waiting();
         let mut outcome = Ok(());
-        conn.outbox.append(&mut self.pool, |out| {
-            outcome = stack.encode(config, kind, payload, || rng.random(), out);
+        conn.outbox
+            .reserve(&mut self.pool, payload.len() + HEADER_BYTES_MAX);
+        let bytes = conn.outbox.append(&mut self.pool, |out| {
+            let message = (kind, payload);
+            outcome = stack.encode(config, deflaters, message, sure, || rng.random(), out);
         });
+        if overflow.drops_waiting() {
+            conn.outbox
+                .mark_last(bytes, overflow.run_kind(delivery.key));
+        }
         self.mark_dirty(id.slot());
         if outcome.is_err() {
             self.stats.unfit.add(1);
@@ -219,52 +261,134 @@ impl Net {
         Ok(())
     }
 
-    pub(crate) fn send_encoded(&mut self, id: ConnId, encoded: Bytes) -> Result<(), SendError> {
-        self.make_room(id, encoded.len())?;
+    pub(crate) fn send_encoded(
+        &mut self,
+        id: ConnId,
+        encoded: Bytes,
+        delivery: Delivery,
+    ) -> Result<(), SendError> {
+        let overflow = self.make_room(id, encoded.len(), delivery)?;
         let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
-        conn.outbox.append_shared(&mut self.pool, encoded);
+        conn.stack.note_shared(&encoded);
+        let bytes = conn.outbox.append_shared(&mut self.pool, encoded);
+        if overflow.drops_waiting() {
+            conn.outbox
+                .mark_last(bytes, overflow.run_kind(delivery.key));
+        }
         self.mark_dirty(id.slot());
         self.stats.frames_out.add(1);
         Ok(())
     }
 
-    /// Sees to it that the outbox may take `bytes` more, by its policy.
+    /// Sees to it that the outbox may take `bytes` more; gives the policy of the message.
     #[inline]
-    fn make_room(&mut self, id: ConnId, bytes: usize) -> Result<(), SendError> {
-        let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
+    fn make_room(
+        &mut self,
+        id: ConnId,
+        bytes: usize,
+        delivery: Delivery,
+    ) -> Result<Overflow, SendError> {
+        let conn = self.conns.get(id).ok_or(SendError::Gone)?;
         if !conn.state.speaks() {
             return Err(SendError::Gone);
         }
+        let profile = &self.profiles[usize::from(conn.profile)];
+        let overflow = delivery.overflow.unwrap_or(profile.overflow);
+        if conn.outbox.len() + bytes > profile.outbox_bytes_max / 2 {
+            self.make_room_in_long(id, bytes, overflow, delivery.key)?;
+        }
+        Ok(overflow)
+    }
+
+    /// The outbox is more than half full, or will be.
+    #[cold]
+    fn make_room_in_long(
+        &mut self,
+        id: ConnId,
+        bytes: usize,
+        overflow: Overflow,
+        key: u64,
+    ) -> Result<(), SendError> {
+        let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
         let max = self.profiles[usize::from(conn.profile)].outbox_bytes_max;
-        let wanted = conn.outbox.len() + bytes;
-        if wanted > max / 2 {
-            // A peer that does not read what it asked for is not asked for more.
-            conn.flags.set(Flags::CHOKED);
-            if wanted > max {
-                return self.make_room_by_policy(id, bytes);
-            }
+        // A peer that does not read what it asked for is not asked for more. What may be dropped
+        // it has not asked for, or not in this number.
+        if overflow == Overflow::Close && conn.outbox.fixed_len() + bytes > max / 2 {
+            conn.flags.set(Flags::CHOKED | Flags::WATCHED);
+        }
+        if conn.outbox.len() + bytes > max {
+            self.make_room_by_policy(id, bytes, overflow, key)?;
         }
         Ok(())
     }
 
-    #[cold]
-    fn make_room_by_policy(&mut self, id: ConnId, bytes: usize) -> Result<(), SendError> {
+    fn make_room_by_policy(
+        &mut self,
+        id: ConnId,
+        bytes: usize,
+        overflow: Overflow,
+        key: u64,
+    ) -> Result<(), SendError> {
         self.flush(id.slot());
         let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
-        let profile = &self.profiles[usize::from(conn.profile)];
+        let max = self.profiles[usize::from(conn.profile)].outbox_bytes_max;
         // An empty outbox takes one message of any size: there is no other way to send it.
-        if conn.outbox.is_empty() || conn.outbox.len() + bytes <= profile.outbox_bytes_max {
+        let fits = |conn: &Connection| conn.outbox.is_empty() || conn.outbox.len() + bytes <= max;
+        if fits(conn) {
             return Ok(());
         }
-        match profile.overflow {
-            Overflow::DropNewest => {
-                self.stats.dropped.add(1);
-                Err(SendError::Dropped)
+        if overflow != Overflow::DropNewest {
+            // More is dropped than this message needs, so that the work of dropping is shared by
+            // the messages that come after it.
+            let target = (max - max / 8).saturating_sub(bytes);
+            let incoming = (overflow == Overflow::Latest).then_some(key);
+            let evicted = conn.outbox.evict(target, incoming);
+            let fits = fits(conn);
+            self.note_drops(
+                id,
+                Drops {
+                    newest: 0,
+                    oldest: evicted.oldest,
+                    superseded: evicted.superseded,
+                },
+            );
+            if fits {
+                return Ok(());
             }
-            Overflow::Close => {
-                self.abort(id, CloseReason::SlowConsumer);
-                Err(SendError::SlowConsumer)
-            }
+        }
+        if overflow == Overflow::Close {
+            self.abort(id, CloseReason::SlowConsumer);
+            return Err(SendError::SlowConsumer);
+        }
+        self.note_drops(
+            id,
+            Drops {
+                newest: 1,
+                ..Drops::default()
+            },
+        );
+        Err(SendError::Dropped)
+    }
+
+    fn note_drops(&mut self, id: ConnId, drops: Drops) {
+        if drops == Drops::default() {
+            return;
+        }
+        self.stats.dropped_newest.add(u64::from(drops.newest));
+        self.stats.dropped_oldest.add(u64::from(drops.oldest));
+        self.stats.superseded.add(u64::from(drops.superseded));
+        let told = self.drops.entry(id.slot()).or_default();
+        told.newest += drops.newest;
+        told.oldest += drops.oldest;
+        told.superseded += drops.superseded;
+        self.watch(id);
+    }
+
+    /// Tells the handler once the outbox, as it is now, is empty.
+    pub(crate) fn watch(&mut self, id: ConnId) {
+        if let Some(conn) = self.conns.get_mut(id) {
+            conn.flags.set(Flags::WATCHED);
+            self.mark_dirty(id.slot());
         }
     }
 
@@ -275,6 +399,16 @@ impl Net {
         }
         conn.stack
             .wire_form(&self.profiles[usize::from(conn.profile)].stack)
+    }
+
+    /// Encodes a message for any number of connections of this wire form.
+    pub(crate) fn encode(
+        &mut self,
+        form: WireForm,
+        kind: MessageKind,
+        payload: &[u8],
+    ) -> Result<Bytes, EncodeError> {
+        form.encode(kind, payload, &mut self.deflaters)
     }
 
     pub(crate) fn ping(&mut self, id: ConnId) -> Result<(), SendError> {
@@ -288,9 +422,9 @@ impl Net {
         opcode: Opcode,
         payload: &[u8],
     ) -> Result<(), SendError> {
-        self.make_room(id, payload.len() + HEADER_BYTES_MAX)?;
+        self.make_room(id, payload.len() + HEADER_BYTES_MAX, Delivery::default())?;
         let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
-        if !matches!(conn.stack, Stack::Ws(_)) {
+        if !conn.stack.is_ws() {
             return Err(SendError::Unfit);
         }
         let mask = conn.stack.masks().then(|| self.rng.random());
@@ -300,7 +434,14 @@ impl Net {
         Ok(())
     }
 
-    pub(crate) fn respond(&mut self, id: ConnId, response: &Response) -> Result<(), SendError> {
+    /// Answers the request that the connection waits with; `end` says why the connection ends
+    /// behind the answer, if it does so whatever the client has asked for.
+    pub(crate) fn respond(
+        &mut self,
+        id: ConnId,
+        response: &Response,
+        end: Option<CloseReason>,
+    ) -> Result<(), SendError> {
         let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
         let Stack::Http(_, context) = &conn.stack else {
             return Err(SendError::Gone);
@@ -309,15 +450,27 @@ impl Net {
             return Err(SendError::Gone);
         }
         let context = *context;
-        conn.outbox.append(&mut self.pool, |out| {
-            encode_response(response, context, out)
-        });
+        let keep_alive = context.keep_alive && end.is_none();
+        self.append_response(
+            id.slot(),
+            response,
+            ResponseContext {
+                keep_alive,
+                ..context
+            },
+        );
+        let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
         conn.flags.clear(Flags::ANSWERING);
         conn.heard = self.now;
-        if !context.keep_alive {
-            conn.state = State::Flushing(CloseReason::HttpDone);
+        if !keep_alive {
+            conn.state = State::Flushing(end.unwrap_or(CloseReason::HttpDone));
             self.expect_end(id.slot());
         } else {
+            // Who asks for pages and does not read them is not heard before it has.
+            let max = self.profiles[usize::from(conn.profile)].outbox_bytes_max;
+            if conn.outbox.len() > max / 2 {
+                conn.flags.set(Flags::CHOKED);
+            }
             if !conn.spill.is_empty() || conn.flags.has(Flags::READABLE) {
                 self.carry(id.slot());
             }
@@ -327,6 +480,21 @@ impl Net {
         self.stats.frames_out.add(1);
         self.mark_dirty(id.slot());
         Ok(())
+    }
+
+    /// Queues an answer, its body by reference if it is long.
+    fn append_response(&mut self, slot: u32, response: &Response, context: ResponseContext) {
+        let Some(conn) = self.conns.at(slot) else {
+            return;
+        };
+        let date = self.date.text(self.now);
+        conn.outbox.append(&mut self.pool, |out| {
+            encode_response_head(response, context, date, out);
+        });
+        let body = response.sent_body(context);
+        if !body.is_empty() {
+            conn.outbox.append_shared(&mut self.pool, body);
+        }
     }
 
     pub(crate) fn upgrade(
@@ -339,9 +507,12 @@ impl Net {
         if !conn.state.speaks() || !conn.flags.has(Flags::ANSWERING) {
             return Err(SendError::Gone);
         }
-        conn.outbox
-            .append(&mut self.pool, |out| accept.write_response(protocol, out));
-        conn.stack = Stack::Ws(WsCodec::new(Role::Server));
+        let config = &self.profiles[usize::from(conn.profile)].stack.ws;
+        let (stack, deflate) = Stack::accepted(config, accept.deflate());
+        conn.stack = stack;
+        conn.outbox.append(&mut self.pool, |out| {
+            accept.write_response(protocol, deflate, out);
+        });
         conn.flags.clear(Flags::ANSWERING);
         if !conn.spill.is_empty() {
             self.carry(id.slot());
@@ -385,23 +556,33 @@ impl Net {
         if matches!(conn.state, State::Closed(_) | State::Connecting) {
             return;
         }
+        let (mut written, mut calls) = (0, 0);
         let flushed = if conn.flags.has(Flags::WRAPPED) {
-            self.flush_wrapped(slot)
+            self.flush_wrapped(slot, &mut written, &mut calls)
         } else {
-            let (mut written, mut calls) = (0, 0);
-            let flushed =
-                conn.outbox
-                    .flush(&mut self.pool, &mut conn.stream, &mut written, &mut calls);
-            self.stats.bytes_out.add(written);
-            self.stats.writes.add(calls);
-            flushed
+            conn.outbox
+                .flush(&mut self.pool, &mut conn.stream, &mut written, &mut calls)
         };
+        self.stats.bytes_out.add(written);
+        self.stats.writes.add(calls);
         let Some(conn) = self.conns.at(slot) else {
             return;
         };
+        if written > 0 && matches!(conn.stack, Stack::Http(..)) {
+            // A long body takes as long as its reader; what ends it is that nothing moves.
+            conn.heard = self.now;
+            if matches!(conn.state, State::Flushing(_)) {
+                conn.since = self.now;
+            }
+        }
         match flushed {
             Ok(Flush::Done) => {
                 conn.flags.clear(Flags::BLOCKED);
+                if conn.flags.has(Flags::WATCHED) {
+                    conn.flags.clear(Flags::WATCHED);
+                    let id = ConnId::new(self.index, slot, conn.generation);
+                    self.drained.push(id);
+                }
                 if let State::Flushing(reason) = conn.state {
                     self.end_output(slot, reason);
                     return;
@@ -415,7 +596,7 @@ impl Net {
         }
         if conn.flags.has(Flags::CHOKED) {
             let max = self.profiles[usize::from(conn.profile)].outbox_bytes_max;
-            if conn.outbox.len() <= max / 4 {
+            if conn.outbox.fixed_len() <= max / 4 {
                 conn.flags.clear(Flags::CHOKED);
                 self.carry(slot);
             }
@@ -478,6 +659,79 @@ impl Net {
         }
     }
 
+    // Memory.
+
+    /// Tells the node's budget what is held here, and acts on what that leaves.
+    #[inline]
+    pub(crate) fn settle_memory(&mut self) {
+        let held = self.held_bytes();
+        self.account.tell(&self.memory, held);
+        self.pressure = self.memory.pressure();
+        if self.pressure > Pressure::Low {
+            self.relieve();
+        }
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.conns.len() * CONNECTION_BYTES
+            + self.pool.lent()
+            + self.input_bytes
+            + self.transports.bytes()
+    }
+
+    /// Closes those who hold the most, until this reactor has done its share.
+    #[cold]
+    fn relieve(&mut self) {
+        if self.pressure == Pressure::Full {
+            self.stats.memory_stalls.add(1);
+        }
+        if self.memory.excess_of(self.held_bytes()) <= self.dying_bytes {
+            // What is held is held elsewhere: in events that workers have not come to.
+            return;
+        }
+        // By powers of two, so that the largest are found without a list of all.
+        let class = |bytes: usize| bytes.checked_ilog2().unwrap_or(0) as usize;
+        let mut held_by_class = [0; usize::BITS as usize];
+        for (_, conn) in self.conns.iter() {
+            let bytes = conn.footprint();
+            held_by_class[class(bytes)] += bytes;
+        }
+        let excess = self.memory.excess_of(held_by_class.iter().sum());
+        let excess = excess.saturating_sub(self.dying_bytes);
+        let mut from = held_by_class.len();
+        let mut found = 0;
+        while found < excess && from > 0 {
+            from -= 1;
+            found += held_by_class[from];
+        }
+        let mut victims = Vec::new();
+        let mut freed = 0;
+        for (slot, conn) in self.conns.iter() {
+            let bytes = conn.footprint();
+            let chosen = bytes > 0 && class(bytes) >= from && freed < excess;
+            if chosen && !matches!(conn.state, State::Closed(_)) {
+                freed += bytes;
+                victims.push(slot);
+            }
+        }
+        if victims.is_empty() {
+            return;
+        }
+        tracing::warn!(
+            closed = victims.len(),
+            bytes = freed,
+            used = self.memory.used(),
+            limit = self.memory.limit(),
+            "memory is short: those who hold the most are closed"
+        );
+        self.dying_bytes += freed;
+        for slot in victims {
+            if let Some(id) = self.conns.id_at(slot) {
+                self.abort(id, CloseReason::MemoryShort);
+            }
+        }
+    }
+
     // Ends.
 
     pub(crate) fn close(&mut self, id: ConnId, reason: CloseReason, text: &str) {
@@ -491,7 +745,7 @@ impl Net {
             return;
         }
         match (&conn.stack, reason.ws_code()) {
-            (Stack::Ws(_), Some(code)) => {
+            (stack, Some(code)) if stack.is_ws() => {
                 let mask = conn.stack.masks().then(|| self.rng.random());
                 conn.outbox.append(&mut self.pool, |out| {
                     ws::encode_close(code, text, mask, out)
@@ -541,7 +795,7 @@ impl Net {
         if conn.state.speaks() {
             let profile = &self.profiles[usize::from(conn.profile)];
             match &conn.stack {
-                Stack::Ws(_) => {
+                Stack::Ws(_) | Stack::WsInContext(_) => {
                     let mask = conn.stack.masks().then(|| self.rng.random());
                     let code = reason.ws_code().unwrap_or(1002);
                     conn.outbox.append(&mut self.pool, |out| {
@@ -549,12 +803,9 @@ impl Net {
                     });
                 }
                 Stack::Http(_, context) => {
-                    let response = Response::text(error.http_status(), error.to_string());
-                    let mut context = *context;
-                    context.keep_alive = false;
-                    conn.outbox.append(&mut self.pool, |out| {
-                        encode_response(&response, context, out)
-                    });
+                    let response = Response::text(error.http_status(), format!("{error}\n"));
+                    let context = *context;
+                    self.append_response(id.slot(), &response, context);
                 }
                 Stack::Length | Stack::Line(_) => {
                     if let Some(farewell) = &profile.farewell {
@@ -564,7 +815,9 @@ impl Net {
                 Stack::Upgrading(_) => {}
             }
         }
-        conn.state = State::Flushing(reason);
+        if let Some(conn) = self.conns.get_mut(id) {
+            conn.state = State::Flushing(reason);
+        }
         self.expect_end(id.slot());
         self.mark_dirty(id.slot());
     }
@@ -670,6 +923,10 @@ impl Net {
             }
             State::Open => (profile.idle_seconds > 0)
                 .then(|| (conn.heard.past(profile.idle_seconds), Expiry::Idle)),
+            State::Flushing(_) if matches!(conn.stack, Stack::Http(..)) => {
+                let seconds = profile.close_seconds.max(profile.frame_seconds);
+                return Some((conn.since.past(seconds), Expiry::Close));
+            }
             State::AwaitClose(_) | State::Flushing(_) | State::Draining(_) => {
                 return Some((conn.since.past(profile.close_seconds), Expiry::Close));
             }
@@ -703,8 +960,14 @@ impl Net {
         };
         match expiry {
             Expiry::Handshake => self.on_handshake_timeout(id),
-            Expiry::Frame => self.close(id, CloseReason::FrameTimeout, "frame not completed"),
-            Expiry::Close => self.abort(id, CloseReason::CloseTimeout),
+            Expiry::Close => {
+                self.stats.unanswered_closes.add(1);
+                self.abort(id, CloseReason::CloseTimeout);
+            }
+            Expiry::Frame => {
+                self.answer_unfinished(slot);
+                self.close(id, CloseReason::FrameTimeout, "frame not completed");
+            }
             Expiry::Idle => return self.on_idle(id),
             Expiry::Asked => {
                 if let Some(conn) = self.conns.at(slot) {
@@ -717,22 +980,24 @@ impl Net {
         Due::Nothing
     }
 
+    /// A peer that has begun a request learns why it ends (RFC 9110 section 15.5.9); one that has
+    /// said nothing is not answered.
+    fn answer_unfinished(&mut self, slot: u32) {
+        let Some(conn) = self.conns.at(slot) else {
+            return;
+        };
+        if matches!(conn.stack, Stack::Http(..)) && !conn.spill.is_empty() {
+            let context = ResponseContext::refusing(conn.spill.as_slice());
+            let response = Response::text(408, "request not completed in time\n");
+            self.append_response(slot, &response, context);
+        }
+    }
+
     fn on_handshake_timeout(&mut self, id: ConnId) {
+        self.answer_unfinished(id.slot());
         let Some(conn) = self.conns.get_mut(id) else {
             return;
         };
-        // A peer that has begun a request learns why it ends (RFC 9110 section 15.5.9); one that
-        // has said nothing is not answered.
-        if let Stack::Http(_, context) = &conn.stack
-            && !conn.spill.is_empty()
-        {
-            let mut context = *context;
-            context.keep_alive = false;
-            let response = Response::text(408, "request not completed in time");
-            conn.outbox.append(&mut self.pool, |out| {
-                encode_response(&response, context, out)
-            });
-        }
         if matches!(conn.state, State::Opening | State::Greeting) {
             conn.state = State::Flushing(CloseReason::HandshakeTimeout);
             self.expect_end(id.slot());

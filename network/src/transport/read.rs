@@ -154,6 +154,7 @@ fn read_records<H: Handler>(
         slots,
         buffers,
         steps_left,
+        sessions,
         ..
     } = &mut net.transports;
     let transport = slots.get_mut(id.slot() as usize)?.as_deref_mut()?;
@@ -185,8 +186,12 @@ fn read_records<H: Handler>(
             ..Input::default()
         });
     }
+    let first = transport.session.is_none();
     let session = match begun(transport, tls) {
-        Ok(session) => session,
+        Ok(session) => {
+            *sessions += usize::from(first);
+            session
+        }
         Err(error) => {
             tracing::warn!(conn = %id, %error, "cannot begin a TLS session");
             net.finish(id, CloseReason::TlsFailed);

@@ -17,7 +17,12 @@ impl Net {
     /// # Errors
     /// What the socket answers.
     #[inline(never)]
-    pub(crate) fn flush_wrapped(&mut self, slot: u32) -> io::Result<Flush> {
+    pub(crate) fn flush_wrapped(
+        &mut self,
+        slot: u32,
+        written: &mut u64,
+        calls: &mut u64,
+    ) -> io::Result<Flush> {
         let Some(conn) = self.conns.at(slot) else {
             return Ok(Flush::Done);
         };
@@ -36,17 +41,16 @@ impl Net {
         };
         let flushed = if may_seal && !conn.outbox.is_empty() {
             // What it counts is plaintext.
-            let (mut bytes, mut calls) = (0, 0);
+            let (mut bytes, mut writes) = (0, 0);
             conn.outbox
-                .flush(&mut self.pool, &mut sealed, &mut bytes, &mut calls)
+                .flush(&mut self.pool, &mut sealed, &mut bytes, &mut writes)
         } else {
             conn.outbox.clear(&mut self.pool);
             sealed.write_pending().map(|_| Flush::Done)
         };
-        let (written, calls) = (sealed.written, sealed.calls);
+        *written += sealed.written;
+        *calls += sealed.calls;
         let left = sealed.session.has_pending();
-        self.stats.bytes_out.add(written);
-        self.stats.writes.add(calls);
         flushed.map(|flushed| if left { Flush::Blocked } else { flushed })
     }
 
@@ -59,7 +63,11 @@ impl Net {
         if let Err(error) = session.end(&mut buffers.seals.scratch) {
             tracing::debug!(%error, "cannot end a TLS session");
         }
-        if !matches!(self.flush_wrapped(slot), Ok(Flush::Blocked)) {
+        let (mut written, mut calls) = (0, 0);
+        let flushed = self.flush_wrapped(slot, &mut written, &mut calls);
+        self.stats.bytes_out.add(written);
+        self.stats.writes.add(calls);
+        if !matches!(flushed, Ok(Flush::Blocked)) {
             return true;
         }
         if let Some(conn) = self.conns.at(slot) {

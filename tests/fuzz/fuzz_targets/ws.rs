@@ -7,6 +7,7 @@ use network::codec::{Codec, Decoded, Frame, ProtocolError};
 const CONFIG: WsConfig = WsConfig {
     message_bytes_max: 300,
     fragments_max: 4,
+    deflate: None,
 };
 
 /// Takes the lengths of the pieces, in turn, from the first bytes of `data`.

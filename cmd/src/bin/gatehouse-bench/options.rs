@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use gatehouse::compression::Deflate;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -62,6 +63,18 @@ pub(crate) struct Common {
     /// Framing of tcp:// and tls+tcp:// targets: len1, len2be, len2le, len4be, len4le or ndjson.
     #[arg(long, global = true, default_value = "len4be", value_name = "NAME")]
     pub(crate) framing: String,
+    /// Offer permessage-deflate to ws:// targets, and compress what is sent.
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "off",
+        value_name = "HOW",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "shared"
+    )]
+    pub(crate) deflate: Deflate,
     /// Load threads [default: one per core, more if the descriptor limit asks for it].
     #[arg(
         long,

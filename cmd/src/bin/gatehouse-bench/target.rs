@@ -143,7 +143,8 @@ impl Target {
     }
 
     /// How the connections to it behave; `outbox_bytes` may wait in one.
-    pub(crate) fn profile(&self, handshake: Duration, bytes: usize, outbox: usize) -> Profile {
+    pub(crate) fn profile(&self, common: &Common, bytes: usize, outbox: usize) -> Profile {
+        let handshake = common.handshake_timeout;
         let mut profile = Profile::new(self.framing.clone());
         profile.tls = self.tls.clone().map(Tls::Client);
         profile.handshake_seconds = handshake.as_secs_f64().ceil().max(1.0) as u32;
@@ -153,6 +154,7 @@ impl Target {
         profile.outbox_bytes_max = profile.outbox_bytes_max.max(4 * outbox);
         let ws = &mut profile.stack.ws;
         ws.message_bytes_max = ws.message_bytes_max.max(2 * bytes);
+        ws.deflate = common.deflate.config();
         profile
     }
 

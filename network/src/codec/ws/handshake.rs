@@ -1,6 +1,6 @@
 //! The upgrade from HTTP/1.1, both roles (RFC 6455 section 4).
 //!
-//! No subprotocol is chosen here, and no extension is offered or accepted yet.
+//! No subprotocol is chosen here. Of extensions only permessage-deflate (RFC 7692) is known.
 
 use std::mem::MaybeUninit;
 
@@ -9,6 +9,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STAN
 use common::limits;
 use sha1::{Digest, Sha1};
 
+use super::extension::DeflateParams;
 use crate::codec::ProtocolError;
 use crate::codec::http::Request;
 
@@ -49,6 +50,7 @@ pub fn accept(request: &Request<'_>) -> Result<Accept, HandshakeError> {
 
     let (mut upgrade, mut connection) = (false, false);
     let (mut version, mut key) = (Field::Absent, Field::Absent);
+    let mut deflate = None;
     for (name, value) in request.headers.iter() {
         if name.eq_ignore_ascii_case("Upgrade") {
             upgrade |= has_token(value, "websocket");
@@ -58,6 +60,8 @@ pub fn accept(request: &Request<'_>) -> Result<Accept, HandshakeError> {
             version = version.and(value);
         } else if name.eq_ignore_ascii_case("Sec-WebSocket-Key") {
             key = key.and(value);
+        } else if name.eq_ignore_ascii_case("Sec-WebSocket-Extensions") {
+            deflate = deflate.or_else(|| DeflateParams::first_offer(value));
         }
     }
 
@@ -73,6 +77,7 @@ pub fn accept(request: &Request<'_>) -> Result<Accept, HandshakeError> {
     match key {
         Field::Once(key) if is_key(key) => Ok(Accept {
             answer: answer_to(key),
+            deflate,
         }),
         _ => Err(HandshakeError::Key),
     }
@@ -82,26 +87,42 @@ pub fn accept(request: &Request<'_>) -> Result<Accept, HandshakeError> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Accept {
     answer: [u8; ANSWER_BYTES],
+    deflate: Option<DeflateParams>,
 }
 
 impl Accept {
+    /// The first offer of permessage-deflate that may be accepted.
+    #[must_use]
+    pub const fn deflate(&self) -> Option<DeflateParams> {
+        self.deflate
+    }
+
     /// Appends the 101 response (section 4.2.2). `protocol` is the subprotocol chosen among those
-    /// that the client offered, a token of RFC 9110.
-    pub fn write_response(&self, protocol: Option<&str>, out: &mut Vec<u8>) {
+    /// that the client offered, a token of RFC 9110; `deflate` answers its offer.
+    pub fn write_response(
+        &self,
+        protocol: Option<&str>,
+        deflate: Option<DeflateParams>,
+        out: &mut Vec<u8>,
+    ) {
         const HEAD: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\n\
             Upgrade: websocket\r\n\
             Connection: Upgrade\r\n\
             Sec-WebSocket-Accept: ";
         const PROTOCOL: &[u8] = b"\r\nSec-WebSocket-Protocol: ";
-        const END: &[u8] = b"\r\n\r\n";
+        const END: &[u8] = b"\r\n";
 
         let protocol_bytes = protocol.map_or(0, |name| PROTOCOL.len() + name.len());
-        out.reserve(HEAD.len() + ANSWER_BYTES + protocol_bytes + END.len());
+        out.reserve(HEAD.len() + ANSWER_BYTES + protocol_bytes + 2 * END.len());
         out.extend_from_slice(HEAD);
         out.extend_from_slice(&self.answer);
         if let Some(name) = protocol {
             out.extend_from_slice(PROTOCOL);
             out.extend_from_slice(name.as_bytes());
+        }
+        out.extend_from_slice(END);
+        if let Some(deflate) = deflate {
+            deflate.write_answer(out);
         }
         out.extend_from_slice(END);
     }
@@ -158,13 +179,30 @@ impl HandshakeError {
 #[derive(Clone, Copy, Debug)]
 pub struct ClientHandshake {
     nonce: [u8; NONCE_BYTES],
+    offer: Option<DeflateParams>,
+}
+
+/// A server's acceptance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Bytes of its head. What follows are frames already.
+    pub bytes: usize,
+    /// Its answer to the offer of permessage-deflate, if it accepts that too.
+    pub deflate: Option<DeflateParams>,
 }
 
 impl ClientHandshake {
     /// A handshake with this nonce, which must be random and used once.
     #[must_use]
     pub const fn new(nonce: [u8; NONCE_BYTES]) -> Self {
-        Self { nonce }
+        Self { nonce, offer: None }
+    }
+
+    /// Offers permessage-deflate with these parameters.
+    #[must_use]
+    pub const fn offering(mut self, deflate: DeflateParams) -> Self {
+        self.offer = Some(deflate);
+        self
     }
 
     /// Appends the request. `host` is the authority, with the port if it is not the scheme's own;
@@ -190,6 +228,9 @@ impl ClientHandshake {
         );
         out.extend_from_slice(&self.key());
         out.extend_from_slice(b"\r\n");
+        if let Some(offer) = self.offer {
+            offer.write_offer(out);
+        }
         for (name, value) in extra_headers {
             for part in [name, ": ", value, "\r\n"] {
                 out.extend_from_slice(part.as_bytes());
@@ -198,13 +239,12 @@ impl ClientHandshake {
         out.extend_from_slice(b"\r\n");
     }
 
-    /// Checks the answer at the front of `input`: the bytes of its head if the server has accepted,
-    /// `None` while the head is not complete. What follows the head are frames already.
+    /// Checks the answer at the front of `input`; `None` while its head is not complete.
     ///
     /// # Errors
     /// `BadHead` and `HeadTooLarge` (more than 16 KiB or 64 fields); `BadUpgradeAnswer` if the
     /// status is not 101, a field is missing or wrong, or the server chose what was not offered.
-    pub fn decode(&self, input: &[u8]) -> Result<Option<usize>, ProtocolError> {
+    pub fn decode(&self, input: &[u8]) -> Result<Option<Answer>, ProtocolError> {
         let head = &input[..input.len().min(limits::HEAD_BYTES_MAX)];
         let mut fields = [const { MaybeUninit::uninit() }; limits::HEADERS_MAX];
         let mut response = httparse::Response::new(&mut []);
@@ -214,9 +254,9 @@ impl ClientHandshake {
             &mut fields,
         );
         match parsed {
-            Ok(httparse::Status::Complete(consumed)) => {
-                self.check(&response)?;
-                Ok(Some(consumed))
+            Ok(httparse::Status::Complete(bytes)) => {
+                let deflate = self.check(&response)?;
+                Ok(Some(Answer { bytes, deflate }))
             }
             Ok(httparse::Status::Partial) if input.len() < limits::HEAD_BYTES_MAX => Ok(None),
             Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => {
@@ -226,11 +266,15 @@ impl ClientHandshake {
         }
     }
 
-    fn check(&self, response: &httparse::Response<'_, '_>) -> Result<(), ProtocolError> {
+    /// What the server has accepted beside the upgrade.
+    fn check(
+        &self,
+        response: &httparse::Response<'_, '_>,
+    ) -> Result<Option<DeflateParams>, ProtocolError> {
         let status = response.code.unwrap_or(0);
-        let refused = Err(ProtocolError::BadUpgradeAnswer(status));
+        let refused = ProtocolError::BadUpgradeAnswer(status);
         if status != 101 || response.version != Some(1) {
-            return refused;
+            return Err(refused);
         }
 
         let (mut upgrade, mut connection, mut answer) = (false, false, Field::Absent);
@@ -241,16 +285,24 @@ impl ClientHandshake {
                 connection |= has_token(value, "upgrade");
             } else if name.eq_ignore_ascii_case("Sec-WebSocket-Accept") {
                 answer = answer.and(value.trim_ascii());
-            } else if name.eq_ignore_ascii_case("Sec-WebSocket-Extensions")
-                || name.eq_ignore_ascii_case("Sec-WebSocket-Protocol")
-            {
-                return refused;
+            } else if name.eq_ignore_ascii_case("Sec-WebSocket-Protocol") {
+                return Err(refused);
             }
         }
-        if upgrade && connection && answer.is(&answer_to(&self.key())) {
-            Ok(())
-        } else {
-            refused
+        if !upgrade || !connection || !answer.is(&answer_to(&self.key())) {
+            return Err(refused);
+        }
+
+        let mut extensions = response
+            .headers
+            .iter()
+            .filter(|field| field.name.eq_ignore_ascii_case("Sec-WebSocket-Extensions"))
+            .map(|field| field.value)
+            .peekable();
+        match self.offer {
+            Some(offer) => offer.check_answer(extensions).map_err(|_| refused),
+            None if extensions.peek().is_some() => Err(refused),
+            None => Ok(None),
         }
     }
 
@@ -322,6 +374,7 @@ mod tests {
         Request {
             method: "GET",
             target: "/chat",
+            host: None,
             minor_version: 1,
             keep_alive: true,
             headers: Headers::from_checked(lines.as_bytes()),
@@ -338,7 +391,7 @@ mod tests {
         let accept = accept(&request(lines)).expect("the RFC's own example");
 
         let mut out = b"before".to_vec();
-        accept.write_response(Some("chat"), &mut out);
+        accept.write_response(Some("chat"), None, &mut out);
         assert_eq!(
             out.escape_ascii().to_string(),
             b"beforeHTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
@@ -441,11 +494,14 @@ mod tests {
         let accept = accept(&request(lines)).expect("our own request");
         assert_eq!(&accept.answer, ANSWER);
         let mut answer = Vec::new();
-        accept.write_response(None, &mut answer);
+        accept.write_response(None, None, &mut answer);
         let head_bytes = answer.len();
         answer.extend_from_slice(b"\x89\x00");
         for cut in 0..=answer.len() {
-            let expected = (cut >= head_bytes).then_some(head_bytes);
+            let expected = (cut >= head_bytes).then_some(Answer {
+                bytes: head_bytes,
+                deflate: None,
+            });
             assert_eq!(
                 handshake.decode(&answer[..cut]),
                 Ok(expected),
@@ -462,7 +518,11 @@ mod tests {
         let good = format!("{OK}{UPGRADE}{CONNECTION}{answer}");
         let handshake = ClientHandshake::new(NONCE);
         let decode = |head: &str| handshake.decode(format!("{head}\r\n").as_bytes());
-        assert_eq!(decode(&good), Ok(Some(good.len() + 2)));
+        let whole = Answer {
+            bytes: good.len() + 2,
+            deflate: None,
+        };
+        assert_eq!(decode(&good), Ok(Some(whole)));
 
         for (head, error) in [
             ("HTTP/1.1 200 OK\r\n".to_owned(), BadUpgradeAnswer(200)),

@@ -15,6 +15,8 @@ use crate::codec::ProtocolError;
 pub(super) const SHORT_PAYLOAD_BYTES_MAX: usize = 125;
 
 const FIN: u8 = 0b1000_0000;
+/// As it stands among the three reserved bits. It marks a compressed message (RFC 7692 section 6).
+pub(super) const RSV1: u8 = 0b100;
 const MASK: u8 = 0b1000_0000;
 const LENGTH: u8 = 0b0111_1111;
 /// Marks a length of two bytes behind the second header byte.
@@ -67,6 +69,8 @@ impl Opcode {
 pub(super) struct FrameHeader {
     pub(super) opcode: Opcode,
     pub(super) fin: bool,
+    /// Whether the message that begins here is compressed.
+    pub(super) compressed: bool,
     /// In bytes; not compared with any limit yet, but below 2^63.
     pub(super) payload_len: u64,
     /// Present exactly if the role that reads is the server.
@@ -77,7 +81,8 @@ pub(super) struct FrameHeader {
 
 impl FrameHeader {
     /// Parses one header from the front of `input`. `in_message` says whether a fragmented message
-    /// waits for its continuation.
+    /// waits for its continuation, `compresses` whether RSV1 has a meaning: it may stand on the first
+    /// frame of a data message then (RFC 7692 section 6.1).
     ///
     /// Gives `None` until all 2 to 14 bytes are there, and never looks past them. What is wrong
     /// with the bytes that are there is found without waiting for the others.
@@ -90,13 +95,14 @@ impl FrameHeader {
     pub(super) fn parse(
         role: Role,
         in_message: bool,
+        compresses: bool,
         input: &[u8],
     ) -> Result<Option<Self>, ProtocolError> {
         let Some(&first) = input.first() else {
             return Ok(None);
         };
         let reserved = first >> 4 & 0b111;
-        if reserved != 0 {
+        if reserved != 0 && !(compresses && begins_compressed(first)) {
             return Err(ProtocolError::ReservedBits(reserved));
         }
         let opcode = Opcode::from_wire(first & 0x0f)?;
@@ -156,6 +162,7 @@ impl FrameHeader {
             return Ok(Some(Self {
                 opcode,
                 fin,
+                compressed: reserved != 0,
                 payload_len,
                 mask: None,
                 size: mask_at,
@@ -167,11 +174,17 @@ impl FrameHeader {
         Ok(Some(Self {
             opcode,
             fin,
+            compressed: reserved != 0,
             payload_len,
             mask: Some(key),
             size: mask_at + 4,
         }))
     }
+}
+
+/// Whether the first byte of a frame, FIN aside, is that of a compressed message.
+const fn begins_compressed(first: u8) -> bool {
+    matches!(first & !FIN, 0x41 | 0x42)
 }
 
 /// An encoded header, 2 to 14 bytes on the stack; dereferences to them.
@@ -217,6 +230,12 @@ impl Header {
             bytes,
             len: len as u8,
         }
+    }
+
+    /// The same for a payload that is compressed.
+    pub(super) const fn compressed(mut self) -> Self {
+        self.bytes[0] |= RSV1 << 4;
+        self
     }
 }
 

@@ -7,9 +7,13 @@
 //!
 //!   whole, unfragmented ──▶ Frame borrowing the input, no allocation
 //!   anything longer     ──▶ Assembly: bytes copied as they come ──▶ Frame owning them
+//!   compressed, either  ──▶ inflated when it is complete ──▶ Frame borrowing the Inflater
 //! ```
 
 mod close;
+mod context;
+mod deflate;
+mod extension;
 pub mod handshake;
 mod header;
 pub(crate) mod mask;
@@ -23,6 +27,12 @@ use common::limits;
 use crate::codec::{Codec, Decoded, Frame, Payload, ProtocolError};
 
 pub use close::encode_close;
+pub use context::{ContextBudget, INFLATE_CONTEXT_BYTES, deflate_context_bytes};
+pub(crate) use context::{Contexts, ReceiveContext};
+pub(crate) use deflate::Agreement;
+pub use deflate::{DeflateConfig, DeflateForm, Deflaters, Inflater};
+use deflate::{Inflate, InflateWith};
+pub use extension::DeflateParams;
 use header::FrameHeader;
 pub use header::{Header, Opcode};
 
@@ -39,11 +49,14 @@ pub enum Role {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WsConfig {
     /// Largest message in bytes, all fragments together; default 1 MiB. A peer that sends a message
-    /// slowly makes its connection hold up to twice this, since the buffer grows by doubling.
+    /// slowly makes its connection hold up to twice this, since the buffer grows by doubling. A
+    /// compressed message may be no longer than this before nor after it is inflated.
     pub message_bytes_max: usize,
     /// Most fragments of one message, empty ones included; default 2^20. An unfragmented message
     /// counts none.
     pub fragments_max: u32,
+    /// Compression (RFC 7692), for peers that know it too; default none.
+    pub deflate: Option<DeflateConfig>,
 }
 
 impl Default for WsConfig {
@@ -51,6 +64,7 @@ impl Default for WsConfig {
         Self {
             message_bytes_max: limits::MESSAGE_BYTES_MAX,
             fragments_max: limits::FRAGMENTS_MAX,
+            deflate: None,
         }
     }
 }
@@ -62,6 +76,8 @@ impl Default for WsConfig {
 #[derive(Debug)]
 pub struct WsCodec {
     role: Role,
+    /// Present if permessage-deflate was negotiated: the largest window that the peer allows.
+    send_bits: Option<u8>,
     /// Present from the first byte of a message that did not arrive whole until its last.
     assembly: Option<Box<Assembly>>,
 }
@@ -75,8 +91,34 @@ impl WsCodec {
     pub const fn new(role: Role) -> Self {
         Self {
             role,
+            send_bits: None,
             assembly: None,
         }
+    }
+
+    /// Bytes of heap behind a message that is not complete.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.assembly.as_ref().map_or(0, |assembly| {
+            size_of::<Assembly>() + assembly.buffer.capacity()
+        })
+    }
+
+    /// An idle codec of a connection on which permessage-deflate was negotiated. `send_bits` is the
+    /// largest window that the peer allows, 8 to 15.
+    #[must_use]
+    pub const fn with_deflate(role: Role, send_bits: u8) -> Self {
+        Self {
+            role,
+            send_bits: Some(send_bits),
+            assembly: None,
+        }
+    }
+
+    /// The largest window that the peer allows, if permessage-deflate was negotiated.
+    #[inline]
+    #[must_use]
+    pub const fn send_bits(&self) -> Option<u8> {
+        self.send_bits
     }
 
     /// The end of the connection that this codec serves.
@@ -85,50 +127,61 @@ impl WsCodec {
         self.role
     }
 
-    /// Takes in payload behind `header_bytes`, and hands up the message if that was its last.
+    /// As [`Codec::decode`], with what compressed messages are inflated with: each by itself, so
+    /// that one [`Inflater`] serves any number of connections. Such a message is handed up as a
+    /// slice of it.
     ///
-    /// The codec is left without an assembly when the message is complete or broken.
-    #[inline(never)]
-    fn collect(
-        &mut self,
-        mut assembly: Box<Assembly>,
-        header_bytes: usize,
-        input: &mut [u8],
-    ) -> Result<Decoded<'static>, ProtocolError> {
-        let payload = &mut input[header_bytes..];
-        let len = payload.len().min(assembly.outstanding);
-        assembly.take_in(&mut payload[..len])?;
-
-        let consumed = header_bytes + len;
-        if assembly.is_complete() {
-            return Ok(Decoded::Frame {
-                consumed,
-                frame: assembly.into_frame(),
-            });
-        }
-        self.assembly = Some(assembly);
-        Ok(Decoded::Skip(consumed))
-    }
-}
-
-impl Codec for WsCodec {
-    type Config = WsConfig;
-
+    /// # Errors
+    /// Beside what a codec without compression finds, `BadDeflate`, and `FrameTooLarge` as soon as
+    /// a message is inflated to more than the limit.
     #[inline]
-    fn decode<'a>(
+    pub fn decode_with<'a>(
         &mut self,
         config: &WsConfig,
+        inflater: &'a mut Inflater,
+        input: &'a mut [u8],
+    ) -> Result<Decoded<'a>, ProtocolError> {
+        let inflate = Inflate {
+            with: InflateWith::Shared(&mut inflater.shared),
+            scratch: &mut inflater.scratch,
+        };
+        self.step(config, Some(inflate), input)
+    }
+
+    /// As [`decode_with`](Self::decode_with), for a peer whose compressor goes on from message to
+    /// message.
+    pub(crate) fn decode_in_context<'a>(
+        &mut self,
+        config: &WsConfig,
+        context: &mut ReceiveContext,
+        inflater: &'a mut Inflater,
+        input: &'a mut [u8],
+    ) -> Result<Decoded<'a>, ProtocolError> {
+        let inflate = Inflate {
+            with: InflateWith::Own(context),
+            scratch: &mut inflater.scratch,
+        };
+        self.step(config, Some(inflate), input)
+    }
+
+    #[inline]
+    fn step<'a>(
+        &mut self,
+        config: &WsConfig,
+        inflate: Option<Inflate<'_, 'a>>,
         input: &'a mut [u8],
     ) -> Result<Decoded<'a>, ProtocolError> {
         if input.is_empty() {
             return Ok(Decoded::Partial);
         }
         if let Some(assembly) = self.assembly.take_if(|assembly| assembly.outstanding > 0) {
-            return self.collect(assembly, 0, input);
+            return self.collect(config, inflate, assembly, 0, input);
         }
 
         let collected = self.assembly.as_ref().map(|assembly| assembly.buffer.len());
-        let Some(header) = FrameHeader::parse(self.role, collected.is_some(), input)? else {
+        let compresses = self.send_bits.is_some() && inflate.is_some();
+        let parsed = FrameHeader::parse(self.role, collected.is_some(), compresses, input)?;
+        let Some(header) = parsed else {
             return Ok(Decoded::Partial);
         };
         let whole = header.payload_len <= (input.len() - header.size) as u64;
@@ -148,15 +201,18 @@ impl Codec for WsCodec {
             let mut assembly = self
                 .assembly
                 .take()
-                .unwrap_or_else(|| Box::new(Assembly::new(header.opcode)));
+                .unwrap_or_else(|| Box::new(Assembly::new(&header)));
             assembly.begin_fragment(&header, config)?;
-            return self.collect(assembly, header.size, input);
+            return self.collect(config, inflate, assembly, header.size, input);
         }
 
         let consumed = header.size + header.payload_len as usize;
-        let payload = &mut input[header.size..consumed];
+        let mut payload = &mut input[header.size..consumed];
         if let Some(key) = header.mask {
             mask::apply(key, payload);
+        }
+        if header.compressed {
+            payload = inflated(inflate, payload, config)?;
         }
         let frame = if header.opcode == Opcode::Text {
             utf8::check(payload)?;
@@ -167,8 +223,74 @@ impl Codec for WsCodec {
         Ok(Decoded::Frame { consumed, frame })
     }
 
+    /// Takes in payload behind `header_bytes`, and hands up the message if that was its last.
+    ///
+    /// The codec is left without an assembly when the message is complete or broken.
+    #[inline(never)]
+    fn collect<'a>(
+        &mut self,
+        config: &WsConfig,
+        inflate: Option<Inflate<'_, 'a>>,
+        mut assembly: Box<Assembly>,
+        header_bytes: usize,
+        input: &mut [u8],
+    ) -> Result<Decoded<'a>, ProtocolError> {
+        let payload = &mut input[header_bytes..];
+        let len = payload.len().min(assembly.outstanding);
+        assembly.take_in(&mut payload[..len])?;
+
+        let consumed = header_bytes + len;
+        if assembly.is_complete() {
+            let frame = if assembly.compressed {
+                let message = inflated(inflate, &assembly.buffer, config)?;
+                if assembly.text {
+                    utf8::check(message)?;
+                }
+                message_frame(assembly.text, Payload::Borrowed(message))
+            } else {
+                message_frame(assembly.text, Payload::Owned(assembly.buffer))
+            };
+            return Ok(Decoded::Frame { consumed, frame });
+        }
+        self.assembly = Some(assembly);
+        Ok(Decoded::Skip(consumed))
+    }
+}
+
+impl Codec for WsCodec {
+    type Config = WsConfig;
+
+    #[inline]
+    fn decode<'a>(
+        &mut self,
+        config: &WsConfig,
+        input: &'a mut [u8],
+    ) -> Result<Decoded<'a>, ProtocolError> {
+        self.step(config, None, input)
+    }
+
     fn mid_frame(&self) -> bool {
         self.assembly.is_some()
+    }
+}
+
+/// The message whose compressed form is `payload`. The header's parser lets no compressed frame
+/// through where there is nothing to inflate it with.
+#[inline(never)]
+fn inflated<'a>(
+    inflate: Option<Inflate<'_, 'a>>,
+    payload: &[u8],
+    config: &WsConfig,
+) -> Result<&'a mut [u8], ProtocolError> {
+    let inflate = inflate.ok_or(ProtocolError::ReservedBits(header::RSV1))?;
+    inflate.run(payload, config.message_bytes_max)
+}
+
+const fn message_frame(text: bool, payload: Payload<'_>) -> Frame<'_> {
+    if text {
+        Frame::Text(payload)
+    } else {
+        Frame::Binary(payload)
     }
 }
 
@@ -201,8 +323,8 @@ struct Assembly {
     /// What has come, unmasked. It grows with the bytes and never by a length field, so that a
     /// header alone costs a peer's victim nothing. `buffer.len() <= message_bytes_max`.
     buffer: BytesMut,
-    /// For text, the bytes known to be UTF-8; those behind are the beginning of one character.
-    /// `utf8_len <= buffer.len() <= utf8_len + 3`.
+    /// For text that is not compressed, the bytes known to be UTF-8; those behind are the beginning
+    /// of one character. `utf8_len <= buffer.len() <= utf8_len + 3`.
     utf8_len: usize,
     /// Payload bytes of the current fragment that have not come yet.
     outstanding: usize,
@@ -211,19 +333,22 @@ struct Assembly {
     /// Fragments begun. `fragments <= fragments_max` unless the message is a single frame.
     fragments: u32,
     text: bool,
+    /// Whether the buffer holds the message's compressed form.
+    compressed: bool,
     /// Whether the current fragment is the last.
     fin: bool,
 }
 
 impl Assembly {
-    fn new(opcode: Opcode) -> Self {
+    fn new(header: &FrameHeader) -> Self {
         Self {
             buffer: BytesMut::new(),
             utf8_len: 0,
             outstanding: 0,
             mask: None,
             fragments: 0,
-            text: opcode == Opcode::Text,
+            text: header.opcode == Opcode::Text,
+            compressed: header.compressed,
             fin: false,
         }
     }
@@ -256,7 +381,7 @@ impl Assembly {
         self.buffer.extend_from_slice(bytes);
         self.outstanding -= bytes.len();
 
-        if self.text {
+        if self.text && !self.compressed {
             self.utf8_len += utf8::valid_prefix(&self.buffer[self.utf8_len..])?;
             if self.is_complete() && self.utf8_len < self.buffer.len() {
                 return Err(ProtocolError::InvalidUtf8);
@@ -267,15 +392,6 @@ impl Assembly {
 
     fn is_complete(&self) -> bool {
         self.fin && self.outstanding == 0
-    }
-
-    fn into_frame(self) -> Frame<'static> {
-        let payload = Payload::Owned(self.buffer);
-        if self.text {
-            Frame::Text(payload)
-        } else {
-            Frame::Binary(payload)
-        }
     }
 }
 
@@ -299,7 +415,31 @@ pub fn encode_header(opcode: Opcode, payload_len: usize, mask: Option<[u8; 4]>) 
 /// If a control frame is to carry more than 125 bytes (section 5.5).
 #[inline]
 pub fn encode(opcode: Opcode, payload: &[u8], mask: Option<[u8; 4]>, out: &mut Vec<u8>) {
-    encode_fragment(opcode, true, payload, mask, out);
+    encode_behind(
+        encode_header(opcode, payload.len(), mask),
+        payload,
+        mask,
+        out,
+    );
+}
+
+/// Appends one whole message whose `payload` is compressed (RFC 7692 section 6.1).
+pub(crate) fn encode_compressed(
+    opcode: Opcode,
+    payload: &[u8],
+    mask: Option<[u8; 4]>,
+    out: &mut Vec<u8>,
+) {
+    let header = encode_header(opcode, payload.len(), mask).compressed();
+    encode_behind(header, payload, mask, out);
+}
+
+/// Whether an encoded frame begins with the mark of a compressed message.
+#[inline]
+pub(crate) fn is_compressed(encoded: &[u8]) -> bool {
+    encoded
+        .first()
+        .is_some_and(|first| first & (header::RSV1 << 4) != 0)
 }
 
 /// Appends one fragment of a message (section 5.4): the first bears the message's opcode, the
@@ -315,7 +455,16 @@ pub fn encode_fragment(
     mask: Option<[u8; 4]>,
     out: &mut Vec<u8>,
 ) {
-    let header = Header::new(opcode, fin, payload.len(), mask);
+    encode_behind(
+        Header::new(opcode, fin, payload.len(), mask),
+        payload,
+        mask,
+        out,
+    );
+}
+
+#[inline]
+fn encode_behind(header: Header, payload: &[u8], mask: Option<[u8; 4]>, out: &mut Vec<u8>) {
     out.reserve(header.len() + payload.len());
     out.extend_from_slice(&header);
     let start = out.len();

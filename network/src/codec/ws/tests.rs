@@ -722,7 +722,7 @@ proptest! {
         ),
         cuts in vec(any::<prop::sample::Index>(), 0..12),
     ) {
-        let config = WsConfig { message_bytes_max: 500, fragments_max: 4 };
+        let config = WsConfig { message_bytes_max: 500, fragments_max: 4, ..WsConfig::default() };
         let whole = feed(role, &config, [&bytes[..]]);
         prop_assert_eq!(feed(role, &config, split(&bytes, &cuts)), whole);
     }

@@ -137,7 +137,7 @@ impl<S: Script> Load<S> {
         } = start;
         let profiles: Vec<Profile> = targets
             .iter()
-            .map(|target| target.profile(common.handshake_timeout, message_bytes, outbox_bytes))
+            .map(|target| target.profile(common, message_bytes, outbox_bytes))
             .collect();
         let endpoints = targets
             .iter()

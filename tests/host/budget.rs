@@ -1,0 +1,160 @@
+//! The node's memory under those who try to fill it: what is held stays below the budget, whoever
+//! holds the most goes, and those who behave notice nothing.
+
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use common::CloseReason;
+use gate::{Context, Envelope, Limits, Message, Module, TopicId};
+use harness::process::private_bytes;
+use harness::ws::{frame, header};
+use harness::{Echo, Hall, Options, Script, TestNode, WsClient};
+use network::codec::ws::Opcode;
+
+use super::alone;
+
+const MIB: usize = 1024 * 1024;
+const BUDGET: usize = 16 * MIB;
+
+fn options() -> Options {
+    Options {
+        memory_bytes_max: BUDGET,
+        limits: Limits {
+            message_bytes_max: 2 * MIB,
+            ..Limits::default()
+        },
+        ..Options::default()
+    }
+}
+
+/// Answers with the length of a message, as long as the test does not hold the lock.
+#[derive(Clone)]
+struct Scales(Arc<Mutex<()>>);
+
+impl Module for Scales {
+    fn on_message(&mut self, context: &mut Context<'_>, envelope: Envelope<'_>) {
+        let waited = self.0.lock();
+        let length = envelope.payload().len().to_string();
+        context.send_message(envelope.session, Message::text(length));
+        drop(waited);
+    }
+}
+
+fn shed(node: &TestNode) -> u64 {
+    node.count(|stats| stats.closes[CloseReason::MemoryShort.index()].get())
+}
+
+#[test]
+fn unfinished_messages_stay_within_the_budget() {
+    let _alone = alone();
+    let node = TestNode::start(&options(), |_| Echo);
+    let mut witness = WsClient::open(node.web(), "/");
+    witness.ask("warm", "warm");
+    let before = private_bytes();
+    let almost = vec![0; MIB - 100];
+    let mut held = Vec::new();
+    let mut most = 0;
+    for number in 0..100 {
+        // Who is refused because memory is short comes back, as a client would.
+        let mut attacker = Script::connect(node.web());
+        attacker.send(harness::ws::upgrade_request("/"));
+        if attacker.reply().status != 101 {
+            continue;
+        }
+        // The node may cut it off in the middle: that is the point.
+        let _ = attacker.try_send(header(Opcode::Binary, MIB));
+        let _ = attacker.try_send(&almost);
+        held.push(attacker);
+        let text = format!("still there {number}");
+        witness.ask(&text, &text);
+        assert!(node.held_bytes() <= BUDGET, "{} held", node.held_bytes());
+        most = most.max(private_bytes());
+    }
+    node.until("the largest were closed", |node| shed(node) > 0);
+    // What the account cannot see: the allocator's rounding and what it keeps for the next time.
+    let grown = most.saturating_sub(before) as usize;
+    assert!(
+        grown < BUDGET + 8 * MIB,
+        "{grown} bytes for 100 MiB of input"
+    );
+}
+
+#[test]
+fn subscribers_that_do_not_read_stay_within_the_budget() {
+    let _alone = alone();
+    let node = TestNode::start(&options(), |_| Hall);
+    let mut witness = WsClient::open(node.web(), "/");
+    witness.ask("join 1", "ok");
+    let before = private_bytes();
+    let lazy: Vec<_> = (0..60)
+        .map(|_| {
+            let mut client = WsClient::open(node.web(), "/");
+            client.ask("join 1", "ok");
+            client
+        })
+        .collect();
+    let text = "x".repeat(2000);
+    let mut most = 0;
+    for _ in 0..4000 {
+        node.handle()
+            .publish(TopicId(1), Message::text(text.clone()), None);
+        witness.expect(&text);
+        most = most.max(node.held_bytes());
+    }
+    assert!(shed(&node) > 0, "60 outboxes of 4 MiB do not fit");
+    assert!(most <= BUDGET, "{most} held");
+    let grown = private_bytes().saturating_sub(before) as usize;
+    assert!(grown < BUDGET + 8 * MIB, "{grown} bytes");
+    drop(lazy);
+}
+
+#[test]
+fn while_events_fill_the_memory_nobody_is_let_in_and_nothing_is_lost() {
+    let _alone = alone();
+    let gate = Arc::new(Mutex::new(()));
+    let scales = Scales(Arc::clone(&gate));
+    let node = TestNode::start(&options(), move |_| scales.clone());
+    let held = gate.lock().expect("nobody has panicked");
+    let payload = vec![7; 60_000];
+    let clients: Vec<_> = (0..8).map(|_| WsClient::open(node.web(), "/")).collect();
+    let senders: Vec<_> = clients
+        .into_iter()
+        .map(|client| {
+            let mut script = Script::of(client.script.stream());
+            let bytes = frame(Opcode::Binary, &payload);
+            let sender = thread::spawn(move || {
+                for _ in 0..100 {
+                    script.send(&bytes);
+                }
+            });
+            (client, sender)
+        })
+        .collect();
+    node.until("nothing is read any more", |node| {
+        node.count(|stats| stats.memory_stalls.get()) > 0
+    });
+    let mut refused = Script::connect(node.web());
+    assert_eq!(refused.get("/page").status, 503);
+    assert_eq!(shed(&node), 1, "the one that was refused");
+    assert!(node.held_bytes() <= BUDGET + MIB, "{}", node.held_bytes());
+    // Those who wait because we do not read them have done nothing wrong.
+    let mut readers = Vec::new();
+    for (mut client, sender) in senders {
+        readers.push(thread::spawn(move || {
+            for _ in 0..100 {
+                client.expect("60000");
+            }
+            sender.join()
+        }));
+    }
+    drop(held);
+    for reader in readers {
+        let sent = reader.join().expect("everything comes back");
+        sent.expect("everything is taken");
+    }
+    node.until("it lets in again", |node| {
+        Script::connect(node.web()).get("/page").status == 200
+    });
+    let refused = node.count(|stats| stats.refused.get());
+    assert_eq!(shed(&node), refused, "nobody was closed");
+}
