@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use gate::{
     Builder, Drain, Files, FilesError, GateError, Listener, ModuleId, Placement, ReactorConfig,
-    Response, RunningGate, TcpFraming,
+    Response, RunningGate, TcpFraming, TlsError, TlsServer, TlsSettings,
 };
 use module::adapter::native::Native;
 use module::{Im, ImConfig, web};
@@ -25,6 +25,8 @@ const IM_PATH: &str = "/im";
 /// Sent before the close when a line is too long to be read: the error of docs/protocol.md.
 const LINE_TOO_LONG: &str =
     "{\"id\":null,\"error\":{\"code\":\"bad_request\",\"message\":\"line too long\"}}\n";
+/// Logged when what was to be reloaded is not right.
+pub const NOT_RELOADED: &str = "certificates not reloaded, the old ones stay";
 /// How often a stop that takes long says how far it is.
 const PROGRESS: Duration = Duration::from_secs(5);
 /// Bytes of an idle connection: benches/memory.rs measures them.
@@ -37,7 +39,15 @@ const GRACE: Duration = Duration::from_secs(1);
 pub struct Node {
     running: RunningGate,
     listeners: Vec<Listening>,
+    secured: Vec<Secured>,
     room: Room,
+}
+
+/// The TLS of a listener, to be reloaded.
+#[derive(Clone, Debug)]
+pub(crate) struct Secured {
+    pub(crate) listener: String,
+    pub(crate) server: TlsServer,
 }
 
 /// What the memory of a node allows.
@@ -72,7 +82,7 @@ pub struct Listening {
     pub name: String,
     /// Address with its real port.
     pub addr: SocketAddr,
-    /// `ws` or `tcp`.
+    /// `ws` or `tcp`; with TLS, `wss` or `tls+tcp`.
     pub scheme: &'static str,
     /// Path of the WebSocket; empty on TCP.
     pub path: &'static str,
@@ -92,8 +102,13 @@ impl Listening {
             SocketAddr::V6(v6) if v6.ip().is_unspecified() => "[::1]".to_owned(),
             SocketAddr::V6(v6) => format!("[{}]", v6.ip()),
         };
+        let scheme = if self.scheme == "wss" {
+            "https"
+        } else {
+            "http"
+        };
         self.page
-            .then(|| format!("http://{ip}:{}/", self.addr.port()))
+            .then(|| format!("{scheme}://{ip}:{}/", self.addr.port()))
     }
 }
 
@@ -133,8 +148,16 @@ impl Node {
             .reactor_config(reactor_config);
         let native = builder.module(Placement::Worker, move |_| Native::new(Arc::clone(&im)));
         // 4. Listeners, in the order of the configuration.
-        for listener in &config.listeners {
-            builder.listen(build_listener(listener, native)?);
+        let mut secured = Vec::new();
+        for config in &config.listeners {
+            let mut listener = build_listener(config, native)?;
+            if let Some(settings) = &config.tls {
+                let server = load_tls(&config.name, settings)?;
+                listener = listener.tls(server.clone());
+                let listener = config.name.clone();
+                secured.push(Secured { listener, server });
+            }
+            builder.listen(listener);
         }
         // 5. Addresses are bound, reactors and workers started, and only then is anyone accepted.
         let names: Vec<_> = config
@@ -166,12 +189,17 @@ impl Node {
         Ok(Self {
             running,
             listeners,
+            secured,
             room,
         })
     }
 
     /// A node around a gate that was built elsewhere.
-    pub(crate) fn around(running: RunningGate, listeners: Vec<Listening>) -> Self {
+    pub(crate) fn around(
+        running: RunningGate,
+        listeners: Vec<Listening>,
+        secured: Vec<Secured>,
+    ) -> Self {
         let room = Room {
             memory_bytes: running.memory().limit(),
             outbox_bytes: common::limits::OUTBOX_BYTES_MAX,
@@ -179,7 +207,24 @@ impl Node {
         Self {
             running,
             listeners,
+            secured,
             room,
+        }
+    }
+
+    /// Reads the certificates of every listener with TLS anew; `settings_of` says by name what they
+    /// are now. Handshakes use them from here on, and connections that are open stay. What is wrong
+    /// is logged, and that listener keeps what it has.
+    pub fn reload_tls(&self, settings_of: impl Fn(&str) -> Option<TlsSettings>) {
+        for Secured { listener, server } in &self.secured {
+            let Some(settings) = settings_of(listener) else {
+                tracing::error!(listener, "has no TLS any more, which takes a restart");
+                continue;
+            };
+            match server.reload(&settings) {
+                Ok(()) => tracing::info!(listener, "certificates reloaded"),
+                Err(error) => tracing::error!(listener, %error, "{NOT_RELOADED}"),
+            }
         }
     }
 
@@ -282,11 +327,34 @@ fn build_listener(config: &ListenerConfig, native: ModuleId) -> Result<Listener,
         Some(deflate) => listener.compression(deflate.clone()),
         None => listener,
     };
-    Ok(listener
+    let listener = listener
         .named(&config.name)
         .limits(config.limits.clone())
         .trusted_proxies(config.trusted_proxies.clone())
-        .options(config.options))
+        .options(config.options);
+    Ok(if config.proxy_protocol {
+        listener.proxy_protocol()
+    } else {
+        listener
+    })
+}
+
+/// Reads the certificates of a listener.
+pub(crate) fn load_tls(listener: &str, settings: &TlsSettings) -> Result<TlsServer, StartError> {
+    TlsServer::load(settings).map_err(|error| StartError::Tls {
+        listener: listener.to_owned(),
+        error,
+    })
+}
+
+/// How the addresses of a listener are written.
+pub(crate) const fn scheme(websocket: bool, tls: bool) -> &'static str {
+    match (websocket, tls) {
+        (true, false) => "ws",
+        (true, true) => "wss",
+        (false, false) => "tcp",
+        (false, true) => "tls+tcp",
+    }
 }
 
 fn load_files(config: &ListenerConfig, folder: &Path) -> Result<Files, StartError> {
@@ -309,7 +377,7 @@ fn listening(config: &ListenerConfig, addr: SocketAddr) -> Listening {
         Speech::WebSocket { page } => Listening {
             name,
             addr,
-            scheme: "ws",
+            scheme: scheme(true, config.tls.is_some()),
             path: IM_PATH,
             framing: "websocket",
             page,
@@ -319,7 +387,7 @@ fn listening(config: &ListenerConfig, addr: SocketAddr) -> Listening {
             Listening {
                 name,
                 addr,
-                scheme: "tcp",
+                scheme: scheme(false, config.tls.is_some()),
                 path: "",
                 framing,
                 page: false,
@@ -341,6 +409,15 @@ pub enum StartError {
         /// What the host answered.
         #[source]
         error: io::Error,
+    },
+    /// A certificate or key cannot be used.
+    #[error("listener `{listener}`: {error}")]
+    Tls {
+        /// Name of the listener.
+        listener: String,
+        /// What is wrong with which file.
+        #[source]
+        error: TlsError,
     },
     /// The files that a listener is to serve could not be loaded.
     #[error("`files` of listener `{listener}`: {error}")]
@@ -430,5 +507,10 @@ mod tests {
             "http://[fe80::1]:80/"
         );
         assert_eq!(at("10.1.2.3:80").to_string(), "ws://10.1.2.3:80/im");
+        let secured = Listening {
+            scheme: "wss",
+            ..at("10.1.2.3:80")
+        };
+        assert_eq!(secured.page_url().unwrap(), "https://10.1.2.3:80/");
     }
 }

@@ -9,7 +9,8 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 
 use gate::{
-    Builder, Context, DeflateConfig, Envelope, Listener, Module, Placement, RunningGate, TcpFraming,
+    Builder, CertificateFiles, Context, DeflateConfig, Envelope, Listener, Module, Placement,
+    RunningGate, TcpFraming, TlsServer, TlsSettings,
 };
 use module::adapter::native::Native;
 use module::{Im, ImConfig};
@@ -394,4 +395,46 @@ fn a_run_that_cannot_begin_says_what_to_do() {
     assert!(refused(&["drain", "--stop"]).contains("--pid"));
     assert!(refused(&["attack", "--budget", "64MiB"]).contains("--pid"));
     assert!(refused(&["dance"]).contains("Usage"));
+}
+
+#[test]
+fn servers_with_tls_are_measured_over_every_framing() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+    let files = CertificateFiles {
+        cert: directory.path().join("a.pem"),
+        key: directory.path().join("a.key"),
+    };
+    std::fs::write(&files.cert, made.cert.pem()).expect("room for a file");
+    std::fs::write(&files.key, made.signing_key.serialize_pem()).expect("room for a file");
+    let settings = TlsSettings {
+        certificates: vec![files.clone()],
+        ..TlsSettings::default()
+    };
+    let tls = TlsServer::load(&settings).expect("files that were just written");
+    let framing = TcpFraming::named("ndjson").expect("a framing");
+    let mut builder = Builder::new().reactors(2);
+    let module = builder.module(Placement::Reactor, |_| Echo);
+    let web = Listener::http(any_port()).websocket("/echo", module);
+    builder.listen(web.tls(tls.clone()));
+    builder.listen(Listener::tcp(any_port(), framing, module).tls(tls));
+    let gate = builder.start().expect("the gate starts");
+
+    let (web, tcp) = (
+        format!("wss://{}/echo", gate.addrs()[0]),
+        format!("tls+tcp://{}", gate.addrs()[1]),
+    );
+    let ca = files.cert.to_str().expect("a path in UTF-8");
+    for rest in [
+        &["-t", &web, "--ca", ca][..],
+        &["-t", &tcp, "--framing", "ndjson", "--insecure"],
+    ] {
+        let report = report(0, &[&ECHO[..], rest].concat());
+        assert_eq!(report["connections"]["opened"], 40);
+        assert!(report["messages"]["measured"].as_u64() > Some(0));
+    }
+    assert!(refused(&["echo", "-t", &web]).contains("--ca FILE"));
+    let plain = web.replace("wss", "ws");
+    assert!(refused(&["echo", "-t", &plain]).contains("does not answer as a WebSocket server"));
+    gate.stop(5);
 }

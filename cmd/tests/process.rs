@@ -6,8 +6,11 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use nix::sys::signal::Signal;
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use tempfile::TempDir;
 use tungstenite::protocol::frame::Frame;
 use tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
@@ -378,4 +381,198 @@ fn help_and_version_are_there() {
         assert_eq!(code, Some(0));
         assert!(stdout.contains("Usage: gatehouse"), "{stdout}");
     }
+}
+
+type Secured = StreamOwned<ClientConnection, TcpStream>;
+
+/// A certificate of its own making for 127.0.0.1, as `DIR/LABEL.pem` and `.key`.
+fn issue(dir: &TempDir, label: &str) -> CertificateDer<'static> {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let path = |end: &str| dir.path().join(format!("{label}.{end}"));
+    fs::write(path("pem"), made.cert.pem()).unwrap();
+    fs::write(path("key"), made.signing_key.serialize_pem()).unwrap();
+    made.cert.der().clone()
+}
+
+/// A client that trusts this certificate alone.
+fn tls(addr: SocketAddr, root: &CertificateDer<'static>) -> Secured {
+    let mut roots = RootCertStore::empty();
+    roots.add(root.clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = "127.0.0.1".try_into().unwrap();
+    let conn = ClientConnection::new(Arc::new(config), name).unwrap();
+    let socket = TcpStream::connect(addr).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    StreamOwned::new(conn, socket)
+}
+
+/// The same, once it has asked whether the server is healthy.
+fn secure(addr: SocketAddr, root: &CertificateDer<'static>) -> std::io::Result<Secured> {
+    let mut stream = tls(addr, root);
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: test\r\n\r\n")?;
+    expect_ok(&mut stream)?;
+    Ok(stream)
+}
+
+fn expect_ok(stream: &mut impl Read) -> std::io::Result<()> {
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"ok\n") {
+        let mut bytes = [0; 1024];
+        match stream.read(&mut bytes)? {
+            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            n => answer.extend_from_slice(&bytes[..n]),
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn certificates_are_read_anew_by_sighup_while_connections_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let old = issue(&dir, "web");
+    let file = dir.path().join("gatehouse.toml");
+    let text = "[[listener]]\nlisten = \"127.0.0.1:0\"\n[listener.tls]\n\
+                certificates = [{ cert = \"web.pem\", key = \"web.key\" }]\n";
+    fs::write(&file, text).unwrap();
+    let running = Running::start(gatehouse().args(["serve", "--config"]).arg(&file));
+    let addr = running.addr("wss");
+    let page = running
+        .stdout
+        .iter()
+        .find(|line| line.contains("chat page"));
+    assert!(page.unwrap().contains("https://127.0.0.1:"));
+    let mut stays = secure(addr, &old).unwrap();
+
+    let logged = |what: &str| {
+        let found = |line: &String| line.contains(what);
+        assert!(running.stderr.iter().any(|line| found(&line)), "{what}");
+    };
+    let new = issue(&dir, "web");
+    running.signal(Signal::SIGHUP);
+    logged("certificates reloaded");
+    secure(addr, &new).unwrap();
+    assert!(
+        secure(addr, &old).is_err(),
+        "the old one is not shown any more"
+    );
+
+    // A key of another certificate is refused, and what there was stays.
+    issue(&dir, "other");
+    fs::copy(dir.path().join("other.key"), dir.path().join("web.key")).unwrap();
+    running.signal(Signal::SIGHUP);
+    logged("does not match the certificate");
+    secure(addr, &new).unwrap();
+
+    fs::write(&file, "nonsense = 1").unwrap();
+    running.signal(Signal::SIGHUP);
+    logged("unknown key `nonsense`");
+    secure(addr, &new).unwrap();
+
+    stays
+        .write_all(b"GET /healthz HTTP/1.1\r\nhost: test\r\n\r\n")
+        .unwrap();
+    expect_ok(&mut stays).unwrap();
+    drop(stays);
+    running.signal(Signal::SIGTERM);
+    assert!(running.end().0.success());
+}
+
+#[test]
+fn files_of_certificates_are_checked_before_a_start() {
+    let dir = tempfile::tempdir().unwrap();
+    issue(&dir, "a");
+    issue(&dir, "b");
+    fs::write(dir.path().join("empty.pem"), "").unwrap();
+    let file = dir.path().join("gatehouse.toml");
+    let check = |command: &[&str], cert: &str, key: &str| {
+        let text = format!(
+            "[[listener]]\nlisten = \"127.0.0.1:0\"\n[listener.tls]\n\
+             certificates = [{{ cert = \"{cert}\", key = \"{key}\" }}]\n"
+        );
+        fs::write(&file, text).unwrap();
+        output(gatehouse().args(command).arg(&file))
+    };
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    let (status, stdout, _) = check(&["check-config"], "a.pem", "a.key");
+    assert_eq!(status, Some(0));
+    assert!(stdout.contains(&at("a.pem")), "{stdout}");
+    for (cert, key, wrong) in [
+        (
+            "c.pem",
+            "a.key",
+            format!("cannot read {}: No such file", at("c.pem")),
+        ),
+        (
+            "empty.pem",
+            "a.key",
+            format!("{}: no certificate in PEM", at("empty.pem")),
+        ),
+        ("a.pem", "a.pem", format!("{}: no key in PEM", at("a.pem"))),
+        (
+            "a.pem",
+            "b.key",
+            format!(
+                "key {} does not match the certificate {}",
+                at("b.key"),
+                at("a.pem")
+            ),
+        ),
+    ] {
+        for command in [&["check-config"][..], &["serve", "--config"]] {
+            let (status, _, stderr) = check(command, cert, key);
+            assert_eq!(status, Some(1));
+            assert!(stderr.contains("listener `websocket`: "), "{stderr}");
+            assert!(stderr.contains(&wrong), "{stderr}");
+        }
+    }
+}
+
+#[test]
+fn a_certificate_that_has_expired_is_used_with_a_warning() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut params = rcgen::CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    params.not_before = rcgen::date_time_ymd(2019, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let old = params.self_signed(&key).unwrap();
+    fs::write(dir.path().join("a.pem"), old.pem()).unwrap();
+    fs::write(dir.path().join("a.key"), key.serialize_pem()).unwrap();
+    let file = dir.path().join("gatehouse.toml");
+    let text = "[[listener]]\nlisten = \"127.0.0.1:0\"\n[listener.tls]\n\
+                certificates = [{ cert = \"a.pem\", key = \"a.key\" }]\n";
+    fs::write(&file, text).unwrap();
+    let (status, _, stderr) = output(gatehouse().arg("check-config").arg(&file));
+    assert_eq!(status, Some(0));
+    assert!(
+        stderr.contains("WARN") && stderr.contains("has expired"),
+        "{stderr}"
+    );
+    let running = Running::start(gatehouse().args(["serve", "--config"]).arg(&file));
+    running.addr("wss");
+}
+
+#[test]
+fn the_echo_server_speaks_tls() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = issue(&dir, "echo");
+    let running = Running::start(
+        gatehouse()
+            .args(["echo", "--listen", "127.0.0.1:0", "--tcp", "127.0.0.1:0"])
+            .arg("--tls-cert")
+            .arg(dir.path().join("echo.pem"))
+            .arg("--tls-key")
+            .arg(dir.path().join("echo.key")),
+    );
+    running.addr("wss");
+    let addr = running.addr("tls+tcp");
+    let mut stream = tls(addr, &root);
+    stream.write_all(b"\0\0\0\x05hello").unwrap();
+    let mut echoed = [0; 9];
+    stream.read_exact(&mut echoed).unwrap();
+    assert_eq!(&echoed, b"\0\0\0\x05hello");
 }

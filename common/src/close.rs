@@ -56,6 +56,8 @@ pub enum CloseReason {
     Shutdown,
     /// The node stops, and clients find the service elsewhere or soon again.
     Restart,
+    /// The TLS handshake failed, or a record was not what its keys say.
+    TlsFailed,
 }
 
 /// Whose doing an end was.
@@ -87,7 +89,8 @@ impl CloseReason {
             | Self::CloseTimeout
             | Self::ConnectFailed
             | Self::HttpDone
-            | Self::Refused => None,
+            | Self::Refused
+            | Self::TlsFailed => None,
             Self::BadProtocol => Some(1002),
             Self::BadText => Some(1007),
             Self::TooLarge => Some(1009),
@@ -129,6 +132,7 @@ impl CloseReason {
             Self::Kicked => "kicked",
             Self::Shutdown => "shutdown",
             Self::Restart => "restart",
+            Self::TlsFailed => "tls_failed",
         }
     }
 
@@ -160,11 +164,12 @@ impl CloseReason {
             Self::MemoryShort => 21,
             Self::NoDescriptors => 22,
             Self::Restart => 23,
+            Self::TlsFailed => 24,
         }
     }
 
     /// Number of kinds of end.
-    pub const KINDS: usize = 24;
+    pub const KINDS: usize = 25;
 
     /// Every kind once, with 0 where a code would stand; in the order of [`CloseReason::index`].
     pub const ALL: [Self; Self::KINDS] = [
@@ -192,6 +197,7 @@ impl CloseReason {
         Self::MemoryShort,
         Self::NoDescriptors,
         Self::Restart,
+        Self::TlsFailed,
     ];
 
     /// Whose doing this end was.
@@ -209,7 +215,8 @@ impl CloseReason {
             | Self::AuthTimeout
             | Self::RateExceeded
             | Self::SlowConsumer
-            | Self::Refused => Blame::Peer,
+            | Self::Refused
+            | Self::TlsFailed => Blame::Peer,
             Self::Io | Self::ConnectFailed | Self::MemoryShort | Self::NoDescriptors => {
                 Blame::Machine
             }

@@ -10,6 +10,7 @@ use network::codec::tcp::TcpFraming;
 use network::codec::ws::DeflateConfig;
 use network::codec::{Framing, StackConfig};
 use network::sys::ListenOptions;
+use network::tls::{Tls, TlsServer};
 use network::{Overflow, Profile};
 
 use crate::envelope::ModuleId;
@@ -82,6 +83,8 @@ pub struct Listener {
     pub(crate) compression: Option<DeflateConfig>,
     pub(crate) farewell: Option<Bytes>,
     pub(crate) origins: Origins,
+    pub(crate) tls: Option<TlsServer>,
+    pub(crate) proxy_protocol: bool,
     pub(crate) trusted_proxies: TrustedProxies,
 }
 
@@ -113,6 +116,8 @@ impl Listener {
             compression: None,
             farewell: None,
             origins: Origins::default(),
+            tls: None,
+            proxy_protocol: false,
             trusted_proxies: TrustedProxies::default(),
         }
     }
@@ -192,6 +197,22 @@ impl Listener {
         self
     }
 
+    /// Secures the connections. Keep a clone to reload the certificates while the gate runs.
+    #[must_use]
+    pub fn tls(mut self, tls: TlsServer) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Demands of every connection that it begins with the header by which a proxy says for whom it
+    /// speaks (PROXY protocol, version 1 or 2), before TLS if there is any. Who is none of
+    /// [`Listener::trusted_proxies`] is refused.
+    #[must_use]
+    pub fn proxy_protocol(mut self) -> Self {
+        self.proxy_protocol = true;
+        self
+    }
+
     /// Sets whose word about the address of a client is taken; by default nobody's.
     #[must_use]
     pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
@@ -220,6 +241,8 @@ impl Listener {
         profile.outbox_bytes_max = limits.outbox_bytes_max;
         profile.overflow = limits.overflow;
         profile.farewell = self.farewell.clone();
+        profile.tls = self.tls.clone().map(Tls::Server);
+        profile.proxy_protocol = self.proxy_protocol;
         profile
     }
 }

@@ -56,6 +56,9 @@ pub struct Handshake {
     /// Address of the peer; where a trusted proxy says for whom it speaks, of that client. Its port
     /// is 0 if the proxy does not tell it.
     pub peer: SocketAddr,
+    /// The certificate that the peer has shown and that was verified (DER), on a listener whose TLS
+    /// asks for one.
+    pub certificate: Option<Bytes>,
     /// How messages travel: text or binary is what a module should answer with.
     pub kind: MessageKind,
     /// Whether the framing tells the end of one message from the next by lines.

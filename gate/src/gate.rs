@@ -267,6 +267,7 @@ impl Gate {
         let handshake = Handshake {
             listener: Arc::clone(&listener.name),
             peer: asker.addr,
+            certificate: certificate(ctx, conn),
             kind: MessageKind::Text,
             lines: false,
             path: request.path().to_owned(),
@@ -285,6 +286,12 @@ impl Gate {
             true => Doorman::UNCOUNTED,
             false => self.doorman.fingerprint(offer.peer.ip()),
         }
+    }
+
+    fn admit_address(&self, offer: Offer) -> Admission {
+        let listener = usize::from(offer.profile);
+        let address = self.address(offer);
+        admission(self.doorman.enter_address(listener, address))
     }
 
     /// The module of a session that was announced to a worker.
@@ -343,6 +350,19 @@ impl Gate {
             _ => ctx.close(conn, reason, "the server stops"),
         }
     }
+}
+
+const fn admission(welcome: bool) -> Admission {
+    if welcome {
+        Admission::Accept
+    } else {
+        Admission::Refuse
+    }
+}
+
+/// The verified certificate of a peer, if it has shown one.
+fn certificate(ctx: &Ctx<'_>, conn: ConnId) -> Option<Bytes> {
+    ctx.peer_certificate(conn).map(Bytes::copy_from_slice)
 }
 
 /// The context of a module that runs in the reactor.
@@ -444,20 +464,33 @@ impl Handler for Gate {
 
     fn on_accept(&mut self, _ctx: &mut Ctx<'_>, offer: Offer) -> Admission {
         let listener = usize::from(offer.profile);
+        let settings = &self.listeners[listener];
+        if settings.proxy_protocol {
+            // Whoever is trusted stands for many: only the client that it names is counted.
+            let trusted = settings.trusted_proxies.contains(offer.peer.ip());
+            return admission(trusted && self.doorman.enter(listener));
+        }
         if !self.doorman.enter(listener) {
             return Admission::Refuse;
         }
-        if !self.doorman.enter_address(listener, self.address(offer)) {
+        let admission = self.admit_address(offer);
+        if admission == Admission::Refuse {
             self.doorman.leave(listener);
-            return Admission::Refuse;
         }
-        Admission::Accept
+        admission
+    }
+
+    fn on_named(&mut self, _ctx: &mut Ctx<'_>, offer: Offer) -> Admission {
+        self.admit_address(offer)
     }
 
     fn on_abandon(&mut self, _ctx: &mut Ctx<'_>, offer: Offer) {
         let listener = usize::from(offer.profile);
         self.doorman.leave(listener);
-        self.doorman.leave_address(listener, self.address(offer));
+        // A proxy that never said for whom it speaks has counted for no client.
+        if offer.proxy.is_some() || !self.listeners[listener].proxy_protocol {
+            self.doorman.leave_address(listener, self.address(offer));
+        }
     }
 
     fn on_open(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, offer: Offer) {
@@ -488,6 +521,7 @@ impl Handler for Gate {
             let handshake = Handshake {
                 listener: Arc::clone(&listener.name),
                 peer: offer.peer,
+                certificate: certificate(ctx, conn),
                 kind: listener.message_kind(),
                 lines: listener.speaks_lines(),
                 path: String::new(),

@@ -60,4 +60,7 @@ pub use network::codec::http::{Headers, Response};
 pub use network::codec::tcp::TcpFraming;
 pub use network::codec::ws::DeflateConfig;
 pub use network::sys::ListenOptions;
+pub use network::tls::{
+    ALPN_HTTP, CertificateFiles, ClientAuth, TlsError, TlsServer, TlsSettings, TlsVersion,
+};
 pub use network::{Delivery, Drops, MemoryBudget, Overflow, ReactorConfig, ReactorStats};

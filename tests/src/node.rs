@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use gate::{
     Builder, DeflateConfig, Drain, Files, GateHandle, GateStats, Limits, ListenOptions, Listener,
     Module, ModuleId, Origins, Placement, ReactorConfig, ReactorStats, Response, RunningGate,
-    TcpFraming, TrustedProxies,
+    TcpFraming, TlsServer, TrustedProxies,
 };
 use module::adapter::native::Native;
 use module::{Im, ImConfig};
@@ -48,6 +48,12 @@ pub struct Options {
     pub tcp_bytes_max: u32,
     /// What a peer reads that breaks a TCP framing, before the end.
     pub farewell: Option<&'static str>,
+    /// TLS of all listeners.
+    pub tls: Option<TlsServer>,
+    /// Proxies whose header is demanded on all listeners.
+    pub proxies: Option<TrustedProxies>,
+    /// Steps of TLS handshakes per turn.
+    pub tls_handshakes_per_turn: usize,
     /// Whose pages may open WebSockets.
     pub origins: Origins,
     /// Whose word about the address of a client is taken.
@@ -69,6 +75,9 @@ impl Default for Options {
             listen: ListenOptions::default(),
             tcp_bytes_max: 65_536,
             farewell: None,
+            tls: None,
+            proxies: None,
+            tls_handshakes_per_turn: ReactorConfig::default().tls_handshakes_per_turn,
             origins: Origins::default(),
             trusted_proxies: TrustedProxies::default(),
         }
@@ -128,9 +137,27 @@ impl Options {
         self
     }
 
+    /// The same with TLS on all listeners.
+    #[must_use]
+    pub fn tls(mut self, tls: &TlsServer) -> Self {
+        self.tls = Some(tls.clone());
+        self
+    }
+
+    /// The same behind proxies, whose header is demanded on all listeners.
+    ///
+    /// # Panics
+    /// If it is no network.
+    #[must_use]
+    pub fn behind(mut self, proxies: &str) -> Self {
+        self.proxies = Some(TrustedProxies::parse([proxies]).expect("a network"));
+        self
+    }
+
     fn builder(&self) -> Builder {
         let config = ReactorConfig {
             private_fd_tables: self.private_fd_tables,
+            tls_handshakes_per_turn: self.tls_handshakes_per_turn,
             ..ReactorConfig::default()
         };
         Builder::new()
@@ -153,10 +180,17 @@ impl Options {
             web = web.compression(deflate.clone());
         }
         let adorn = |listener: Listener| {
-            listener
+            let mut listener = listener
                 .limits(self.limits.clone())
                 .options(self.listen)
-                .trusted_proxies(self.trusted_proxies.clone())
+                .trusted_proxies(self.trusted_proxies.clone());
+            if let Some(tls) = &self.tls {
+                listener = listener.tls(tls.clone());
+            }
+            if let Some(proxies) = &self.proxies {
+                listener = listener.proxy_protocol().trusted_proxies(proxies.clone());
+            }
+            listener
         };
         builder.listen(adorn(web).origins(self.origins.clone()));
         for name in ["len4be", "ndjson"] {

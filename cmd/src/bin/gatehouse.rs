@@ -10,13 +10,13 @@ use std::process::ExitCode;
 use anstyle::{AnsiColor, Style};
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use gate::{Drain, Placement};
+use gate::{CertificateFiles, Drain, Placement};
 use gatehouse::compression::Deflate;
-use gatehouse::config::{Config, Format, Level, Setting, Size};
+use gatehouse::config::{Config, ConfigError, Format, Level, Setting, Size};
 use gatehouse::echo::{self, EchoConfig};
 use gatehouse::log;
-use gatehouse::node::Node;
-use gatehouse::signal::Signals;
+use gatehouse::node::{NOT_RELOADED, Node};
+use gatehouse::signal::{Request, Signals};
 
 /// Seconds that the echo server's stop may take.
 const ECHO_SHUTDOWN_SECONDS: u32 = 10;
@@ -41,6 +41,9 @@ enum Command {
     /// SIGTERM or SIGINT (Ctrl-C) stops it in order: nobody is accepted any more, every client is
     /// told to come back (WebSocket code 1012), as many a second as --drain-rate says, and the exit
     /// status is 0. A second signal ends it at once.
+    ///
+    /// SIGHUP reads the certificates of listeners with TLS anew, and with them [listener.tls] of
+    /// the file; connections that are open stay.
     #[command(after_help = SERVE_HELP)]
     Serve(Serve),
     /// Run an echo server, for conformance suites and load tests
@@ -49,13 +52,15 @@ enum Command {
     /// HTTP request in the answer to it. Nobody has to log in, no rate is limited, and pages of
     /// every origin may connect; connections that are silent for 60 s are pinged.
     ///
-    /// Prints one line for each address, with its real port: `listening ws://127.0.0.1:9001`.
+    /// Prints one line for each address, with its real port: `listening ws://127.0.0.1:9001`, or
+    /// wss:// and tls+tcp:// with a certificate, which SIGHUP lets it read anew.
     Echo(Echo),
     /// Check a configuration file and print what it means
     ///
     /// The output is a complete file: every key with the value that holds, GATEHOUSE_… variables
-    /// of this environment included. The exit status is 0 if `serve` would accept the file, 1 if
-    /// it would not, and then the error says where and why.
+    /// of this environment included. The files of certificates and keys are read and checked too.
+    /// The exit status is 0 if `serve` would accept the file, 1 if it would not, and then the error
+    /// says where and why.
     CheckConfig {
         /// File to check (TOML)
         file: PathBuf,
@@ -109,6 +114,12 @@ struct Echo {
     #[arg(long, value_name = "NAME", default_value = "len4be", requires = "tcp")]
     #[arg(value_parser = ["len1", "len2be", "len2le", "len4be", "len4le", "ndjson"])]
     framing: String,
+    /// Certificate (PEM, with those that lead to a root): all listeners speak TLS
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Private key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
     /// Threads in which the echo runs: those that serve connections, or workers of their own
     #[arg(long, value_name = "WHERE", value_enum, default_value = "reactor")]
     placement: Where,
@@ -181,8 +192,7 @@ fn main() -> ExitCode {
 }
 
 fn serve(options: Serve) -> anyhow::Result<()> {
-    let config = options.config.clone();
-    let config = Config::load(config.as_deref(), std::env::vars_os(), options.settings())?;
+    let config = load(&options)?;
     let signals = Signals::block().context("cannot block signals")?;
     let _log = log::start(config.log_level, config.log_format);
     run(
@@ -190,7 +200,24 @@ fn serve(options: Serve) -> anyhow::Result<()> {
         config.shutdown,
         || Ok(Node::start(&config)?),
         announce,
+        |node| reload(node, &options),
     )
+}
+
+fn load(options: &Serve) -> Result<Config, ConfigError> {
+    let file = options.config.as_deref();
+    Config::load(file, std::env::vars_os(), options.settings())
+}
+
+/// Takes over what SIGHUP is for: the TLS of listeners that are there.
+fn reload(node: &Node, options: &Serve) {
+    match load(options) {
+        Ok(config) => node.reload_tls(|name| {
+            let listener = config.listeners.iter().find(|l| l.name == name)?;
+            listener.tls.clone()
+        }),
+        Err(error) => tracing::error!(%error, "{NOT_RELOADED}"),
+    }
 }
 
 fn run_echo(options: &Echo) -> anyhow::Result<()> {
@@ -205,6 +232,11 @@ fn run_echo(options: &Echo) -> anyhow::Result<()> {
         reactors: options.reactors.unwrap_or(0),
         workers: options.workers.unwrap_or(0),
         message_bytes_max: options.message_bytes_max,
+        tls: options
+            .tls_cert
+            .clone()
+            .zip(options.tls_key.clone())
+            .map(|(cert, key)| CertificateFiles { cert, key }),
         deflate: options.deflate,
     };
     let listening = |node: &Node| {
@@ -222,15 +254,17 @@ fn run_echo(options: &Echo) -> anyhow::Result<()> {
         },
         || Ok(echo::start(&config)?),
         listening,
+        |node| node.reload_tls(|name| config.tls_settings(name)),
     )
 }
 
-/// Starts a node, says so, waits for a signal, and stops the node.
+/// Starts a node, says so, reloads when asked, waits for a signal that ends it, and stops it.
 fn run(
     signals: Signals,
     drain: Drain,
     start: impl FnOnce() -> anyhow::Result<Node>,
     announce: impl FnOnce(&Node) -> std::io::Result<()>,
+    reload: impl Fn(&Node),
 ) -> anyhow::Result<()> {
     let signals = signals
         .watch()
@@ -240,9 +274,18 @@ fn run(
         // A server that nobody watches start is a server all the same.
         tracing::debug!(%error, "cannot write to stdout");
     }
-    match signals.recv() {
-        Ok(signal) => tracing::info!(signal = signal.as_str(), "asked to stop"),
-        Err(_) => tracing::error!("signals can no longer be waited for"),
+    loop {
+        match signals.recv() {
+            Ok(Request::Reload) => reload(&node),
+            Ok(Request::End(signal)) => {
+                tracing::info!(signal = signal.as_str(), "asked to stop");
+                break;
+            }
+            Err(_) => {
+                tracing::error!("signals can no longer be waited for");
+                break;
+            }
+        }
     }
     Ok(node.stop(drain)?)
 }
@@ -279,6 +322,10 @@ fn announce(node: &Node) -> std::io::Result<()> {
 
 fn check_config(file: &std::path::Path) -> anyhow::Result<()> {
     let config = Config::load(Some(file), std::env::vars_os(), Vec::new())?;
+    // A certificate that is not valid now is no error, but worth a word.
+    let log = log::start(Level::Warn, Format::Text);
+    config.check_files()?;
+    drop(log);
     let mut out = anstream::stdout();
     writeln!(out, "# {} is valid, and means:\n", file.display())?;
     write!(out, "{config}")?;

@@ -20,7 +20,7 @@ use super::{
     memory_default, reactors_default, workers_default,
 };
 
-type Checked<T> = Result<T, ConfigError>;
+pub(super) type Checked<T> = Result<T, ConfigError>;
 
 /// More threads than this is a slip of the finger on any host there is.
 const WORKERS_MAX: usize = 1024;
@@ -110,7 +110,7 @@ fn placed(raw: &RawConfig) -> Vec<Spanned<RawListener>> {
     listeners
 }
 
-fn or<T: Clone>(typed: &Typed<T>, default: T) -> T {
+pub(super) fn or<T: Clone>(typed: &Typed<T>, default: T) -> T {
     typed
         .as_ref()
         .map_or(default, |typed| typed.get_ref().clone())
@@ -122,8 +122,8 @@ fn folder(raw: &RawListener) -> Option<PathBuf> {
     (!folder.is_empty()).then(|| PathBuf::from(folder))
 }
 
-struct Check<'a> {
-    sources: &'a Sources,
+pub(super) struct Check<'a> {
+    pub(super) sources: &'a Sources,
     /// `[limits]`, whose values may be the cause of what is wrong with a listener.
     limits: &'a RawLimits,
     /// Those of listeners that have none of their own.
@@ -131,7 +131,11 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn refuse<T, V>(&self, typed: &Spanned<T>, message: impl Into<String>) -> Checked<V> {
+    pub(super) fn refuse<T, V>(
+        &self,
+        typed: &Spanned<T>,
+        message: impl Into<String>,
+    ) -> Checked<V> {
         Err(self.sources.refuse(typed.span(), message))
     }
 
@@ -368,16 +372,19 @@ impl Check<'_> {
             receive_buffer_bytes: buffer(&raw.receive_buffer)?,
             send_buffer_bytes: buffer(&raw.send_buffer)?,
         };
+        let trusted_proxies = or(&raw.trusted_proxies, self.trusted_proxies.clone()).0;
         Ok(ListenerConfig {
             name,
             addr,
             speech,
             files: folder(raw).map(|folder| self.sources.directory().join(folder)),
             origins: or(&raw.origins, OriginRule::default()).0,
-            trusted_proxies: or(&raw.trusted_proxies, self.trusted_proxies.clone()).0,
             compression,
             limits,
             options,
+            tls: self.tls(raw)?,
+            proxy_protocol: self.proxy_protocol(raw, &trusted_proxies)?,
+            trusted_proxies,
         })
     }
 

@@ -8,6 +8,7 @@ mod check;
 mod error;
 mod raw;
 mod source;
+mod tls;
 mod typed;
 mod value;
 
@@ -22,16 +23,17 @@ use std::thread;
 
 use common::limits;
 use gate::{
-    DeflateConfig, Drain, Limits, ListenOptions, Origins, Overflow, Rate, TcpFraming,
-    TrustedProxies,
+    DeflateConfig, Drain, Limits, ListenOptions, Origins, Overflow, Rate, TcpFraming, TlsServer,
+    TlsSettings, TrustedProxies,
 };
 
 use crate::host;
 
 pub use error::{ConfigError, Excerpt};
 pub use raw::{
-    Format, FramingName, Level, OverflowPolicy, Protocol, RawCompression, RawConfig, RawDeflate,
-    RawLimitedRate, RawLimits, RawListener, RawLog, RawRate, RawShutdown, Typed,
+    ClientAuthName, Format, FramingName, Level, MinVersion, OverflowPolicy, Protocol,
+    ProxyProtocol, RawCertificate, RawCompression, RawConfig, RawDeflate, RawLimitedRate,
+    RawLimits, RawListener, RawLog, RawRate, RawShutdown, RawTls, Typed,
 };
 pub use source::{Setting, Sources};
 pub use value::{Address, Auto, Cap, Networks, Number, OriginRule, Scalar, Seconds, Size, Texts};
@@ -102,6 +104,10 @@ pub struct ListenerConfig {
     pub trusted_proxies: TrustedProxies,
     /// Options of its socket.
     pub options: ListenOptions,
+    /// Its TLS; the files are not read yet.
+    pub tls: Option<TlsSettings>,
+    /// Whether proxies must say for whom they speak.
+    pub proxy_protocol: bool,
 }
 
 /// What a listener speaks from the first byte.
@@ -137,6 +143,20 @@ impl Config {
     /// The first thing that is wrong.
     pub fn from_sources(sources: &Sources) -> Result<Self, ConfigError> {
         check::check(sources, sources.typed()?)
+    }
+
+    /// Reads and checks the files that the listeners name, as a start would.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with the name of its listener.
+    pub fn check_files(&self) -> Result<(), ConfigError> {
+        for listener in &self.listeners {
+            if let Some(settings) = &listener.tls {
+                TlsServer::load(settings)
+                    .map_err(|error| ConfigError::tls(&listener.name, error))?;
+            }
+        }
+        Ok(())
     }
 
     /// Seconds of silence after which a client of any listener is asked for a sign of life, the

@@ -384,6 +384,88 @@ fn values_that_do_not_stand_together_are_refused_where_they_stand() {
 }
 
 #[test]
+fn tls_and_proxies_read_back_and_find_their_files() {
+    let text = "
+        [[listener]]
+        listen = \"127.0.0.1:1\"
+        proxy_protocol = \"required\"
+        trusted_proxies = [\"10.0.0.0/8\", \"::1\"]
+        [listener.tls]
+        certificates = [{ cert = \"a.pem\", key = \"/etc/a.key\" }]
+        min_version = \"1.3\"
+        client_auth = \"required\"
+        client_ca = \"ca.pem\"
+        session_tickets = false
+        [[listener]]
+        listen = \"127.0.0.1:2\"
+        framing = \"ndjson\"
+        tls = { certificates = [{ cert = \"a.pem\", key = \"a.key\" }] }
+    ";
+    let sources = Sources::of_text("/etc/gatehouse/a.toml", text, Vec::new());
+    let config = Config::from_sources(&sources).unwrap();
+    assert_same(&read(&config.to_string()), &config, "read back");
+    let tls = config.listeners[0].tls.clone().unwrap();
+    assert_eq!(tls.certificates[0].cert, Path::new("/etc/gatehouse/a.pem"));
+    assert_eq!(tls.certificates[0].key, Path::new("/etc/a.key"));
+    assert_eq!(tls.client_ca.unwrap(), Path::new("/etc/gatehouse/ca.pem"));
+    assert_eq!(tls.alpn, [b"http/1.1"]);
+    assert!(config.listeners[0].proxy_protocol);
+    let tls = config.listeners[1].tls.clone().unwrap();
+    assert!(tls.session_tickets && tls.alpn.is_empty() && tls.client_ca.is_none());
+    assert_eq!(
+        config.check_files().unwrap_err().to_string(),
+        "listener `websocket`: cannot read /etc/gatehouse/a.pem: No such file or directory (os \
+         error 2)"
+    );
+}
+
+#[test]
+fn tls_and_proxies_that_cannot_be_meant_are_refused() {
+    let listener = |rest: &str| format!("[[listener]]\nlisten = \"127.0.0.1:1\"\n{rest}\n");
+    let tls = |rest: &str| {
+        let files = "[listener.tls]\ncertificates = [{ cert = \"a\", key = \"b\" }]\n";
+        listener(&format!("{files}{rest}"))
+    };
+    for (text, expected) in [
+        (
+            listener("[listener.tls]\nmin_version = \"1.2\""),
+            "a.toml:3:1: [listener.tls] needs `certificates",
+        ),
+        (
+            listener("[listener.tls]\ncertificates = []"),
+            "a.toml:4:16: TLS needs a certificate",
+        ),
+        (
+            listener("[listener.tls]\ncertificates = [{ cert = \"a\" }]"),
+            "a.toml:4:17: missing field `key`",
+        ),
+        (
+            tls("min_version = \"1.1\""),
+            "a.toml:5:15: unknown value `1.1`",
+        ),
+        (
+            tls("client_auth = \"required\""),
+            "a.toml:5:15: client_auth needs `client_ca",
+        ),
+        (
+            tls("client_ca = \"c\""),
+            "a.toml:5:13: client_ca is of no use",
+        ),
+        (
+            listener("trusted_proxies = [\"10.0.0.0/40\"]"),
+            "a.toml:3:19: \"10.0.0.0/40\" is neither a network",
+        ),
+        (
+            listener("proxy_protocol = \"required\""),
+            "a.toml:3:18: nobody would be let in",
+        ),
+    ] {
+        let refused = refusal(&text);
+        assert!(refused.starts_with(expected), "{text}\n{refused}");
+    }
+}
+
+#[test]
 fn listeners_on_ports_that_the_kernel_chooses_do_not_clash() {
     assert_eq!(
         read("listen = \"127.0.0.1:0\"\ntcp = \"127.0.0.1:0\"")

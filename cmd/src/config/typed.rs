@@ -9,10 +9,11 @@ use super::raw::{
     FramingName, OverflowPolicy, Protocol, RawCompression, RawConfig, RawDeflate, RawLimitedRate,
     RawLimits, RawListener, RawLog, RawRate, RawShutdown, Typed,
 };
+use super::tls::{proxy_protocol_to_typed, tls_to_typed};
 use super::value::{Address, Auto, Cap, Networks, Number, OriginRule, Seconds, Size};
 use super::{Config, ListenerConfig, Speech};
 
-fn typed<T>(value: T) -> Typed<T> {
+pub(super) fn typed<T>(value: T) -> Typed<T> {
     Some(Spanned::new(0..0, value))
 }
 
@@ -67,6 +68,8 @@ fn listener_to_typed(listener: &ListenerConfig) -> RawListener {
         backlog: typed(Number(listener.options.backlog as usize)),
         receive_buffer: typed(Auto::of(listener.options.receive_buffer_bytes.map(Size))),
         send_buffer: typed(Auto::of(listener.options.send_buffer_bytes.map(Size))),
+        proxy_protocol: proxy_protocol_to_typed(listener.proxy_protocol),
+        tls: listener.tls.as_ref().map(tls_to_typed).and_then(typed),
         ..RawListener::default()
     };
     match listener.speech {

@@ -16,7 +16,7 @@ use rustc_hash::FxHashMap;
 use super::config::{Profile, ReactorConfig};
 use super::date::DateCache;
 use super::delivery::{Delivery, Drops, Overflow};
-use super::handler::{Deadline, LastInput, SendError};
+use super::handler::{Deadline, LastInput, Offer, SendError};
 use super::stats::ReactorStats;
 use crate::codec::http::{Response, ResponseContext, encode_response_head};
 use crate::codec::ws::handshake::Accept;
@@ -29,6 +29,8 @@ use crate::conn::{Connection, Flags};
 use crate::memory::{Account, MemoryBudget, Pressure};
 use crate::sys;
 use crate::timer::TimerWheel;
+use crate::tls::Tls;
+use crate::transport::Transports;
 
 /// Bytes that a connection takes while it holds nothing: its own, and its handler's for a session.
 const CONNECTION_BYTES: usize = size_of::<Connection>() + 64;
@@ -62,6 +64,7 @@ pub(crate) struct Net {
     pub(crate) accepting: bool,
     pub(crate) stopping: bool,
     pub(crate) read_bytes_per_turn: usize,
+    pub(crate) transports: Transports,
     pub(crate) memory: Arc<MemoryBudget>,
     account: Account,
     /// How near the node was to the end of its memory when this turn began.
@@ -109,6 +112,7 @@ impl Net {
             accepting: true,
             stopping: false,
             read_bytes_per_turn: config.read_bytes_per_turn,
+            transports: Transports::new(config.tls_handshakes_per_turn.max(1)),
             memory: Arc::clone(&config.memory),
             account: Account::open(&config.memory),
             pressure: Pressure::Low,
@@ -152,6 +156,16 @@ impl Net {
         Ok(id)
     }
 
+    /// An accepted connection that is not there before its transport is.
+    pub(crate) fn greet(&mut self, id: ConnId, offer: Offer) {
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
+        conn.flags.set(Flags::WRAPPED);
+        let awaits_header = self.profiles[usize::from(conn.profile)].proxy_protocol;
+        self.transports.insert(id.slot(), offer, awaits_header);
+    }
+
     pub(crate) fn connect(
         &mut self,
         remote: SocketAddr,
@@ -162,7 +176,8 @@ impl Net {
         self.adopt(stream, profile, State::Connecting)
     }
 
-    /// The TCP handshake of an outgoing connection is over; true if it succeeded.
+    /// The TCP handshake of an outgoing connection is over; true if it succeeded and nothing else
+    /// is to come before it may be used.
     pub(crate) fn finish_connect(&mut self, id: ConnId) -> bool {
         let Some(conn) = self.conns.get_mut(id) else {
             return false;
@@ -172,8 +187,29 @@ impl Net {
             self.finish(id, CloseReason::ConnectFailed);
             return false;
         }
-        conn.state = State::Opening;
         conn.since = self.now;
+        self.stats.connected.add(1);
+        if let Some(tls @ Tls::Client(_)) = &self.profiles[usize::from(conn.profile)].tls {
+            if let Err(error) = self.transports.begin(id.slot(), tls) {
+                tracing::warn!(conn = %id, %error, "cannot begin a TLS session");
+                self.finish(id, CloseReason::TlsFailed);
+                return false;
+            }
+            conn.flags.set(Flags::WRAPPED);
+            conn.state = State::Greeting;
+            self.mark_dirty(id.slot());
+            return false;
+        }
+        self.begin_client(id);
+        true
+    }
+
+    /// The transport of an outgoing connection is there: begins what is spoken on it.
+    pub(crate) fn begin_client(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
+        conn.state = State::Opening;
         if let Stack::Upgrading(upgrading) = &conn.stack
             && let Framing::WebSocketClient { host, target } =
                 &self.profiles[usize::from(conn.profile)].framing
@@ -186,9 +222,7 @@ impl Net {
             conn.state = State::Open;
             conn.since = Tick::default();
         }
-        self.stats.connected.add(1);
         self.mark_dirty(id.slot());
-        true
     }
 
     // Output.
@@ -523,11 +557,17 @@ impl Net {
             return;
         }
         let (mut written, mut calls) = (0, 0);
-        let flushed = conn
-            .outbox
-            .flush(&mut self.pool, &mut conn.stream, &mut written, &mut calls);
+        let flushed = if conn.flags.has(Flags::WRAPPED) {
+            self.flush_wrapped(slot, &mut written, &mut calls)
+        } else {
+            conn.outbox
+                .flush(&mut self.pool, &mut conn.stream, &mut written, &mut calls)
+        };
         self.stats.bytes_out.add(written);
         self.stats.writes.add(calls);
+        let Some(conn) = self.conns.at(slot) else {
+            return;
+        };
         if written > 0 && matches!(conn.stack, Stack::Http(..)) {
             // A long body takes as long as its reader; what ends it is that nothing moves.
             conn.heard = self.now;
@@ -565,6 +605,12 @@ impl Net {
 
     /// Everything is written and nothing more will be.
     fn end_output(&mut self, slot: u32, reason: CloseReason) {
+        let Some(conn) = self.conns.at(slot) else {
+            return;
+        };
+        if conn.flags.has(Flags::WRAPPED) && !self.say_goodbye(slot) {
+            return;
+        }
         let Some(conn) = self.conns.at(slot) else {
             return;
         };
@@ -627,7 +673,10 @@ impl Net {
     }
 
     fn held_bytes(&self) -> usize {
-        self.conns.len() * CONNECTION_BYTES + self.pool.lent() + self.input_bytes
+        self.conns.len() * CONNECTION_BYTES
+            + self.pool.lent()
+            + self.input_bytes
+            + self.transports.bytes()
     }
 
     /// Closes those who hold the most, until this reactor has done its share.
@@ -690,7 +739,7 @@ impl Net {
             return;
         };
         if !conn.state.speaks() {
-            if conn.state == State::Connecting {
+            if matches!(conn.state, State::Connecting | State::Greeting) {
                 self.finish(id, reason);
             }
             return;
@@ -773,6 +822,18 @@ impl Net {
         self.mark_dirty(id.slot());
     }
 
+    /// The peer broke TLS, or we could not agree: what says so in TLS is pending, and is written.
+    pub(crate) fn fail_tls(&mut self, id: ConnId, error: &rustls::Error) {
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
+        tracing::debug!(conn = %id, %error, "TLS failed");
+        let reason = conn.state.reason().unwrap_or(CloseReason::TlsFailed);
+        conn.state = State::Flushing(reason);
+        self.expect_end(id.slot());
+        self.mark_dirty(id.slot());
+    }
+
     /// Nothing more is heard from this peer: ends the connection for that.
     pub(crate) fn end(&mut self, id: ConnId, last: LastInput) {
         match last {
@@ -849,7 +910,7 @@ impl Net {
         let handler = (conn.handler_deadline != Tick::default())
             .then_some((conn.handler_deadline, Expiry::Asked));
         let own = match conn.state {
-            State::Connecting | State::Opening => Some((
+            State::Connecting | State::Greeting | State::Opening => Some((
                 conn.since.past(profile.handshake_seconds),
                 Expiry::Handshake,
             )),
@@ -937,7 +998,7 @@ impl Net {
         let Some(conn) = self.conns.get_mut(id) else {
             return;
         };
-        if conn.state == State::Opening {
+        if matches!(conn.state, State::Opening | State::Greeting) {
             conn.state = State::Flushing(CloseReason::HandshakeTimeout);
             self.expect_end(id.slot());
             self.mark_dirty(id.slot());

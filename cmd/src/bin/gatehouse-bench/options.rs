@@ -11,6 +11,7 @@ const EXAMPLES: &str = "\
 Examples:
   gatehouse-bench echo --target ws://127.0.0.1:9001/ --connections 10000
   gatehouse-bench echo --target tcp://127.0.0.1:9002 --in-flight 16 --size 20
+  gatehouse-bench echo --target wss://127.0.0.1:9001/ --ca authority.pem
   gatehouse-bench connect --target ws://127.0.0.1:9001/ --hold 30s --pid $(pidof gatehouse)
   gatehouse-bench churn --target ws://127.0.0.1:9001/ --concurrency 200
   gatehouse-bench chat --users 5000 --rate 2000 --groups 50
@@ -55,11 +56,19 @@ pub(crate) enum Scenario {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Common options")]
 pub(crate) struct Common {
-    /// Server: ws://host:port/path or tcp://host:port; may be given several times, connections are
-    /// spread [default: ws://127.0.0.1:8080/im where the native protocol is spoken].
+    /// Server: ws://host:port/path or tcp://host:port, with TLS wss:// or tls+tcp://; may be given
+    /// several times, connections are spread [default: ws://127.0.0.1:8080/im where the native
+    /// protocol is spoken].
     #[arg(short, long = "target", global = true, value_name = "URL")]
     pub(crate) targets: Vec<String>,
-    /// Framing of tcp:// targets: len1, len2be, len2le, len4be, len4le or ndjson.
+    /// Trust servers with a certificate of these authorities (PEM). Every connection makes a full
+    /// TLS handshake; sessions are not resumed.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Trust any certificate: for load tests of servers that are known otherwise.
+    #[arg(long, global = true, conflicts_with = "ca")]
+    pub(crate) insecure: bool,
+    /// Framing of tcp:// and tls+tcp:// targets: len1, len2be, len2le, len4be, len4le or ndjson.
     #[arg(long, global = true, default_value = "len4be", value_name = "NAME")]
     pub(crate) framing: String,
     /// Offer permessage-deflate to ws:// targets, and compress what is sent.

@@ -332,6 +332,7 @@ impl fmt::Display for End {
             CloseReason::PeerEof => "ended by the server",
             CloseReason::Truncated => "ended by the server inside a frame",
             CloseReason::Io => "reset",
+            CloseReason::TlsFailed => "the TLS handshake failed, or a record was bad",
             CloseReason::SlowConsumer => "the server does not read what it is sent",
             other => return f.write_str(&other.label().replace('_', " ")),
         })
