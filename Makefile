@@ -8,7 +8,7 @@ PID := $(RUN)/gatehouse.pid
 LOG := $(RUN)/gatehouse.log
 HEALTH := http://127.0.0.1:8080/healthz
 
-.PHONY: help run test bench lint start check stop tools unit conformance conformance-all clients
+.PHONY: help run test bench lint start check stop tools unit conformance conformance-all clients proxy
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -16,7 +16,7 @@ help: ## this list
 run: ## build and serve; the chat page is at http://127.0.0.1:8080/
 	cargo run --release -- serve $(ARGS)
 
-test: tools lint unit conformance clients ## everything: formatting, lints, tests, Autobahn, browser and other clients
+test: tools lint unit conformance clients proxy ## everything: formatting, lints, tests, Autobahn, browser, other clients, nginx
 	@echo "make test: everything passed"
 
 tools: ## install what the tests need and the machine lacks
@@ -38,8 +38,11 @@ conformance: $(RELEASE)/gatehouse $(AUTOBAHN_CLIENT) ## the Autobahn suite, stri
 conformance-all: $(RELEASE)/gatehouse $(AUTOBAHN_CLIENT) ## every case of the Autobahn suite, with and without context takeover (minutes)
 	tests/conformance/run.sh $(RELEASE)/gatehouse $(AUTOBAHN_CLIENT) all
 
-clients: $(RELEASE)/gatehouse ## a browser, Python's websockets and a raw TCP client in one room
+clients: $(RELEASE)/gatehouse ## curl, ws and websockets; a browser, websockets and a raw TCP client in one room
 	tests/clients/run.sh $(RELEASE)/gatehouse
+
+proxy: $(RELEASE)/gatehouse ## nginx with the configuration of docs/proxy.md in front of nodes
+	tests/proxy/run.sh $(RELEASE)/gatehouse
 
 bench: ## the benches: codecs, compression, dispatch, fan-out, timers, cost of an echo, memory
 	cargo bench --package gatehouse-benches

@@ -2,14 +2,19 @@
 
 use std::net::SocketAddr;
 
-use gate::{Builder, Context, Envelope, Limits, Listener, Message, Module, Placement, TcpFraming};
+use gate::{
+    ALPN_HTTP, Builder, CertificateFiles, Context, Envelope, HttpRequest, Limits, Listener,
+    Message, Module, Origins, Placement, Response, TcpFraming, TlsSettings,
+};
 use network::codec::tcp::Prefix;
 
 use crate::compression::Deflate;
-use crate::node::{Listening, Node, StartError, raise_descriptor_limit};
+use crate::node::{Listening, Node, Secured, StartError, load_tls, raise_descriptor_limit, scheme};
 
 /// Messages that an outbox holds at least, each of the largest size.
 const OUTBOX_MESSAGES: usize = 4;
+/// What the WebSocket listener is called.
+const WEBSOCKET: &str = "websocket";
 /// Least bytes of an outbox.
 const OUTBOX_BYTES_MIN: usize = 64 * 1024 * 1024;
 
@@ -30,6 +35,21 @@ pub struct EchoConfig {
     pub message_bytes_max: usize,
     /// How WebSocket messages are compressed.
     pub deflate: Deflate,
+    /// Certificate and key of all listeners, if they are to be secured.
+    pub tls: Option<CertificateFiles>,
+}
+
+impl EchoConfig {
+    /// What the listener of this framing is secured with.
+    #[must_use]
+    pub fn tls_settings(&self, framing: &str) -> Option<TlsSettings> {
+        let alpn = (framing == WEBSOCKET).then(|| ALPN_HTTP.to_vec());
+        self.tls.clone().map(|files| TlsSettings {
+            certificates: vec![files],
+            alpn: alpn.into_iter().collect(),
+            ..TlsSettings::default()
+        })
+    }
 }
 
 /// The framing of this name, taking payloads up to `bytes_max` or up to what its length can count.
@@ -48,7 +68,7 @@ pub fn framing(name: &str, bytes_max: usize) -> Option<TcpFraming> {
     framing.with_frame_bytes(1, bytes_max).ok()
 }
 
-/// Sends every message back as it came.
+/// Sends every message back as it came, and answers every request with its body.
 struct Echo {
     placement: Placement,
 }
@@ -63,6 +83,12 @@ impl Module for Echo {
                 context.send_message(session, Message::new(kind, envelope.into_bytes()));
             }
         }
+    }
+
+    fn on_request(&mut self, context: &mut Context<'_>, request: HttpRequest) {
+        let response =
+            Response::new(200).with_body("application/octet-stream", request.body.clone());
+        context.respond(request.session, response);
     }
 }
 
@@ -80,21 +106,36 @@ pub fn start(config: &EchoConfig) -> Result<Node, StartError> {
     let echo = builder.module(placement, move |_| Echo { placement });
     let limits = Limits {
         message_bytes_max: config.message_bytes_max,
+        body_bytes_max: config.message_bytes_max,
         outbox_bytes_max: config
             .message_bytes_max
             .saturating_mul(OUTBOX_MESSAGES)
             .max(OUTBOX_BYTES_MIN),
         ..Limits::default()
     };
-    let mut http = Listener::http(config.listen).websocket("*", echo);
+    // Whatever it echoes is nobody's secret, and load tests come from pages of anywhere.
+    let mut http = Listener::http(config.listen)
+        .websocket("*", echo)
+        .requests("/", echo)
+        .origins(Origins::any());
     if let Some(deflate) = config.deflate.config() {
         http = http.compression(deflate);
     }
-    builder.listen(http.limits(limits.clone()));
-    let mut names = vec![(config.listen, "websocket")];
+    let mut all = vec![(http, config.listen, WEBSOCKET)];
     if let Some((addr, framing)) = config.tcp {
-        builder.listen(Listener::tcp(addr, framing, echo).limits(limits));
-        names.push((addr, framing.name()));
+        let name = framing.name();
+        all.push((Listener::tcp(addr, framing, echo), addr, name));
+    }
+    let (mut names, mut secured) = (Vec::new(), Vec::new());
+    for (mut listener, addr, name) in all {
+        if let Some(settings) = config.tls_settings(name) {
+            let server = load_tls(name, &settings)?;
+            listener = listener.tls(server.clone());
+            let listener = name.to_owned();
+            secured.push(Secured { listener, server });
+        }
+        builder.listen(listener.limits(limits.clone()));
+        names.push((addr, name));
     }
     let running = builder
         .start()
@@ -105,11 +146,11 @@ pub fn start(config: &EchoConfig) -> Result<Node, StartError> {
         .map(|((_, framing), addr)| Listening {
             name: (*framing).to_owned(),
             addr: *addr,
-            scheme: if *framing == "websocket" { "ws" } else { "tcp" },
+            scheme: scheme(*framing == WEBSOCKET, config.tls.is_some()),
             path: "",
             framing,
             page: false,
         });
     let listeners = listeners.collect();
-    Ok(Node::around(running, listeners))
+    Ok(Node::around(running, listeners, secured))
 }

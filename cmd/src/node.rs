@@ -3,14 +3,15 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use gate::{
-    Builder, GateError, Listener, ModuleId, Placement, ReactorConfig, Response, RunningGate,
-    TcpFraming,
+    Builder, Drain, Files, FilesError, GateError, Listener, ModuleId, Placement, ReactorConfig,
+    Response, RunningGate, TcpFraming, TlsError, TlsServer, TlsSettings,
 };
 use module::adapter::native::Native;
 use module::{Im, ImConfig, web};
@@ -24,6 +25,10 @@ const IM_PATH: &str = "/im";
 /// Sent before the close when a line is too long to be read: the error of docs/protocol.md.
 const LINE_TOO_LONG: &str =
     "{\"id\":null,\"error\":{\"code\":\"bad_request\",\"message\":\"line too long\"}}\n";
+/// Logged when what was to be reloaded is not right.
+pub const NOT_RELOADED: &str = "certificates not reloaded, the old ones stay";
+/// How often a stop that takes long says how far it is.
+const PROGRESS: Duration = Duration::from_secs(5);
 /// Bytes of an idle connection: benches/memory.rs measures them.
 const IDLE_BYTES: usize = 144;
 /// Seconds beyond the deadline that threads get to end in, before they are left behind.
@@ -34,7 +39,15 @@ const GRACE: Duration = Duration::from_secs(1);
 pub struct Node {
     running: RunningGate,
     listeners: Vec<Listening>,
+    secured: Vec<Secured>,
     room: Room,
+}
+
+/// The TLS of a listener, to be reloaded.
+#[derive(Clone, Debug)]
+pub(crate) struct Secured {
+    pub(crate) listener: String,
+    pub(crate) server: TlsServer,
 }
 
 /// What the memory of a node allows.
@@ -69,7 +82,7 @@ pub struct Listening {
     pub name: String,
     /// Address with its real port.
     pub addr: SocketAddr,
-    /// `ws` or `tcp`.
+    /// `ws` or `tcp`; with TLS, `wss` or `tls+tcp`.
     pub scheme: &'static str,
     /// Path of the WebSocket; empty on TCP.
     pub path: &'static str,
@@ -89,8 +102,13 @@ impl Listening {
             SocketAddr::V6(v6) if v6.ip().is_unspecified() => "[::1]".to_owned(),
             SocketAddr::V6(v6) => format!("[{}]", v6.ip()),
         };
+        let scheme = if self.scheme == "wss" {
+            "https"
+        } else {
+            "http"
+        };
         self.page
-            .then(|| format!("http://{ip}:{}/", self.addr.port()))
+            .then(|| format!("{scheme}://{ip}:{}/", self.addr.port()))
     }
 }
 
@@ -130,8 +148,16 @@ impl Node {
             .reactor_config(reactor_config);
         let native = builder.module(Placement::Worker, move |_| Native::new(Arc::clone(&im)));
         // 4. Listeners, in the order of the configuration.
-        for listener in &config.listeners {
-            builder.listen(build_listener(listener, native));
+        let mut secured = Vec::new();
+        for config in &config.listeners {
+            let mut listener = build_listener(config, native)?;
+            if let Some(settings) = &config.tls {
+                let server = load_tls(&config.name, settings)?;
+                listener = listener.tls(server.clone());
+                let listener = config.name.clone();
+                secured.push(Secured { listener, server });
+            }
+            builder.listen(listener);
         }
         // 5. Addresses are bound, reactors and workers started, and only then is anyone accepted.
         let names: Vec<_> = config
@@ -163,12 +189,17 @@ impl Node {
         Ok(Self {
             running,
             listeners,
+            secured,
             room,
         })
     }
 
     /// A node around a gate that was built elsewhere.
-    pub(crate) fn around(running: RunningGate, listeners: Vec<Listening>) -> Self {
+    pub(crate) fn around(
+        running: RunningGate,
+        listeners: Vec<Listening>,
+        secured: Vec<Secured>,
+    ) -> Self {
         let room = Room {
             memory_bytes: running.memory().limit(),
             outbox_bytes: common::limits::OUTBOX_BYTES_MAX,
@@ -176,7 +207,24 @@ impl Node {
         Self {
             running,
             listeners,
+            secured,
             room,
+        }
+    }
+
+    /// Reads the certificates of every listener with TLS anew; `settings_of` says by name what they
+    /// are now. Handshakes use them from here on, and connections that are open stay. What is wrong
+    /// is logged, and that listener keeps what it has.
+    pub fn reload_tls(&self, settings_of: impl Fn(&str) -> Option<TlsSettings>) {
+        for Secured { listener, server } in &self.secured {
+            let Some(settings) = settings_of(listener) else {
+                tracing::error!(listener, "has no TLS any more, which takes a restart");
+                continue;
+            };
+            match server.reload(&settings) {
+                Ok(()) => tracing::info!(listener, "certificates reloaded"),
+                Err(error) => tracing::error!(listener, %error, "{NOT_RELOADED}"),
+            }
         }
     }
 
@@ -192,22 +240,23 @@ impl Node {
         &self.listeners
     }
 
-    /// Stops within `seconds`.
+    /// Stops as `drain` says, and logs how far it is.
     ///
     /// # Errors
-    /// If threads had not ended a moment after that; they are left behind.
-    pub fn stop(self, seconds: u32) -> Result<(), StopError> {
-        let connections: u64 = self
-            .running
-            .stats()
-            .iter()
-            .map(|stats| stats.connections.get())
-            .sum();
-        tracing::info!(connections, deadline_seconds = seconds, "stopping");
+    /// If threads had not ended a moment after its deadline; they are left behind.
+    pub fn stop(self, drain: Drain) -> Result<(), StopError> {
+        let stats = self.running.stats().to_vec();
+        let connections = || stats.iter().map(|s| s.connections.get()).sum::<u64>();
+        tracing::info!(
+            connections = connections(),
+            deadline_seconds = drain.seconds,
+            per_second = drain.effective_rate(connections()),
+            "stopping"
+        );
         let started = Instant::now();
         // 1. The reactors close their listeners, so that nobody comes after those who are told.
-        // 2. Every session is closed with 1001 behind what waits in its outbox, and its module
-        //    hears of the end.
+        // 2. Every session is closed behind what waits in its outbox, at the rate that was asked
+        //    for, and its module hears of the end.
         // 3. A reactor ends when its last connection has, or at the deadline; the workers end when
         //    they have dealt with all that the reactors sent.
         // All of that is the gate's; a thread waits for it here, since a module that never returns
@@ -217,18 +266,28 @@ impl Node {
         thread::Builder::new()
             .name("stop".to_owned())
             .spawn(move || {
-                running.stop(seconds);
+                running.drain(drain);
                 // Nobody listens any more if this took too long.
                 let _ = ended.send(());
             })
             .map_err(StopError::Thread)?;
-        match wait.recv_timeout(Duration::from_secs(seconds.into()) + GRACE) {
-            Ok(()) => {
-                tracing::info!(seconds = started.elapsed().as_secs_f32(), "stopped");
-                Ok(())
-            }
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                Err(StopError::Deadline { seconds })
+        let deadline = started + Duration::from_secs(drain.seconds.into()) + GRACE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match wait.recv_timeout(left.min(PROGRESS)) {
+                Ok(()) => {
+                    let seconds = started.elapsed().as_secs_f32();
+                    tracing::info!(seconds, connections = connections(), "stopped");
+                    return Ok(());
+                }
+                Err(RecvTimeoutError::Timeout) if left > PROGRESS => {
+                    tracing::info!(connections = connections(), "still stopping");
+                }
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    return Err(StopError::Deadline {
+                        seconds: drain.seconds,
+                    });
+                }
             }
         }
     }
@@ -243,16 +302,18 @@ pub(crate) fn raise_descriptor_limit() {
     }
 }
 
-fn build_listener(config: &ListenerConfig, native: ModuleId) -> Listener {
+fn build_listener(config: &ListenerConfig, native: ModuleId) -> Result<Listener, StartError> {
     let listener = match config.speech {
         Speech::WebSocket { page } => {
             let listener = Listener::http(config.addr)
                 .websocket(IM_PATH, native)
+                .origins(config.origins.clone())
                 .page("/healthz", Response::text(200, "ok\n"));
-            let pages = if page { web::chat_pages() } else { Vec::new() };
-            pages
-                .into_iter()
-                .fold(listener, |listener, (path, page)| listener.page(path, page))
+            match &config.files {
+                Some(folder) => listener.files("/", load_files(config, folder)?),
+                None if page => listener.files("/", web::chat_files()),
+                None => listener,
+            }
         }
         Speech::Tcp(framing) => {
             let listener = Listener::tcp(config.addr, framing, native);
@@ -266,10 +327,48 @@ fn build_listener(config: &ListenerConfig, native: ModuleId) -> Listener {
         Some(deflate) => listener.compression(deflate.clone()),
         None => listener,
     };
-    listener
+    let listener = listener
         .named(&config.name)
         .limits(config.limits.clone())
-        .options(config.options)
+        .trusted_proxies(config.trusted_proxies.clone())
+        .options(config.options);
+    Ok(if config.proxy_protocol {
+        listener.proxy_protocol()
+    } else {
+        listener
+    })
+}
+
+/// Reads the certificates of a listener.
+pub(crate) fn load_tls(listener: &str, settings: &TlsSettings) -> Result<TlsServer, StartError> {
+    TlsServer::load(settings).map_err(|error| StartError::Tls {
+        listener: listener.to_owned(),
+        error,
+    })
+}
+
+/// How the addresses of a listener are written.
+pub(crate) const fn scheme(websocket: bool, tls: bool) -> &'static str {
+    match (websocket, tls) {
+        (true, false) => "ws",
+        (true, true) => "wss",
+        (false, false) => "tcp",
+        (false, true) => "tls+tcp",
+    }
+}
+
+fn load_files(config: &ListenerConfig, folder: &Path) -> Result<Files, StartError> {
+    let files = Files::load(folder, Files::BYTES_MAX).map_err(|error| StartError::Files {
+        listener: config.name.clone(),
+        error,
+    })?;
+    tracing::info!(
+        listener = config.name,
+        folder = %folder.display(),
+        files = files.len(),
+        "serving files"
+    );
+    Ok(files)
 }
 
 fn listening(config: &ListenerConfig, addr: SocketAddr) -> Listening {
@@ -278,7 +377,7 @@ fn listening(config: &ListenerConfig, addr: SocketAddr) -> Listening {
         Speech::WebSocket { page } => Listening {
             name,
             addr,
-            scheme: "ws",
+            scheme: scheme(true, config.tls.is_some()),
             path: IM_PATH,
             framing: "websocket",
             page,
@@ -288,7 +387,7 @@ fn listening(config: &ListenerConfig, addr: SocketAddr) -> Listening {
             Listening {
                 name,
                 addr,
-                scheme: "tcp",
+                scheme: scheme(false, config.tls.is_some()),
                 path: "",
                 framing,
                 page: false,
@@ -310,6 +409,24 @@ pub enum StartError {
         /// What the host answered.
         #[source]
         error: io::Error,
+    },
+    /// A certificate or key cannot be used.
+    #[error("listener `{listener}`: {error}")]
+    Tls {
+        /// Name of the listener.
+        listener: String,
+        /// What is wrong with which file.
+        #[source]
+        error: TlsError,
+    },
+    /// The files that a listener is to serve could not be loaded.
+    #[error("`files` of listener `{listener}`: {error}")]
+    Files {
+        /// Name of the listener.
+        listener: String,
+        /// What is wrong with them.
+        #[source]
+        error: FilesError,
     },
     /// Something else.
     #[error(transparent)]
@@ -390,5 +507,10 @@ mod tests {
             "http://[fe80::1]:80/"
         );
         assert_eq!(at("10.1.2.3:80").to_string(), "ws://10.1.2.3:80/im");
+        let secured = Listening {
+            scheme: "wss",
+            ..at("10.1.2.3:80")
+        };
+        assert_eq!(secured.page_url().unwrap(), "https://10.1.2.3:80/");
     }
 }

@@ -1,4 +1,5 @@
-//! Signals that end the program: the first one in order, the second one at once.
+//! Signals that end the program, the first one in order, the second one at once; and the one that
+//! lets it read its certificates anew.
 //!
 //! They are waited for, not handled. A handler runs in whatever thread the kernel picks, and one
 //! that wakes others through a pipe, as is usual, must not run in a reactor: with a descriptor
@@ -14,7 +15,21 @@ use nix::sys::signal::{SigSet, Signal};
 /// The signals of an operator or supervisor who wants the program to end.
 const ENDING: [Signal; 2] = [Signal::SIGTERM, Signal::SIGINT];
 
-/// The ending signals, blocked.
+/// The signal of who has put new certificates in place.
+const RELOADING: Signal = Signal::SIGHUP;
+/// Requests that may wait; one more to reload asks for nothing that is not asked for already.
+const REQUESTS_MAX: usize = 2;
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// To read certificates anew.
+    Reload,
+    /// To end, because of this signal.
+    End(Signal),
+}
+
+/// The signals, blocked.
 #[derive(Debug)]
 pub struct Signals(SigSet);
 
@@ -25,33 +40,37 @@ impl Signals {
     /// # Errors
     /// Whatever the kernel answers.
     pub fn block() -> io::Result<Self> {
-        let set: SigSet = ENDING.into_iter().collect();
+        let set: SigSet = ENDING.into_iter().chain([RELOADING]).collect();
         set.thread_block()?;
         Ok(Self(set))
     }
 
-    /// Starts the thread that takes them. The first one comes out of the channel; the second one
-    /// ends the process at once, with the exit status that a shell gives to its signal.
+    /// Starts the thread that takes them. What they ask for comes out of the channel; the second
+    /// ending one ends the process at once, with the exit status that a shell gives to its signal.
     ///
     /// # Errors
     /// If the thread cannot be started.
-    pub fn watch(self) -> io::Result<Receiver<Signal>> {
-        let (first, signals) = sync_channel(1);
+    pub fn watch(self) -> io::Result<Receiver<Request>> {
+        let (requests, asked) = sync_channel(REQUESTS_MAX);
         thread::Builder::new()
             .name("signals".to_owned())
             .spawn(move || {
                 let mut ending = false;
                 // The set is a valid one, which is all that a wait can complain about.
                 while let Ok(signal) = self.0.wait() {
+                    // Without a receiver the program is ending already.
+                    if signal == RELOADING {
+                        let _ = requests.try_send(Request::Reload);
+                        continue;
+                    }
                     if ending {
                         tracing::warn!(signal = signal.as_str(), "ends at once");
                         std::process::exit(128 + signal as i32);
                     }
                     ending = true;
-                    // Without a receiver the program is ending already.
-                    let _ = first.send(signal);
+                    let _ = requests.send(Request::End(signal));
                 }
             })?;
-        Ok(signals)
+        Ok(asked)
     }
 }

@@ -1,39 +1,22 @@
 //! The real program: how it starts, what it says, how it ends.
 
-use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
-use std::time::Duration;
+mod support;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use nix::sys::signal::Signal;
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use tempfile::TempDir;
 use tungstenite::protocol::frame::Frame;
 use tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 use tungstenite::{Bytes, Message, WebSocket};
 
-/// Longer than anything here takes; a test that waits so long has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-fn gatehouse() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_gatehouse"));
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("GATEHOUSE_") {
-            command.env_remove(name);
-        }
-    }
-    command
-}
-
-/// A server on ports that the kernel chose.
-fn serve() -> Command {
-    let mut command = gatehouse();
-    command.args(["serve", "--listen", "127.0.0.1:0", "--tcp", "127.0.0.1:0"]);
-    command
-}
+use support::{PATIENCE, Running, gatehouse, serve};
 
 /// What a program that ended by itself has said.
 fn output(command: &mut Command) -> (Option<i32>, String, String) {
@@ -44,81 +27,6 @@ fn output(command: &mut Command) -> (Option<i32>, String, String) {
         text(output.stdout),
         text(output.stderr),
     )
-}
-
-/// A running program; it is killed when a test fails.
-struct Running {
-    child: Child,
-    stdout: Receiver<String>,
-    stderr: Receiver<String>,
-}
-
-impl Running {
-    fn start(command: &mut Command) -> Self {
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let stdout = lines(child.stdout.take().unwrap());
-        let stderr = lines(child.stderr.take().unwrap());
-        Self {
-            child,
-            stdout,
-            stderr,
-        }
-    }
-
-    /// Reads stdout until there is an address behind `scheme`.
-    fn addr(&self, scheme: &str) -> SocketAddr {
-        loop {
-            let line = self.stdout.recv_timeout(PATIENCE).expect("an address");
-            let Some((_, rest)) = line.split_once(&format!("{scheme}://")) else {
-                continue;
-            };
-            let end = rest.find(['/', ' ']).unwrap_or(rest.len());
-            return rest[..end].parse().unwrap();
-        }
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
-    }
-
-    /// Waits for the end: its status, and what was left of stderr.
-    fn end(mut self) -> (ExitStatus, String) {
-        // The end of stderr is the end of the program.
-        let mut stderr = String::new();
-        loop {
-            match self.stderr.recv_timeout(PATIENCE) {
-                Ok(line) => stderr += &(line + "\n"),
-                Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => break,
-                Err(error) => panic!("it has not ended: {error}\n{stderr}"),
-            }
-        }
-        (self.child.wait().unwrap(), stderr)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It has ended already unless a test has failed.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
-    let (sender, receiver) = channel();
-    thread::spawn(move || {
-        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-            if sender.send(line).is_err() {
-                return;
-            }
-        }
-    });
-    receiver
 }
 
 fn connect(addr: SocketAddr) -> TcpStream {
@@ -178,6 +86,33 @@ fn it_starts_without_a_configuration_and_says_where() {
     let (status, stderr) = running.end();
     assert_eq!(status.code(), Some(0), "{stderr}");
     assert!(stderr.contains("descriptors per table"), "{stderr}");
+}
+
+#[test]
+fn a_folder_of_ones_own_is_served_in_place_of_the_chat_page() {
+    let config = "[[listener]]\nlisten = \"127.0.0.1:0\"\nfiles = \"dist\"\n";
+    let (dir, file) = config_file(config);
+    let serve = || {
+        let mut command = gatehouse();
+        command.args(["serve", "--config", &file]);
+        command
+    };
+    let (code, _, stderr) = output(&mut serve());
+    assert_eq!(code, Some(1));
+    let dist = dir.path().join("dist");
+    let expected = format!(
+        "`files` of listener `websocket`: cannot read {}: ",
+        dist.display()
+    );
+    assert!(stderr.contains(&expected), "{stderr}");
+    fs::create_dir(&dist).unwrap();
+    fs::write(dist.join("index.html"), "<p>my own").unwrap();
+    let running = Running::start(&mut serve());
+    let web = running.addr("ws");
+    assert!(get(web, "/").ends_with("\r\n\r\n<p>my own"));
+    assert!(get(web, "/chat.js").starts_with("HTTP/1.1 404"));
+    assert!(get(web, "/healthz").ends_with("ok\n"));
+    websocket(web, "/im");
 }
 
 #[test]
@@ -303,7 +238,7 @@ fn a_signal_tells_every_client_and_ends_with_success() {
                     _ => continue,
                 }
             };
-            assert_eq!(close.code, CloseCode::Away);
+            assert_eq!(close.code, CloseCode::Restart);
             // Sends the answer to the close, and waits for the end of the stream.
             while client.read().is_ok() {}
         }
@@ -446,4 +381,198 @@ fn help_and_version_are_there() {
         assert_eq!(code, Some(0));
         assert!(stdout.contains("Usage: gatehouse"), "{stdout}");
     }
+}
+
+type Secured = StreamOwned<ClientConnection, TcpStream>;
+
+/// A certificate of its own making for 127.0.0.1, as `DIR/LABEL.pem` and `.key`.
+fn issue(dir: &TempDir, label: &str) -> CertificateDer<'static> {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let path = |end: &str| dir.path().join(format!("{label}.{end}"));
+    fs::write(path("pem"), made.cert.pem()).unwrap();
+    fs::write(path("key"), made.signing_key.serialize_pem()).unwrap();
+    made.cert.der().clone()
+}
+
+/// A client that trusts this certificate alone.
+fn tls(addr: SocketAddr, root: &CertificateDer<'static>) -> Secured {
+    let mut roots = RootCertStore::empty();
+    roots.add(root.clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = "127.0.0.1".try_into().unwrap();
+    let conn = ClientConnection::new(Arc::new(config), name).unwrap();
+    let socket = TcpStream::connect(addr).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    StreamOwned::new(conn, socket)
+}
+
+/// The same, once it has asked whether the server is healthy.
+fn secure(addr: SocketAddr, root: &CertificateDer<'static>) -> std::io::Result<Secured> {
+    let mut stream = tls(addr, root);
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: test\r\n\r\n")?;
+    expect_ok(&mut stream)?;
+    Ok(stream)
+}
+
+fn expect_ok(stream: &mut impl Read) -> std::io::Result<()> {
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"ok\n") {
+        let mut bytes = [0; 1024];
+        match stream.read(&mut bytes)? {
+            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            n => answer.extend_from_slice(&bytes[..n]),
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn certificates_are_read_anew_by_sighup_while_connections_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let old = issue(&dir, "web");
+    let file = dir.path().join("gatehouse.toml");
+    let text = "[[listener]]\nlisten = \"127.0.0.1:0\"\n[listener.tls]\n\
+                certificates = [{ cert = \"web.pem\", key = \"web.key\" }]\n";
+    fs::write(&file, text).unwrap();
+    let running = Running::start(gatehouse().args(["serve", "--config"]).arg(&file));
+    let addr = running.addr("wss");
+    let page = running
+        .stdout
+        .iter()
+        .find(|line| line.contains("chat page"));
+    assert!(page.unwrap().contains("https://127.0.0.1:"));
+    let mut stays = secure(addr, &old).unwrap();
+
+    let logged = |what: &str| {
+        let found = |line: &String| line.contains(what);
+        assert!(running.stderr.iter().any(|line| found(&line)), "{what}");
+    };
+    let new = issue(&dir, "web");
+    running.signal(Signal::SIGHUP);
+    logged("certificates reloaded");
+    secure(addr, &new).unwrap();
+    assert!(
+        secure(addr, &old).is_err(),
+        "the old one is not shown any more"
+    );
+
+    // A key of another certificate is refused, and what there was stays.
+    issue(&dir, "other");
+    fs::copy(dir.path().join("other.key"), dir.path().join("web.key")).unwrap();
+    running.signal(Signal::SIGHUP);
+    logged("does not match the certificate");
+    secure(addr, &new).unwrap();
+
+    fs::write(&file, "nonsense = 1").unwrap();
+    running.signal(Signal::SIGHUP);
+    logged("unknown key `nonsense`");
+    secure(addr, &new).unwrap();
+
+    stays
+        .write_all(b"GET /healthz HTTP/1.1\r\nhost: test\r\n\r\n")
+        .unwrap();
+    expect_ok(&mut stays).unwrap();
+    drop(stays);
+    running.signal(Signal::SIGTERM);
+    assert!(running.end().0.success());
+}
+
+#[test]
+fn files_of_certificates_are_checked_before_a_start() {
+    let dir = tempfile::tempdir().unwrap();
+    issue(&dir, "a");
+    issue(&dir, "b");
+    fs::write(dir.path().join("empty.pem"), "").unwrap();
+    let file = dir.path().join("gatehouse.toml");
+    let check = |command: &[&str], cert: &str, key: &str| {
+        let text = format!(
+            "[[listener]]\nlisten = \"127.0.0.1:0\"\n[listener.tls]\n\
+             certificates = [{{ cert = \"{cert}\", key = \"{key}\" }}]\n"
+        );
+        fs::write(&file, text).unwrap();
+        output(gatehouse().args(command).arg(&file))
+    };
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    let (status, stdout, _) = check(&["check-config"], "a.pem", "a.key");
+    assert_eq!(status, Some(0));
+    assert!(stdout.contains(&at("a.pem")), "{stdout}");
+    for (cert, key, wrong) in [
+        (
+            "c.pem",
+            "a.key",
+            format!("cannot read {}: No such file", at("c.pem")),
+        ),
+        (
+            "empty.pem",
+            "a.key",
+            format!("{}: no certificate in PEM", at("empty.pem")),
+        ),
+        ("a.pem", "a.pem", format!("{}: no key in PEM", at("a.pem"))),
+        (
+            "a.pem",
+            "b.key",
+            format!(
+                "key {} does not match the certificate {}",
+                at("b.key"),
+                at("a.pem")
+            ),
+        ),
+    ] {
+        for command in [&["check-config"][..], &["serve", "--config"]] {
+            let (status, _, stderr) = check(command, cert, key);
+            assert_eq!(status, Some(1));
+            assert!(stderr.contains("listener `websocket`: "), "{stderr}");
+            assert!(stderr.contains(&wrong), "{stderr}");
+        }
+    }
+}
+
+#[test]
+fn a_certificate_that_has_expired_is_used_with_a_warning() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut params = rcgen::CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    params.not_before = rcgen::date_time_ymd(2019, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let old = params.self_signed(&key).unwrap();
+    fs::write(dir.path().join("a.pem"), old.pem()).unwrap();
+    fs::write(dir.path().join("a.key"), key.serialize_pem()).unwrap();
+    let file = dir.path().join("gatehouse.toml");
+    let text = "[[listener]]\nlisten = \"127.0.0.1:0\"\n[listener.tls]\n\
+                certificates = [{ cert = \"a.pem\", key = \"a.key\" }]\n";
+    fs::write(&file, text).unwrap();
+    let (status, _, stderr) = output(gatehouse().arg("check-config").arg(&file));
+    assert_eq!(status, Some(0));
+    assert!(
+        stderr.contains("WARN") && stderr.contains("has expired"),
+        "{stderr}"
+    );
+    let running = Running::start(gatehouse().args(["serve", "--config"]).arg(&file));
+    running.addr("wss");
+}
+
+#[test]
+fn the_echo_server_speaks_tls() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = issue(&dir, "echo");
+    let running = Running::start(
+        gatehouse()
+            .args(["echo", "--listen", "127.0.0.1:0", "--tcp", "127.0.0.1:0"])
+            .arg("--tls-cert")
+            .arg(dir.path().join("echo.pem"))
+            .arg("--tls-key")
+            .arg(dir.path().join("echo.key")),
+    );
+    running.addr("wss");
+    let addr = running.addr("tls+tcp");
+    let mut stream = tls(addr, &root);
+    stream.write_all(b"\0\0\0\x05hello").unwrap();
+    let mut echoed = [0; 9];
+    stream.read_exact(&mut echoed).unwrap();
+    assert_eq!(&echoed, b"\0\0\0\x05hello");
 }

@@ -54,6 +54,10 @@ pub enum CloseReason {
     Kicked,
     /// The node stops.
     Shutdown,
+    /// The node stops, and clients find the service elsewhere or soon again.
+    Restart,
+    /// The TLS handshake failed, or a record was not what its keys say.
+    TlsFailed,
 }
 
 /// Whose doing an end was.
@@ -85,7 +89,8 @@ impl CloseReason {
             | Self::CloseTimeout
             | Self::ConnectFailed
             | Self::HttpDone
-            | Self::Refused => None,
+            | Self::Refused
+            | Self::TlsFailed => None,
             Self::BadProtocol => Some(1002),
             Self::BadText => Some(1007),
             Self::TooLarge => Some(1009),
@@ -95,6 +100,7 @@ impl CloseReason {
             Self::Module(code) => Some(code),
             Self::Kicked => Some(4001),
             Self::Shutdown => Some(1001),
+            Self::Restart => Some(1012),
         }
     }
 
@@ -125,6 +131,8 @@ impl CloseReason {
             Self::Module(_) => "module",
             Self::Kicked => "kicked",
             Self::Shutdown => "shutdown",
+            Self::Restart => "restart",
+            Self::TlsFailed => "tls_failed",
         }
     }
 
@@ -155,11 +163,13 @@ impl CloseReason {
             Self::Shutdown => 20,
             Self::MemoryShort => 21,
             Self::NoDescriptors => 22,
+            Self::Restart => 23,
+            Self::TlsFailed => 24,
         }
     }
 
     /// Number of kinds of end.
-    pub const KINDS: usize = 23;
+    pub const KINDS: usize = 25;
 
     /// Every kind once, with 0 where a code would stand; in the order of [`CloseReason::index`].
     pub const ALL: [Self; Self::KINDS] = [
@@ -186,6 +196,8 @@ impl CloseReason {
         Self::Shutdown,
         Self::MemoryShort,
         Self::NoDescriptors,
+        Self::Restart,
+        Self::TlsFailed,
     ];
 
     /// Whose doing this end was.
@@ -203,13 +215,16 @@ impl CloseReason {
             | Self::AuthTimeout
             | Self::RateExceeded
             | Self::SlowConsumer
-            | Self::Refused => Blame::Peer,
+            | Self::Refused
+            | Self::TlsFailed => Blame::Peer,
             Self::Io | Self::ConnectFailed | Self::MemoryShort | Self::NoDescriptors => {
                 Blame::Machine
             }
-            Self::TooManyConnections | Self::Module(_) | Self::Kicked | Self::Shutdown => {
-                Blame::Node
-            }
+            Self::TooManyConnections
+            | Self::Module(_)
+            | Self::Kicked
+            | Self::Shutdown
+            | Self::Restart => Blame::Node,
         }
     }
 }

@@ -63,17 +63,21 @@ impl Doorman {
         }
     }
 
+    /// The fingerprint of a peer that counts for no address.
+    pub(crate) const UNCOUNTED: u32 = 0;
+
     /// A fingerprint of the address, under a key of this process. IPv6 clients are told apart by
     /// their /64, since each of them has one to itself.
     pub(crate) fn fingerprint(&self, address: IpAddr) -> u32 {
-        match address.to_canonical() {
+        let hash = match address.to_canonical() {
             IpAddr::V4(v4) => self.hasher.hash_one(v4.octets()) as u32,
             IpAddr::V6(v6) => self.hasher.hash_one(&v6.octets()[..8]) as u32,
-        }
+        };
+        hash.max(Self::UNCOUNTED + 1)
     }
 
-    /// Lets a connection in, or not.
-    pub(crate) fn enter(&self, listener: usize, address: u32) -> bool {
+    /// Lets a connection in, or not, as far as the node and the listener go.
+    pub(crate) fn enter(&self, listener: usize) -> bool {
         if !self.node.enter() {
             return false;
         }
@@ -81,14 +85,16 @@ impl Doorman {
             self.node.leave();
             return false;
         }
+        true
+    }
+
+    /// Lets a connection that has entered in as far as its address goes, or not.
+    pub(crate) fn enter_address(&self, listener: usize, address: u32) -> bool {
         let max = self.per_address_max[listener];
-        if max < usize::MAX {
+        if max < usize::MAX && address != Self::UNCOUNTED {
             let mut counts = self.shard(address).lock();
             let count = counts.entry(address).or_insert(0);
             if *count as usize >= max {
-                drop(counts);
-                self.listeners[listener].leave();
-                self.node.leave();
                 return false;
             }
             *count += 1;
@@ -96,11 +102,15 @@ impl Doorman {
         true
     }
 
-    /// A connection that was let in has gone.
-    pub(crate) fn leave(&self, listener: usize, address: u32) {
+    /// A connection that had entered has gone.
+    pub(crate) fn leave(&self, listener: usize) {
         self.node.leave();
         self.listeners[listener].leave();
-        if self.per_address_max[listener] < usize::MAX {
+    }
+
+    /// A connection whose address was let in has gone.
+    pub(crate) fn leave_address(&self, listener: usize, address: u32) {
+        if self.per_address_max[listener] < usize::MAX && address != Self::UNCOUNTED {
             let mut counts = self.shard(address).lock();
             if let Some(count) = counts.get_mut(&address) {
                 *count -= 1;
@@ -127,16 +137,14 @@ mod tests {
             doorman.fingerprint([127, 0, 0, 1].into()),
             doorman.fingerprint([127, 0, 0, 2].into()),
         );
-        assert!(doorman.enter(0, a));
-        assert!(!doorman.enter(0, a), "per address");
-        assert!(doorman.enter(0, b));
-        assert!(
-            !doorman.enter(0, doorman.fingerprint([127, 0, 0, 3].into())),
-            "per listener"
-        );
-        assert!(doorman.enter(1, a));
-        assert!(!doorman.enter(1, b), "per node");
-        doorman.leave(0, a);
-        assert!(doorman.enter(0, a));
+        assert!(doorman.enter(0) && doorman.enter_address(0, a));
+        assert!(!doorman.enter_address(0, a), "per address");
+        assert!(doorman.enter(0) && doorman.enter_address(0, b));
+        assert!(!doorman.enter(0), "per listener");
+        assert!(doorman.enter(1) && doorman.enter_address(1, a));
+        assert!(!doorman.enter(1), "per node");
+        doorman.leave(0);
+        doorman.leave_address(0, a);
+        assert!(doorman.enter(0) && doorman.enter_address(0, a));
     }
 }

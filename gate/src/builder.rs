@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use common::{CloseReason, REACTORS_MAX, limits};
+use common::{REACTORS_MAX, limits};
 use crossbeam_channel::bounded;
 use network::codec::ws::ContextBudget;
 use network::sys::Reservation;
@@ -16,12 +16,14 @@ use crate::admission::Doorman;
 use crate::command::Command;
 use crate::config::Listener;
 use crate::dispatch::Dispatcher;
+use crate::drain::Drain;
 use crate::envelope::ModuleId;
 use crate::error::GateError;
 use crate::gate::Gate;
 use crate::handle::GateHandle;
 use crate::mailbox::Mailbox;
 use crate::module::{Module, Placement};
+use crate::stats::GateStats;
 use crate::topic::TopicPresence;
 use crate::worker::Worker;
 
@@ -221,17 +223,25 @@ impl Builder {
             handle: handle.clone(),
             addrs: listen.iter().map(|listen| listen.addr).collect(),
             stats,
+            gate_stats: (0..reactors).map(|_| Arc::default()).collect(),
             reactors: Vec::new(),
             workers: Vec::new(),
         };
         let (ready, prepared) = bounded(reactors);
         for (index, seed) in made.into_iter().enumerate() {
-            let dispatcher = Dispatcher::new(index as u16, reactors, mailboxes.clone());
+            let stats = Arc::clone(&running.gate_stats[index]);
+            let dispatcher = Dispatcher::new(
+                index as u16,
+                reactors,
+                mailboxes.clone(),
+                Arc::clone(&stats),
+            );
             let modules = instances(&modules, Placement::Reactor, &handle);
             let gate = Gate::new(
                 Arc::clone(&listeners),
                 Arc::clone(&doorman),
                 dispatcher,
+                stats,
                 modules,
                 handle.clone(),
             );
@@ -329,6 +339,7 @@ pub struct RunningGate {
     handle: GateHandle,
     addrs: Vec<SocketAddr>,
     stats: Vec<Arc<ReactorStats>>,
+    gate_stats: Vec<Arc<GateStats>>,
     reactors: Vec<JoinHandle<()>>,
     workers: Vec<JoinHandle<()>>,
 }
@@ -358,6 +369,12 @@ impl RunningGate {
         &self.stats
     }
 
+    /// The counters of each reactor's gate.
+    #[must_use]
+    pub fn gate_stats(&self) -> &[Arc<GateStats>] {
+        &self.gate_stats
+    }
+
     /// Waits until the gate is stopped by its threads ending, which in a healthy process is never.
     pub fn wait(self) {
         self.join();
@@ -366,7 +383,19 @@ impl RunningGate {
     /// Stops: no more is accepted, every session is closed (1001) once its outbox is written, and
     /// after `seconds` at most all threads have ended.
     pub fn stop(self, seconds: u32) {
-        self.handle.drain(CloseReason::Shutdown, seconds);
+        self.drain(Drain::within(seconds));
+    }
+
+    /// Stops as `drain` says; returns when all threads have ended.
+    pub fn drain(self, drain: Drain) {
+        let connections: Vec<_> = self.stats.iter().map(|s| s.connections.get()).collect();
+        let all: u64 = connections.iter().sum();
+        let rate = drain.effective_rate(all).map(u64::from);
+        self.handle.drain(connections.iter().map(|&here| Drain {
+            // Each reactor tells its own in the same time.
+            per_second: rate.map(|rate| (rate * here).div_ceil(all.max(1)).max(1) as u32),
+            ..drain
+        }));
         self.join();
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use common::{CloseReason, SessionId, TopicId};
 use network::codec::http::Response;
 
+use crate::drain::Drain;
 use crate::envelope::Fence;
 use crate::topic::{Message, Prepared};
 
@@ -58,12 +59,8 @@ pub(crate) enum Command {
         session: SessionId,
         fence: Fence,
     },
-    /// Stop accepting, close everything, and end the reactor when nothing is left or so many
-    /// seconds have passed.
-    Drain {
-        reason: CloseReason,
-        seconds: u32,
-    },
+    /// Stop accepting, close everything, and end the reactor. The rate is this reactor's share.
+    Drain(Drain),
 }
 
 impl Command {

@@ -1,6 +1,6 @@
 //! What a listener is told.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,10 +10,14 @@ use network::codec::tcp::TcpFraming;
 use network::codec::ws::DeflateConfig;
 use network::codec::{Framing, StackConfig};
 use network::sys::ListenOptions;
+use network::tls::{Tls, TlsServer};
 use network::{Overflow, Profile};
 
 use crate::envelope::ModuleId;
+use crate::files::{Files, Site};
 use crate::http::{Route, Router};
+use crate::origin::Origins;
+use crate::proxy::TrustedProxies;
 use crate::rate::Rate;
 
 /// Limits of the connections of one listener.
@@ -78,6 +82,10 @@ pub struct Listener {
     pub(crate) options: ListenOptions,
     pub(crate) compression: Option<DeflateConfig>,
     pub(crate) farewell: Option<Bytes>,
+    pub(crate) origins: Origins,
+    pub(crate) tls: Option<TlsServer>,
+    pub(crate) proxy_protocol: bool,
+    pub(crate) trusted_proxies: TrustedProxies,
 }
 
 impl Listener {
@@ -107,6 +115,10 @@ impl Listener {
             options: ListenOptions::default(),
             compression: None,
             farewell: None,
+            origins: Origins::default(),
+            tls: None,
+            proxy_protocol: false,
+            trusted_proxies: TrustedProxies::default(),
         }
     }
 
@@ -135,6 +147,23 @@ impl Listener {
     #[must_use]
     pub fn page(mut self, path: &str, response: Response) -> Self {
         self.router.add(path, Route::Page(Arc::new(response)));
+        self
+    }
+
+    /// Answers GET and HEAD of the paths below `prefix` with files. Routes of longer paths come
+    /// first.
+    #[must_use]
+    pub fn files(mut self, prefix: &str, files: Files) -> Self {
+        let prefix = format!("{}/", prefix.trim_end_matches('/'));
+        let site = Arc::new(Site::new(files));
+        self.router.add(&prefix, Route::Files(site));
+        self
+    }
+
+    /// Says from whose pages browsers may open WebSockets; from this server's own by default.
+    #[must_use]
+    pub fn origins(mut self, origins: Origins) -> Self {
+        self.origins = origins;
         self
     }
 
@@ -168,6 +197,35 @@ impl Listener {
         self
     }
 
+    /// Secures the connections. Keep a clone to reload the certificates while the gate runs.
+    #[must_use]
+    pub fn tls(mut self, tls: TlsServer) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Demands of every connection that it begins with the header by which a proxy says for whom it
+    /// speaks (PROXY protocol, version 1 or 2), before TLS if there is any. Who is none of
+    /// [`Listener::trusted_proxies`] is refused.
+    #[must_use]
+    pub fn proxy_protocol(mut self) -> Self {
+        self.proxy_protocol = true;
+        self
+    }
+
+    /// Sets whose word about the address of a client is taken; by default nobody's.
+    #[must_use]
+    pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
+        self.trusted_proxies = proxies;
+        self
+    }
+
+    /// Whether a peer at this address says in its requests for whom they are, so that it is those
+    /// clients who are counted and not the peer.
+    pub(crate) fn speaks_for_others(&self, peer: IpAddr) -> bool {
+        self.framing == Framing::Http && self.trusted_proxies.contains(peer)
+    }
+
     pub(crate) fn profile(&self) -> Profile {
         let limits = &self.limits;
         let mut stack = StackConfig::for_framing(&self.framing);
@@ -183,6 +241,8 @@ impl Listener {
         profile.outbox_bytes_max = limits.outbox_bytes_max;
         profile.overflow = limits.overflow;
         profile.farewell = self.farewell.clone();
+        profile.tls = self.tls.clone().map(Tls::Server);
+        profile.proxy_protocol = self.proxy_protocol;
         profile
     }
 }

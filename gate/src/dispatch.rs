@@ -1,10 +1,13 @@
 //! From a reactor to the workers: one batch for each worker concerned, at the end of the turn.
 
+use std::sync::Arc;
+
 use common::SessionId;
 use network::Ctx;
 
 use crate::envelope::Parcel;
 use crate::mailbox::{Letter, Mailbox};
+use crate::stats::GateStats;
 
 /// Events after which a batch leaves before the end of the turn, so that a flood of tiny frames
 /// meets the bound of the mailbox and not the memory of the host.
@@ -23,6 +26,7 @@ pub(crate) struct Dispatcher {
     reactor: u16,
     reactors: usize,
     lanes: Vec<Lane>,
+    stats: Arc<GateStats>,
 }
 
 #[derive(Debug)]
@@ -36,7 +40,12 @@ struct Lane {
 }
 
 impl Dispatcher {
-    pub(crate) fn new(reactor: u16, reactors: usize, mailboxes: Vec<Mailbox>) -> Self {
+    pub(crate) fn new(
+        reactor: u16,
+        reactors: usize,
+        mailboxes: Vec<Mailbox>,
+        stats: Arc<GateStats>,
+    ) -> Self {
         let lanes = mailboxes
             .into_iter()
             .map(|mailbox| Lane {
@@ -51,6 +60,7 @@ impl Dispatcher {
             reactor,
             reactors,
             lanes,
+            stats,
         }
     }
 
@@ -68,6 +78,7 @@ impl Dispatcher {
         let lane = self.lane(parcel.session);
         let lane = &mut self.lanes[lane];
         if lane.stalled {
+            self.stats.held_back.add(1);
             ctx.pause(parcel.session);
             lane.paused.push(parcel.session);
         }

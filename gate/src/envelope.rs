@@ -53,8 +53,12 @@ impl Envelope<'_> {
 pub struct Handshake {
     /// Name of the listener.
     pub listener: std::sync::Arc<str>,
-    /// Address of the peer.
+    /// Address of the peer; where a trusted proxy says for whom it speaks, of that client. Its port
+    /// is 0 if the proxy does not tell it.
     pub peer: SocketAddr,
+    /// The certificate that the peer has shown and that was verified (DER), on a listener whose TLS
+    /// asks for one.
+    pub certificate: Option<Bytes>,
     /// How messages travel: text or binary is what a module should answer with.
     pub kind: MessageKind,
     /// Whether the framing tells the end of one message from the next by lines.
@@ -80,6 +84,8 @@ impl Handshake {
 pub struct HttpRequest {
     /// The connection that waits for the answer.
     pub session: SessionId,
+    /// Address of the peer, as in [`Handshake::peer`].
+    pub peer: SocketAddr,
     /// Method as it came.
     pub method: String,
     /// Path of the target.

@@ -1,9 +1,10 @@
 //! The layer between a reactor and the modules: sessions, routing, topics, limits.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use common::{CloseReason, ConnId, Tick};
+use common::{CloseReason, ConnId};
 use network::codec::http::{Request, Response};
 use network::codec::ws::handshake::{self, HandshakeError};
 use network::codec::{Frame, Framing, MessageKind, Payload};
@@ -14,14 +15,18 @@ use crate::command::Command;
 use crate::config::Listener;
 use crate::context::{Context, Near};
 use crate::dispatch::Dispatcher;
+use crate::drain::{Drain, Draining};
 use crate::envelope::{
     Envelope, EnvelopePayload, Event, Fence, Handshake, HttpRequest, ModuleId, Parcel,
 };
+use crate::files;
+use crate::forwarded;
 use crate::handle::{GateHandle, Outgoing};
 use crate::http::Found;
 use crate::module::Module;
 use crate::rate::{Bucket, Rate};
 use crate::session::{Session, SessionState};
+use crate::stats::GateStats;
 use crate::tables::Tables;
 use crate::worker;
 
@@ -36,14 +41,15 @@ pub(crate) struct Gate {
     listeners: Arc<[Listener]>,
     doorman: Arc<Doorman>,
     dispatcher: Dispatcher,
+    stats: Arc<GateStats>,
     /// Instances of the modules that are placed here, by module; `None` for those on workers.
     modules: Vec<Option<Box<dyn Module>>>,
     handle: GateHandle,
     outgoing: Outgoing,
     /// Bytes of the commands that were taken in this turn.
     command_bytes: usize,
-    /// When a drain ends, whatever is left.
-    drain_until: Option<Tick>,
+    /// The end, once it has begun.
+    draining: Option<Draining>,
 }
 
 impl Gate {
@@ -51,6 +57,7 @@ impl Gate {
         listeners: Arc<[Listener]>,
         doorman: Arc<Doorman>,
         dispatcher: Dispatcher,
+        stats: Arc<GateStats>,
         modules: Vec<Option<Box<dyn Module>>>,
         handle: GateHandle,
     ) -> Self {
@@ -65,11 +72,12 @@ impl Gate {
             listeners,
             doorman,
             dispatcher,
+            stats,
             modules,
             handle,
             outgoing,
             command_bytes: 0,
-            drain_until: None,
+            draining: None,
         }
     }
 
@@ -152,6 +160,7 @@ impl Gate {
         let Some(session) = self.tables.sessions.get_mut(conn) else {
             return;
         };
+        self.stats.limited.add(1);
         let first = session.over_rate == 0;
         session.over_rate = session.over_rate.saturating_add(1);
         let module = session.module;
@@ -182,8 +191,12 @@ impl Gate {
                 Err(error) => refuse_upgrade(error),
             },
             Found::Requests(module) => {
+                let Some(asker) = Asker::of(ctx, conn, &listeners[listener], request) else {
+                    return;
+                };
                 let request = Box::new(HttpRequest {
                     session: conn,
+                    peer: asker.addr,
                     method: request.method.to_owned(),
                     path: path.to_owned(),
                     query: request.query().to_owned(),
@@ -198,11 +211,19 @@ impl Gate {
                 let _ = ctx.respond(conn, page);
                 return;
             }
+            Found::File(file) => {
+                let _ = ctx.respond(conn, &file.answer(request));
+                return;
+            }
+            Found::Folder => files::redirect(request),
+            Found::CrookedPath => Response::text(400, "no path of a file\n"),
             Found::UpgradeOnly => Response::text(426, "this path speaks WebSocket\n")
                 .with_header("upgrade", "websocket"),
-            Found::WrongMethod => {
-                Response::text(405, "method not allowed\n").with_header("allow", "GET, HEAD")
+            Found::WrongMethod(methods) => {
+                Response::text(405, "method not allowed\n").with_header("allow", methods)
             }
+            Found::Methods(methods) => Response::new(204).with_header("allow", methods),
+            Found::UnknownMethod => Response::text(501, "unknown method\n"),
             Found::Nothing => Response::text(404, "not found\n"),
         };
         let _ = ctx.respond(conn, &answer);
@@ -219,19 +240,34 @@ impl Gate {
         let Some(session) = self.tables.sessions.get_mut(conn) else {
             return Ok(());
         };
+        let index = usize::from(session.listener);
+        let listener = &self.listeners[index];
+        let Some(asker) = Asker::of(ctx, conn, listener, request) else {
+            return Ok(());
+        };
+        if !listener.origins.allow(request.headers, asker.host) {
+            refuse_origin(ctx, conn, request, asker.host);
+            return Ok(());
+        }
+        if asker.forwarded {
+            let address = self.doorman.fingerprint(asker.addr.ip());
+            if !self.doorman.enter_address(index, address) {
+                refuse_address(ctx, conn);
+                return Ok(());
+            }
+            session.address = address;
+        }
         if ctx.upgrade(conn, &accept, None).is_err() {
             return Ok(());
         }
         session.module = module;
         session.state = SessionState::Anonymous;
-        let listener = usize::from(session.listener);
         self.tables.expect_login(ctx, conn);
-        let Some(peer) = ctx.peer_addr(conn) else {
-            return Ok(());
-        };
+        tracing::debug!(%conn, peer = %asker.addr, path = request.target, "session opened");
         let handshake = Handshake {
-            listener: Arc::clone(&self.listeners[listener].name),
-            peer,
+            listener: Arc::clone(&listener.name),
+            peer: asker.addr,
+            certificate: certificate(ctx, conn),
             kind: MessageKind::Text,
             lines: false,
             path: request.path().to_owned(),
@@ -242,6 +278,22 @@ impl Gate {
         Ok(())
     }
 
+    /// The address that a new connection counts for. A proxy's own would count for all its
+    /// clients; theirs are known, and counted, when they open sessions.
+    fn address(&self, offer: Offer) -> u32 {
+        let listener = &self.listeners[usize::from(offer.profile)];
+        match listener.speaks_for_others(offer.peer.ip()) {
+            true => Doorman::UNCOUNTED,
+            false => self.doorman.fingerprint(offer.peer.ip()),
+        }
+    }
+
+    fn admit_address(&self, offer: Offer) -> Admission {
+        let listener = usize::from(offer.profile);
+        let address = self.address(offer);
+        admission(self.doorman.enter_address(listener, address))
+    }
+
     /// The module of a session that was announced to a worker.
     fn worker_module(&self, conn: ConnId) -> Option<ModuleId> {
         let session = self.tables.sessions.get(conn)?;
@@ -249,25 +301,68 @@ impl Gate {
         (!here && session.state != SessionState::Plain).then_some(session.module)
     }
 
-    fn drain(&mut self, ctx: &mut Ctx<'_>, reason: CloseReason, seconds: u32) {
+    fn drain(&mut self, ctx: &mut Ctx<'_>, drain: Drain) {
         ctx.stop_accepting();
-        self.drain_until = Some(ctx.now().after(seconds));
         let mut conns = Vec::with_capacity(ctx.connections());
         ctx.walk(0, usize::MAX, |conn| conns.push(conn));
-        for conn in conns {
-            // What is with a module is answered first.
-            if ctx.end_after_answer(conn) {
-                continue;
-            }
-            match self.worker_module(conn) {
-                Some(module) if ctx.wire_form(conn).is_some() => {
-                    ctx.mute(conn);
-                    self.announce(ctx, conn, module, Event::Fence(Fence::Drain(reason)));
+        // A rate is for those who come back elsewhere; who only asks for pages has no session.
+        if drain.per_second.is_some() {
+            conns.retain(|&conn| {
+                let session = ctx.wire_form(conn).is_some();
+                if !session {
+                    self.send_away(ctx, conn, drain.reason);
                 }
-                _ => ctx.close(conn, reason, "the server stops"),
-            }
+                session
+            });
+        }
+        let until = ctx.now().after(drain.seconds);
+        let now_ms = ctx.now_ms();
+        let draining = Draining::begin(conns, drain.reason, until, now_ms, drain.per_second);
+        self.draining = Some(draining);
+    }
+
+    /// Tells those whose turn it is.
+    fn go_on_draining(&mut self, ctx: &mut Ctx<'_>) {
+        let Some(draining) = &mut self.draining else {
+            return;
+        };
+        let reason = draining.reason;
+        let due = draining.due(ctx.now_ms());
+        if let Some(pause) = draining.pause_ms() {
+            ctx.wake_in(pause);
+        }
+        for conn in due {
+            self.send_away(ctx, conn, reason);
         }
     }
+
+    /// Ends a connection behind what is on its way to it.
+    fn send_away(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, reason: CloseReason) {
+        // What is with a module is answered first.
+        if ctx.end_after_answer(conn) {
+            return;
+        }
+        match self.worker_module(conn) {
+            Some(module) if ctx.wire_form(conn).is_some() => {
+                ctx.mute(conn);
+                self.announce(ctx, conn, module, Event::Fence(Fence::Drain(reason)));
+            }
+            _ => ctx.close(conn, reason, "the server stops"),
+        }
+    }
+}
+
+const fn admission(welcome: bool) -> Admission {
+    if welcome {
+        Admission::Accept
+    } else {
+        Admission::Refuse
+    }
+}
+
+/// The verified certificate of a peer, if it has shown one.
+fn certificate(ctx: &Ctx<'_>, conn: ConnId) -> Option<Bytes> {
+    ctx.peer_certificate(conn).map(Bytes::copy_from_slice)
 }
 
 /// The context of a module that runs in the reactor.
@@ -292,6 +387,68 @@ fn near<'a>(
     }
 }
 
+/// Who has sent a request, and for which host.
+struct Asker<'a> {
+    /// Of the client; the proxy's own if it is not known.
+    addr: SocketAddr,
+    host: Option<&'a str>,
+    /// Whether a proxy has said so.
+    forwarded: bool,
+}
+
+impl<'a> Asker<'a> {
+    /// Without an address the peer has gone, and the connection ends.
+    fn of(
+        ctx: &mut Ctx<'_>,
+        conn: ConnId,
+        listener: &Listener,
+        request: &Request<'a>,
+    ) -> Option<Self> {
+        let Some(peer) = ctx.peer_addr(conn) else {
+            ctx.abort(conn, CloseReason::Io);
+            return None;
+        };
+        let forwarded = listener.speaks_for_others(peer.ip());
+        if !forwarded {
+            return Some(Self {
+                addr: peer,
+                host: request.host,
+                forwarded,
+            });
+        }
+        Some(Self {
+            addr: forwarded::client(request.headers, peer, &listener.trusted_proxies),
+            host: forwarded::host(request.headers).or(request.host),
+            forwarded,
+        })
+    }
+}
+
+/// Answers a browser that another server's page has sent. Whoever runs this server is the one to
+/// mend it, and finds in the answer how.
+fn refuse_origin(ctx: &mut Ctx<'_>, conn: ConnId, request: &Request<'_>, host: Option<&str>) {
+    let origin = request.headers.get("origin").unwrap_or("?");
+    let host = host.unwrap_or("?");
+    tracing::debug!(%conn, origin, host, "upgrade from a page of another origin");
+    let text = format!(
+        "WebSockets from pages of {origin:?} are not accepted at {host:?}.\n\
+         If they are to be, add the origin to `origins` of this listener; if a proxy changes the \
+         Host field, let it pass the field on, or send X-Forwarded-Host and be listed in \
+         `trusted_proxies`.\n"
+    );
+    // Who does not wait for an answer any more has gone.
+    let _ = ctx.respond_last(conn, &Response::text(403, text), CloseReason::Refused);
+}
+
+/// Answers a client that has as many sessions as it may, and comes by a proxy: when the connection
+/// was accepted, its address was not known.
+fn refuse_address(ctx: &mut Ctx<'_>, conn: ConnId) {
+    let full = Response::text(503, "too many connections from this address\n")
+        .with_header("retry-after", "5");
+    // Who does not wait for an answer any more has gone.
+    let _ = ctx.respond_last(conn, &full, CloseReason::TooManyConnections);
+}
+
 fn refuse_upgrade(error: HandshakeError) -> Response {
     let response = Response::text(error.status(), format!("{error}\n"));
     error
@@ -306,17 +463,34 @@ impl Handler for Gate {
     type Command = Command;
 
     fn on_accept(&mut self, _ctx: &mut Ctx<'_>, offer: Offer) -> Admission {
-        let address = self.doorman.fingerprint(offer.peer.ip());
-        if self.doorman.enter(usize::from(offer.profile), address) {
-            Admission::Accept
-        } else {
-            Admission::Refuse
+        let listener = usize::from(offer.profile);
+        let settings = &self.listeners[listener];
+        if settings.proxy_protocol {
+            // Whoever is trusted stands for many: only the client that it names is counted.
+            let trusted = settings.trusted_proxies.contains(offer.peer.ip());
+            return admission(trusted && self.doorman.enter(listener));
         }
+        if !self.doorman.enter(listener) {
+            return Admission::Refuse;
+        }
+        let admission = self.admit_address(offer);
+        if admission == Admission::Refuse {
+            self.doorman.leave(listener);
+        }
+        admission
+    }
+
+    fn on_named(&mut self, _ctx: &mut Ctx<'_>, offer: Offer) -> Admission {
+        self.admit_address(offer)
     }
 
     fn on_abandon(&mut self, _ctx: &mut Ctx<'_>, offer: Offer) {
-        let address = self.doorman.fingerprint(offer.peer.ip());
-        self.doorman.leave(usize::from(offer.profile), address);
+        let listener = usize::from(offer.profile);
+        self.doorman.leave(listener);
+        // A proxy that never said for whom it speaks has counted for no client.
+        if offer.proxy.is_some() || !self.listeners[listener].proxy_protocol {
+            self.doorman.leave_address(listener, self.address(offer));
+        }
     }
 
     fn on_open(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, offer: Offer) {
@@ -337,15 +511,17 @@ impl Handler for Gate {
             },
             asked: false,
             over_rate: 0,
-            address: self.doorman.fingerprint(offer.peer.ip()),
+            address: self.address(offer),
             bucket,
             topics: Default::default(),
             user: 0,
         };
         let handshake = module.map(|module| {
+            tracing::debug!(%conn, peer = %offer.peer, "session opened");
             let handshake = Handshake {
                 listener: Arc::clone(&listener.name),
                 peer: offer.peer,
+                certificate: certificate(ctx, conn),
                 kind: listener.message_kind(),
                 lines: listener.speaks_lines(),
                 path: String::new(),
@@ -389,7 +565,7 @@ impl Handler for Gate {
     fn on_command(&mut self, ctx: &mut Ctx<'_>, command: Command) {
         self.command_bytes += command.bytes();
         match command {
-            Command::Drain { reason, seconds } => self.drain(ctx, reason, seconds),
+            Command::Drain(drain) => self.drain(ctx, drain),
             command => self.tables.apply(ctx, command),
         }
     }
@@ -425,13 +601,14 @@ impl Handler for Gate {
             ctx.memory()
                 .give_back(std::mem::take(&mut self.command_bytes));
         }
+        self.go_on_draining(ctx);
         self.dispatcher.send(ctx);
         let held = self.outgoing.try_submit(&self.handle, COMMANDS_HELD_MAX);
         let fanning = self.tables.run_fanouts(ctx);
         self.tables.fanouts.end_turn();
-        if let Some(until) = self.drain_until {
+        if let Some(draining) = &self.draining {
             let everything_handed_over = ctx.connections() == 0 && self.dispatcher.is_empty();
-            if everything_handed_over || ctx.now() >= until {
+            if everything_handed_over || draining.is_over(ctx.now()) {
                 ctx.stop();
             }
         }
@@ -442,8 +619,9 @@ impl Handler for Gate {
         let Some(session) = self.tables.remove(conn) else {
             return;
         };
-        self.doorman
-            .leave(usize::from(session.listener), session.address);
+        let listener = usize::from(session.listener);
+        self.doorman.leave(listener);
+        self.doorman.leave_address(listener, session.address);
         if session.state != SessionState::Plain {
             self.announce(ctx, conn, session.module, Event::Close(reason));
         }

@@ -8,6 +8,7 @@ use network::codec::http::Response;
 use network::{MemoryBudget, ReactorHandle, Stopped};
 
 use crate::command::Command;
+use crate::drain::Drain;
 use crate::topic::{Message, Prepared, TopicPresence};
 
 /// Sends, publishes, subscribes and closes, from any thread. Cheap to clone.
@@ -88,9 +89,10 @@ impl GateHandle {
         }
     }
 
-    pub(crate) fn drain(&self, reason: CloseReason, seconds: u32) {
-        for reactor in self.reactors.iter() {
-            let command = Command::Drain { reason, seconds };
+    /// Drains reactor by reactor, each with its share of the rate.
+    pub(crate) fn drain(&self, drains: impl IntoIterator<Item = Drain>) {
+        for (reactor, drain) in self.reactors.iter().zip(drains) {
+            let command = Command::Drain(drain);
             self.memory.take(command.bytes());
             // A reactor that has ended has nothing left to drain.
             let _ = reactor.submit(vec![command]);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use network::codec::http::Response;
 
 use crate::envelope::ModuleId;
+use crate::files::{Entry, File, Site};
 
 /// Who answers.
 #[derive(Clone, Debug)]
@@ -12,7 +13,17 @@ pub(crate) enum Route {
     WebSocket(ModuleId),
     Requests(ModuleId),
     Page(Arc<Response>),
+    Files(Arc<Site>),
 }
+
+/// Methods that a server as a whole may be asked with (RFC 9110 section 9.3.7): those that a module
+/// can be handed. TRACE is not among them, which would send a client's credentials back to whoever
+/// runs a script in it.
+pub(crate) const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+/// Methods of what is only read.
+const READING: &str = "GET, HEAD, OPTIONS";
+/// Methods of a path that is there to be upgraded (RFC 6455 section 4.1).
+const UPGRADING: &str = "GET, OPTIONS";
 
 /// What a path leads to.
 #[derive(Clone, Debug)]
@@ -20,10 +31,19 @@ pub(crate) enum Found<'a> {
     WebSocket(ModuleId),
     Requests(ModuleId),
     Page(&'a Response),
+    File(&'a File),
+    /// A folder that is asked for without the slash at its end.
+    Folder,
+    /// No path of a file, written as it is.
+    CrookedPath,
     /// The path takes upgrades only.
     UpgradeOnly,
-    /// The path does not take this method.
-    WrongMethod,
+    /// The path does not take this method, but these.
+    WrongMethod(&'static str),
+    /// The method asks which ones there are.
+    Methods(&'static str),
+    /// Nobody knows this method (RFC 9110 section 9.1).
+    UnknownMethod,
     Nothing,
 }
 
@@ -43,7 +63,13 @@ impl Router {
     }
 
     pub(crate) fn find(&self, method: &str, path: &str, upgrade: bool) -> Found<'_> {
-        let mut other = Found::Nothing;
+        if path == "*" {
+            return Found::Methods(METHODS);
+        }
+        let mut other = match is_known(method) {
+            true => Found::Nothing,
+            false => Found::UnknownMethod,
+        };
         for (known, route) in &self.routes {
             match route {
                 Route::WebSocket(module) if known == path || known == "*" => {
@@ -51,23 +77,50 @@ impl Router {
                         return Found::WebSocket(*module);
                     }
                     if known == path {
-                        other = Found::UpgradeOnly;
+                        other = unread(method, UPGRADING).unwrap_or(Found::UpgradeOnly);
                     }
                 }
                 Route::Requests(module) if !upgrade && path.starts_with(known.as_str()) => {
-                    return Found::Requests(*module);
+                    return match method {
+                        "TRACE" => Found::WrongMethod(METHODS),
+                        _ => Found::Requests(*module),
+                    };
                 }
                 Route::Page(response) if !upgrade && known == path => {
-                    if matches!(method, "GET" | "HEAD") {
-                        return Found::Page(response);
-                    }
-                    other = Found::WrongMethod;
+                    return unread(method, READING).unwrap_or(Found::Page(response));
+                }
+                Route::Files(site) if !upgrade => {
+                    let Some(inner) = path.strip_prefix(known.as_str()) else {
+                        continue;
+                    };
+                    let found = match site.find(inner) {
+                        Ok(Some(Entry::File(file))) => Found::File(file),
+                        Ok(Some(Entry::Folder)) => Found::Folder,
+                        Ok(None) => continue,
+                        Err(_) => return Found::CrookedPath,
+                    };
+                    return unread(method, READING).unwrap_or(found);
                 }
                 _ => {}
             }
         }
         other
     }
+}
+
+/// What answers a method that does not read what is at a path; `None` for GET and HEAD.
+fn unread(method: &str, allowed: &'static str) -> Option<Found<'static>> {
+    match method {
+        "GET" | "HEAD" => None,
+        "OPTIONS" => Some(Found::Methods(allowed)),
+        known if is_known(known) => Some(Found::WrongMethod(allowed)),
+        _ => Some(Found::UnknownMethod),
+    }
+}
+
+/// Whether RFC 9110 section 9.3 or RFC 5789 defines the method; letter case counts.
+fn is_known(method: &str) -> bool {
+    method == "TRACE" || METHODS.split(", ").any(|known| known == method)
 }
 
 #[cfg(test)]
@@ -97,7 +150,21 @@ mod tests {
         assert!(matches!(router.find("HEAD", "/", false), Found::Page(_)));
         assert!(matches!(
             router.find("POST", "/", false),
-            Found::WrongMethod
+            Found::WrongMethod("GET, HEAD, OPTIONS")
+        ));
+        assert!(matches!(
+            router.find("TRACE", "/api/x", false),
+            Found::WrongMethod(_)
+        ));
+        for path in ["/", "/im", "/nowhere"] {
+            assert!(matches!(
+                router.find("get", path, false),
+                Found::UnknownMethod
+            ));
+        }
+        assert!(matches!(
+            router.find("OPTIONS", "*", false),
+            Found::Methods(METHODS)
         ));
         assert!(matches!(
             router.find("GET", "/nowhere", false),

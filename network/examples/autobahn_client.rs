@@ -109,8 +109,10 @@ fn visit(
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
-    let remote = arguments.next();
-    let remote: SocketAddr = remote.as_deref().unwrap_or("127.0.0.1:9001").parse()?;
+    let remote = arguments
+        .next()
+        .unwrap_or_else(|| "127.0.0.1:9001".to_owned());
+    let remote: SocketAddr = remote.parse()?;
     let takeover = arguments.next().as_deref() == Some("takeover");
     let deflate = DeflateConfig {
         threshold_bytes: 0,

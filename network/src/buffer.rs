@@ -78,6 +78,10 @@ impl Spill {
             .map_or(0, |bytes| size_of::<Vec<u8>>() + bytes.capacity())
     }
 
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        self.0.as_ref().map_or(&[], |bytes| bytes)
+    }
+
     /// Takes the bytes, which leaves the spill empty and without heap.
     pub(crate) fn take(&mut self) -> Vec<u8> {
         self.0.take().map_or_else(Vec::new, |bytes| *bytes)

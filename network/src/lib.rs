@@ -8,6 +8,8 @@
 //! ```text
 //!   reactor/   the loop, the handler's trait and what it may ask, commands from other threads
 //!   conn/      one connection: state, reading, outbox; the table of them
+//!   transport/ what lies between some sockets and their codecs: a proxy's header, TLS
+//!   tls/       settings and sessions of TLS
 //!   codec/     sans-I/O framings: WebSocket, HTTP/1.1, length prefix, lines
 //!   listener   accepting;  timer  the wheel;  buffer  the read buffer;  memory  the node's budget;
 //!   sys        the operating system
@@ -24,6 +26,8 @@ mod memory;
 mod reactor;
 pub mod sys;
 mod timer;
+pub mod tls;
+mod transport;
 
 pub use memory::{MemoryBudget, Pressure};
 pub use reactor::{

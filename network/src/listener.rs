@@ -14,7 +14,7 @@ use crate::reactor::{Admission, Ctx, Handler, Listen, Net, Offer};
 use crate::sys::{self, SpareDescriptor};
 
 /// What a refused HTTP client reads (RFC 9110 section 15.6.4).
-const REFUSED: &[u8] =
+pub(crate) const REFUSED: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\
       retry-after: 5\r\n\r\n";
 
@@ -94,6 +94,7 @@ impl Listener {
         let offer = Offer {
             peer,
             profile: self.profile,
+            proxy: None,
         };
         if net.pressure > Pressure::Low {
             self.refuse(net, stream, CloseReason::MemoryShort);
@@ -103,7 +104,16 @@ impl Listener {
             self.refuse(net, stream, CloseReason::TooManyConnections);
             return;
         }
-        match net.adopt(stream, self.profile, State::Opening) {
+        let state = if net.profiles[usize::from(self.profile)].greets() {
+            State::Greeting
+        } else {
+            State::Opening
+        };
+        match net.adopt(stream, self.profile, state) {
+            Ok(id) if state == State::Greeting => {
+                net.stats.accepted.add(1);
+                net.greet(id, offer);
+            }
             Ok(id) => {
                 net.stats.accepted.add(1);
                 handler.on_open(&mut Ctx { net }, id, offer);
@@ -119,7 +129,8 @@ impl Listener {
     fn refuse(&self, net: &Net, stream: TcpStream, reason: CloseReason) {
         net.stats.refused.add(1);
         net.stats.closes[reason.index()].add(1);
-        if net.profiles[usize::from(self.profile)].framing == Framing::Http {
+        let profile = &net.profiles[usize::from(self.profile)];
+        if profile.framing == Framing::Http && profile.tls.is_none() {
             // A new socket's buffer takes these few bytes; if not, the peer sees the end alone.
             let mut stream = stream;
             let _ = io::Write::write(&mut stream, REFUSED);

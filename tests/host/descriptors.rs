@@ -4,6 +4,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Instant;
 
+use common::CloseReason;
 use harness::ws::upgrade_request;
 use harness::{Echo, Options, PATIENCE, Script, TestNode, WsClient};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -83,6 +84,8 @@ fn a_full_table_refuses_and_recovers() {
         let inside = node.connections();
         let refused = node.count(|stats| stats.refused.get());
         assert!(refused > 0, "the table was never full");
+        let counted = node.count(|stats| stats.closes[CloseReason::NoDescriptors.index()].get());
+        assert_eq!(counted, refused);
         barrier.wait();
         let served: usize = crowds
             .into_iter()

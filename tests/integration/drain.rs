@@ -1,10 +1,10 @@
 //! Stopping in order: nothing new, everything queued is delivered, everyone is told.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::CloseReason;
-use gate::{Message, Response};
+use gate::{Drain, Message, Response};
 use harness::ws::{WsFrame, frame};
 use harness::{Echo, Gated, Options, Probe, Script, Seen, TestNode, WsClient};
 use network::codec::ws::Opcode;
@@ -153,4 +153,60 @@ fn who_does_not_answer_does_not_hold_the_stop_up() {
     assert!(took < PROMPT, "{took:?}");
     assert!(matches!(deaf.take_frame(), WsFrame::Close(1001, _)));
     drop(half);
+}
+
+#[test]
+fn at_a_rate_those_who_are_not_told_yet_are_served() {
+    const CLIENTS: usize = 60;
+    const PER_SECOND: u32 = 30;
+    for options in Options::crosswise() {
+        let node = TestNode::start(&options, |_| Echo);
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|_| WsClient::open(node.web(), "/"))
+            .collect();
+        let drain = Drain {
+            seconds: 20,
+            per_second: Some(PER_SECOND),
+            reason: CloseReason::Restart,
+        };
+        let begun = Instant::now();
+        let stopping = thread::spawn(move || node.drain(drain));
+        let readers: Vec<_> = clients
+            .into_iter()
+            .map(|mut client| {
+                thread::spawn(move || {
+                    let mut echoes = 0;
+                    loop {
+                        let _ = client.script.try_send(frame(Opcode::Text, "still there?"));
+                        match client.take_frame() {
+                            WsFrame::Text(_) => echoes += 1,
+                            WsFrame::Close(code, _) => {
+                                assert_eq!(code, 1012);
+                                let told = begun.elapsed();
+                                client.send_close(code);
+                                return (told, echoes);
+                            }
+                            other => panic!("neither an echo nor a close: {other:?}"),
+                        }
+                    }
+                })
+            })
+            .collect();
+        let mut told: Vec<_> = readers
+            .into_iter()
+            .map(|reader| reader.join().expect("every client is told"))
+            .collect();
+        told.sort_unstable();
+        // No faster than asked for; how much slower is the machine's affair.
+        for (before, (at, _)) in told.iter().enumerate() {
+            let least = Duration::from_millis(before as u64 * 1000 / u64::from(PER_SECOND));
+            let slack = Duration::from_millis(200);
+            assert!(*at + slack >= least, "number {before} was told at {at:?}");
+        }
+        assert!(
+            told[CLIENTS - 1].1 > 0,
+            "the last one was served until then"
+        );
+        stopping.join().expect("and then all is over");
+    }
 }

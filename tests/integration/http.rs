@@ -1,6 +1,7 @@
 //! HTTP/1.1 on the port of the WebSocket (RFC 9110, RFC 9112).
 
-use gate::{Message, Response};
+use gate::{Limits, ListenOptions, Message, Response};
+use harness::node::LONG_PAGE_BYTES;
 use harness::{Echo, Options, Probe, Script, Seen, TestNode, WsClient};
 
 fn post(body: &str) -> String {
@@ -20,7 +21,7 @@ fn a_page_and_what_is_none() {
     client.send("POST /page HTTP/1.1\r\nhost: test\r\ncontent-length: 0\r\n\r\n");
     let refused = client.reply();
     assert_eq!(refused.status, 405);
-    assert_eq!(refused.header("allow"), Some("GET, HEAD"));
+    assert_eq!(refused.header("allow"), Some("GET, HEAD, OPTIONS"));
     client.send("HEAD /page HTTP/1.1\r\nhost: test\r\n\r\n");
     let head = String::from_utf8(client.take_through(b"\r\n\r\n")).unwrap();
     assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("content-length: 6"));
@@ -133,6 +134,160 @@ fn connections_are_kept_or_closed_as_the_client_says() {
     }
 }
 
+/// RFC 9110 section 9: what nobody knows is told from what is not taken here.
+#[test]
+fn methods() {
+    let node = TestNode::start(&Options::default(), |_| Echo);
+    let mut client = Script::connect(node.web());
+    for (request, status, allow) in [
+        ("OPTIONS * HTTP/1.1", 204, Some("OPTIONS")),
+        ("OPTIONS http://test HTTP/1.1", 204, Some("OPTIONS")),
+        ("OPTIONS /page HTTP/1.1", 204, Some("HEAD")),
+        ("DELETE /page HTTP/1.1", 405, Some("GET")),
+        ("TRACE /page HTTP/1.1", 405, Some("GET")),
+        ("TRACE /api/ HTTP/1.1", 405, Some("GET")),
+        ("get /page HTTP/1.1", 501, None),
+        ("BREW /page HTTP/1.1", 501, None),
+        ("BREW /api/ HTTP/1.1", 200, None),
+        ("GET http://elsewhere/page HTTP/1.1", 200, None),
+    ] {
+        client.send(format!("{request}\r\nhost: test\r\ncookie: secret\r\n\r\n"));
+        let reply = client.reply();
+        assert_eq!(reply.status, status, "{request}");
+        assert!(!reply.body.windows(6).any(|part| part == b"secret"));
+        let named = reply.header("allow").map(|methods| {
+            let wanted = allow.unwrap_or("-");
+            methods.split(", ").any(|method| method == wanted)
+        });
+        assert_eq!(named, allow.map(|_| true), "{request}");
+    }
+}
+
+/// Whatever the answer, HEAD gets its head alone: the next answer follows at once.
+#[test]
+fn heads_of_every_answer() {
+    let node = TestNode::start(&Options::default(), |_| Echo);
+    let mut client = Script::connect(node.web());
+    for (target, status) in [("/page", 200), ("/nowhere", 404), ("/api/", 200)] {
+        client.send(format!(
+            "HEAD {target} HTTP/1.1\r\nhost: test\r\ncontent-length: 2\r\n\r\nab"
+        ));
+        let head = String::from_utf8(client.take_through(b"\r\n\r\n")).unwrap();
+        assert!(
+            head.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{target}: {head}"
+        );
+        assert!(!head.contains("content-length: 0"), "{target}: {head}");
+    }
+    for refused in [
+        "HEAD /%zz HTTP/1.1\r\nhost: a\r\n\r\n",
+        "HEAD / HTTP/1.1\r\n\r\n",
+        "HEAD / HTTP/1.1\r\nhost: a\r\ncontent-length: 9999999999\r\n\r\n",
+    ] {
+        let mut client = Script::connect(node.web());
+        client.send(format!("GET /page HTTP/1.1\r\nhost: a\r\n\r\n{refused}"));
+        assert_eq!(client.reply().status, 200);
+        let head = client.take_through(b"\r\n\r\n");
+        assert!(head.starts_with(b"HTTP/1.1 4"), "{}", head.escape_ascii());
+        client.expect_end();
+    }
+}
+
+/// RFC 9110 section 6.6.1: answers are dated by the host's clock, in the one form to be sent.
+#[test]
+fn answers_are_dated() {
+    let node = TestNode::start(&Options::default(), |_| Echo);
+    let mut client = Script::connect(node.web());
+    for path in ["/page", "/nowhere", "/api/"] {
+        let reply = client.get(path);
+        let date = reply.header("date").expect("a date");
+        let told = httpdate::parse_http_date(date).expect("a date of HTTP");
+        assert_eq!(httpdate::fmt_http_date(told), date);
+        let apart = match told.elapsed() {
+            Ok(past) => past,
+            Err(ahead) => ahead.duration(),
+        };
+        assert!(apart.as_secs() < 120, "{date}");
+    }
+    client.send("bad\r\n\r\n");
+    assert!(client.reply().header("date").is_some());
+}
+
+#[test]
+fn a_request_that_is_never_finished_is_answered_408() {
+    let limits = Limits {
+        handshake_seconds: 1,
+        frame_seconds: 1,
+        ..Limits::default()
+    };
+    for options in Options::crosswise() {
+        let node = TestNode::start(&options.limits(limits.clone()), |_| Echo);
+        let unfinished = "POST /api/ HTTP/1.1\r\nhost: test\r\ncontent-length: 9\r\n\r\nslow";
+        let mut first = Script::connect(node.web());
+        first.send(unfinished);
+        let mut second = Script::connect(node.web());
+        second.send(post("one"));
+        assert_eq!(second.reply().body, b"one");
+        second.send(unfinished);
+        for client in [&mut first, &mut second] {
+            let reply = client.reply();
+            assert_eq!(reply.status, 408);
+            assert_eq!(reply.header("connection"), Some("close"));
+            client.expect_end();
+        }
+        let mut silent = Script::connect(node.web());
+        silent.expect_end();
+    }
+}
+
+#[test]
+fn nothing_is_answered_behind_the_last_answer() {
+    for options in Options::everywhere() {
+        let node = TestNode::start(&options, |_| Echo);
+        let mut client = Script::connect(node.web());
+        client.send(
+            "GET /api/1 HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n\
+             GET /page HTTP/1.1\r\nhost: test\r\n\r\n",
+        );
+        assert_eq!(client.reply().status, 200);
+        client.expect_end();
+        let mut old = Script::connect(node.web());
+        old.send("GET /page HTTP/1.0\r\nconnection: keep-alive\r\n\r\n");
+        assert_eq!(old.reply().header("connection"), Some("keep-alive"));
+        old.send("GET /page HTTP/1.0\r\n\r\n");
+        assert_eq!(old.reply().header("connection"), Some("close"));
+        old.expect_end();
+    }
+}
+
+/// Who asks for more than it reads is not heard meanwhile, and gets all of it in the end.
+#[test]
+fn answers_that_nobody_reads_are_bounded() {
+    const REQUESTS: usize = 4000;
+    let options = Options {
+        listen: ListenOptions {
+            send_buffer_bytes: Some(16 * 1024),
+            ..ListenOptions::default()
+        },
+        limits: Limits {
+            outbox_bytes_max: 64 * 1024,
+            ..Limits::default()
+        },
+        ..Options::single()
+    };
+    let node = TestNode::start(&options, |_| Echo);
+    let mut client = Script::connect(node.web());
+    client.send("GET /long HTTP/1.1\r\nhost: a\r\n\r\n".repeat(REQUESTS));
+    // This one comes later, and its answer shows that the others have been looked at.
+    assert_eq!(Script::connect(node.web()).get("/page").status, 200);
+    let answered = node.count(|stats| stats.frames_out.get());
+    assert!(answered < 100, "{answered} long answers are in memory");
+    for _ in 0..REQUESTS {
+        let reply = client.reply();
+        assert_eq!((reply.status, reply.body.len()), (200, LONG_PAGE_BYTES));
+    }
+}
+
 #[test]
 fn bad_requests_are_answered_and_ended() {
     let node = TestNode::start(&Options::default(), |_| Echo);
@@ -162,7 +317,35 @@ fn bad_requests_are_answered_and_ended() {
         ),
         (
             "POST /api/ HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip\r\n\r\n".to_owned(),
+            400,
+        ),
+        (
+            "POST /api/ HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip, chunked\r\n\r\n".to_owned(),
             501,
+        ),
+        (
+            "POST /api/ HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\n\
+             content-length: 9999999999\r\n\r\n"
+                .to_owned(),
+            413,
+        ),
+        (
+            "POST /api/ HTTP/1.1\r\nhost: a\r\nexpect: an answer\r\n\
+             content-length: 1\r\n\r\n"
+                .to_owned(),
+            417,
+        ),
+        (
+            "CONNECT a.example:443 HTTP/1.1\r\nhost: a.example:443\r\n\r\n".to_owned(),
+            501,
+        ),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), 505),
+        ("GET /#a HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(), 400),
+        ("GET /%zz HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(), 400),
+        ("GET * HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(), 400),
+        (
+            "GET / HTTP/1.1\r\nhost: a\r\nx: a\r\n b\r\n\r\n".to_owned(),
+            400,
         ),
         (
             "POST /api/ HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ntransfer-encoding: chunked\

@@ -2,13 +2,18 @@
 
 mod deflate;
 mod drain;
+mod files;
 mod handle;
 mod hostile;
 mod http;
 mod native;
+mod origin;
+mod proxied;
+mod proxy;
 mod regression;
 mod session;
 mod slow;
 mod tcp;
+mod tls;
 mod topic;
 mod ws;

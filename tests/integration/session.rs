@@ -66,6 +66,7 @@ fn a_listener_holds_no_more_connections_than_it_may() {
         }
         refused_with_a_reset(node.ndjson());
         assert_eq!(node.count(|stats| stats.refused.get()), 2);
+        assert_eq!(closes(&node, CloseReason::TooManyConnections), 2);
         first.ask("still here", "still here");
         second.close();
         open_when_there_is_room(&node).ask("in", "in");
@@ -81,6 +82,7 @@ fn an_address_holds_no_more_connections_than_it_may() {
     let node = TestNode::start(&options, |_| Echo);
     let first = WsClient::open(node.web(), "/");
     refused_with_503(&node);
+    assert_eq!(closes(&node, CloseReason::TooManyConnections), 1);
     let other = Script::connect_from([127, 0, 0, 2], node.web());
     WsClient::upgrade(other, "/").ask("in", "in");
     first.close();
@@ -100,6 +102,7 @@ fn a_node_holds_no_more_connections_than_it_may() {
     second.expect("in\n");
     refused_with_503(&node);
     refused_with_a_reset(node.len4be());
+    assert_eq!(closes(&node, CloseReason::TooManyConnections), 2);
     first.close();
     open_when_there_is_room(&node).ask("in", "in");
 }
@@ -211,6 +214,9 @@ fn who_does_not_log_in_is_closed_and_who_does_stays() {
         // After a logout the time runs again.
         bound.ask("unbind", "ok");
         bound.expect_close(1008);
+        node.until("all three are counted", |node| {
+            closes(node, CloseReason::AuthTimeout) == 3
+        });
     }
 }
 
@@ -263,6 +269,8 @@ fn messages_over_the_rate_are_refused_and_then_the_session_is_closed() {
         node.until("it is counted", |node| {
             closes(node, CloseReason::RateExceeded) == 1
         });
+        // The one that was told, and twice the burst.
+        assert!(node.gate_count(|stats| stats.limited.get()) > 10);
     }
 }
 
@@ -331,6 +339,7 @@ fn a_peer_that_does_not_answer_a_close_is_reset() {
     assert_eq!(client.take_frame(), WsFrame::Close(4000, "bye".to_owned()));
     client.script.expect_reset();
     assert_eq!(sightings.closed(), (session, CloseReason::Module(4000)));
+    assert_eq!(node.count(|stats| stats.unanswered_closes.get()), 1);
 }
 
 #[test]
@@ -367,6 +376,10 @@ fn messages_over_the_limit_end_the_session() {
         client.send("POST /api/ HTTP/1.1\r\nhost: a\r\ncontent-length: 1001\r\n\r\n");
         assert_eq!(client.reply().status, 413);
         client.expect_end();
+        client.finish();
+        node.until("all four are counted", |node| {
+            closes(node, CloseReason::TooLarge) == 4
+        });
     }
 }
 
@@ -405,6 +418,7 @@ fn a_full_mailbox_slows_its_sessions_down_and_loses_nothing() {
             read < (MESSAGES * padding.len() / 2) as u64,
             "{read} bytes were read although nobody takes the messages"
         );
+        assert!(node.gate_count(|stats| stats.held_back.get()) > 0);
         drop(guard);
         held.expect("hold");
         for number in 0..MESSAGES {

@@ -5,6 +5,7 @@
 //!   actors    the modules that such nodes run: Echo, Hall, Gated, Probe
 //!   script    Script: send these bytes, expect those, on a blocking socket
 //!   ws        WsClient: WebSocket on a Script, well-behaved or not
+//!   tls       Authority: certificates, and clients that trust them
 //!   native    NativeClient: the native protocol over each of its transports
 //!   process   memory and descriptors of this process
 //! ```
@@ -20,12 +21,14 @@ pub mod native;
 pub mod node;
 pub mod process;
 pub mod script;
+pub mod tls;
 pub mod ws;
 
 pub use actors::{Echo, Gated, Hall, Probe, Seen};
 pub use native::{NativeClient, Transport};
 pub use node::{Options, TestNode};
 pub use script::{HttpReply, Script};
+pub use tls::Authority;
 pub use ws::{WsClient, WsFrame};
 
 /// How long a client waits for what must come before the test has failed.

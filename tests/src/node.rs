@@ -5,8 +5,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use gate::{
-    Builder, DeflateConfig, GateHandle, Limits, ListenOptions, Listener, Module, ModuleId,
-    Placement, ReactorConfig, ReactorStats, Response, RunningGate, TcpFraming,
+    Builder, DeflateConfig, Drain, Files, GateHandle, GateStats, Limits, ListenOptions, Listener,
+    Module, ModuleId, Origins, Placement, ReactorConfig, ReactorStats, Response, RunningGate,
+    TcpFraming, TlsServer, TrustedProxies,
 };
 use module::adapter::native::Native;
 use module::{Im, ImConfig};
@@ -15,6 +16,9 @@ use crate::PATIENCE;
 
 /// Seconds that a node may take to stop when a test drops it.
 const STOP_SECONDS: u32 = 5;
+
+/// Bytes of the page at `/long`: too many for a small kernel buffer.
+pub const LONG_PAGE_BYTES: usize = 50_000;
 
 /// What a test asks of its node. `Default` is two reactors and two workers, modules on the
 /// workers, and every limit as a server has it.
@@ -44,6 +48,16 @@ pub struct Options {
     pub tcp_bytes_max: u32,
     /// What a peer reads that breaks a TCP framing, before the end.
     pub farewell: Option<&'static str>,
+    /// TLS of all listeners.
+    pub tls: Option<TlsServer>,
+    /// Proxies whose header is demanded on all listeners.
+    pub proxies: Option<TrustedProxies>,
+    /// Steps of TLS handshakes per turn.
+    pub tls_handshakes_per_turn: usize,
+    /// Whose pages may open WebSockets.
+    pub origins: Origins,
+    /// Whose word about the address of a client is taken.
+    pub trusted_proxies: TrustedProxies,
 }
 
 impl Default for Options {
@@ -61,6 +75,11 @@ impl Default for Options {
             listen: ListenOptions::default(),
             tcp_bytes_max: 65_536,
             farewell: None,
+            tls: None,
+            proxies: None,
+            tls_handshakes_per_turn: ReactorConfig::default().tls_handshakes_per_turn,
+            origins: Origins::default(),
+            trusted_proxies: TrustedProxies::default(),
         }
     }
 }
@@ -118,9 +137,27 @@ impl Options {
         self
     }
 
+    /// The same with TLS on all listeners.
+    #[must_use]
+    pub fn tls(mut self, tls: &TlsServer) -> Self {
+        self.tls = Some(tls.clone());
+        self
+    }
+
+    /// The same behind proxies, whose header is demanded on all listeners.
+    ///
+    /// # Panics
+    /// If it is no network.
+    #[must_use]
+    pub fn behind(mut self, proxies: &str) -> Self {
+        self.proxies = Some(TrustedProxies::parse([proxies]).expect("a network"));
+        self
+    }
+
     fn builder(&self) -> Builder {
         let config = ReactorConfig {
             private_fd_tables: self.private_fd_tables,
+            tls_handshakes_per_turn: self.tls_handshakes_per_turn,
             ..ReactorConfig::default()
         };
         Builder::new()
@@ -142,8 +179,20 @@ impl Options {
         if let Some(deflate) = &self.compression {
             web = web.compression(deflate.clone());
         }
-        let adorn = |listener: Listener| listener.limits(self.limits.clone()).options(self.listen);
-        builder.listen(adorn(web));
+        let adorn = |listener: Listener| {
+            let mut listener = listener
+                .limits(self.limits.clone())
+                .options(self.listen)
+                .trusted_proxies(self.trusted_proxies.clone());
+            if let Some(tls) = &self.tls {
+                listener = listener.tls(tls.clone());
+            }
+            if let Some(proxies) = &self.proxies {
+                listener = listener.proxy_protocol().trusted_proxies(proxies.clone());
+            }
+            listener
+        };
+        builder.listen(adorn(web).origins(self.origins.clone()));
         for name in ["len4be", "ndjson"] {
             let mut listener = Listener::tcp(any_port(), self.framing(name), module);
             if let Some(farewell) = self.farewell {
@@ -165,9 +214,19 @@ pub struct TestNode {
 }
 
 impl TestNode {
-    /// A node with one module: WebSocket on every path, requests below `/api/`, a page at `/page`.
+    /// A node with one module: WebSocket on every path, requests below `/api/`, pages at `/page`
+    /// and `/long`.
     pub fn start<M: Module + 'static>(
         options: &Options,
+        make: impl Fn(&GateHandle) -> M + Send + Sync + 'static,
+    ) -> Self {
+        Self::with_files(options, Files::new(), make)
+    }
+
+    /// The same, and files at `/`.
+    pub fn with_files<M: Module + 'static>(
+        options: &Options,
+        files: Files,
         make: impl Fn(&GateHandle) -> M + Send + Sync + 'static,
     ) -> Self {
         let mut builder = options.builder();
@@ -175,7 +234,9 @@ impl TestNode {
         let web = Listener::http(any_port())
             .websocket("*", module)
             .requests("/api/", module)
-            .page("/page", Response::text(200, "a page"));
+            .page("/page", Response::text(200, "a page"))
+            .page("/long", Response::text(200, vec![b'x'; LONG_PAGE_BYTES]))
+            .files("/", files);
         options.listen(&mut builder, module, web);
         Self::run(builder)
     }
@@ -186,10 +247,9 @@ impl TestNode {
         let im = Im::new(ImConfig::default());
         let mut builder = options.builder();
         let module = builder.module(options.placement, move |_| Native::new(im.clone()));
-        let mut web = Listener::http(any_port()).websocket("/im", module);
-        for (path, response) in module::web::chat_pages() {
-            web = web.page(path, response);
-        }
+        let web = Listener::http(any_port())
+            .websocket("/im", module)
+            .files("/", module::web::chat_files());
         options.listen(&mut builder, module, web);
         Self::run(builder)
     }
@@ -238,6 +298,15 @@ impl TestNode {
             .sum()
     }
 
+    /// One counter of the gates, summed over the reactors.
+    pub fn gate_count(&self, counter: impl Fn(&GateStats) -> u64) -> u64 {
+        self.running()
+            .gate_stats()
+            .iter()
+            .map(|stats| counter(stats))
+            .sum()
+    }
+
     /// Bytes that are held for clients now, as the node accounts for them.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
@@ -269,6 +338,18 @@ impl TestNode {
         let begun = Instant::now();
         if let Some(running) = self.running.take() {
             running.stop(seconds);
+        }
+        begun.elapsed()
+    }
+}
+
+impl TestNode {
+    /// Stops the node as `drain` says, and tells how long that took.
+    #[must_use]
+    pub fn drain(mut self, drain: Drain) -> Duration {
+        let begun = Instant::now();
+        if let Some(running) = self.running.take() {
+            running.drain(drain);
         }
         begun.elapsed()
     }

@@ -2,8 +2,11 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection};
 use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::PATIENCE;
@@ -12,6 +15,7 @@ use crate::PATIENCE;
 #[derive(Debug)]
 pub struct Script {
     stream: TcpStream,
+    tls: Option<Box<ClientConnection>>,
     /// Bytes that came and are not asked for yet.
     pub(crate) pending: Vec<u8>,
 }
@@ -56,6 +60,52 @@ impl Script {
         Self::over(TcpStream::connect_timeout(&addr, PATIENCE)?)
     }
 
+    /// Connects and makes a TLS handshake, asking for this name.
+    ///
+    /// # Panics
+    /// If nobody listens, or the handshake fails.
+    #[must_use]
+    pub fn connect_tls(addr: SocketAddr, config: &ClientConfig, name: &str) -> Self {
+        Self::connect(addr)
+            .secure(config, name)
+            .expect("the TLS handshake succeeds")
+    }
+
+    /// Makes a TLS handshake; what is sent and read from here on is inside.
+    ///
+    /// # Errors
+    /// What went wrong; an alert of the server is in there.
+    ///
+    /// # Panics
+    /// If the name is none.
+    pub fn secure(mut self, config: &ClientConfig, name: &str) -> io::Result<Self> {
+        let name = ServerName::try_from(name.to_owned()).expect("the name of a server");
+        let mut tls =
+            ClientConnection::new(Arc::new(config.clone()), name).map_err(io::Error::other)?;
+        while tls.is_handshaking() {
+            tls.complete_io(&mut self.stream)?;
+        }
+        self.tls = Some(Box::new(tls));
+        Ok(self)
+    }
+
+    /// What was agreed on in the TLS handshake.
+    ///
+    /// # Panics
+    /// If there was none.
+    #[must_use]
+    pub fn tls(&self) -> &ClientConnection {
+        self.tls.as_ref().expect("a TLS handshake was made")
+    }
+
+    /// The same, to change it.
+    ///
+    /// # Panics
+    /// If there was none.
+    pub fn tls_mut(&mut self) -> &mut ClientConnection {
+        self.tls.as_mut().expect("a TLS handshake was made")
+    }
+
     /// Connects from another address of this host, such as 127.0.0.2.
     ///
     /// # Panics
@@ -86,6 +136,7 @@ impl Script {
         stream.set_write_timeout(Some(PATIENCE))?;
         Ok(Self {
             stream,
+            tls: None,
             pending: Vec::new(),
         })
     }
@@ -109,7 +160,14 @@ impl Script {
     /// # Errors
     /// What the host answers.
     pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
-        self.stream.write_all(bytes.as_ref())
+        match &mut self.tls {
+            None => self.stream.write_all(bytes.as_ref()),
+            Some(tls) => {
+                let mut stream = rustls::Stream::new(tls.as_mut(), &mut self.stream);
+                stream.write_all(bytes.as_ref())?;
+                stream.flush()
+            }
+        }
     }
 
     /// Sends bytes one by one, each in a segment of its own as far as the kernel plays along.
@@ -119,8 +177,18 @@ impl Script {
         }
     }
 
-    /// Ends our side of the stream.
-    pub fn finish(&self) {
+    /// Ends our side of the stream, on the TLS layer alone if there is one.
+    pub fn finish(&mut self) {
+        if let Some(tls) = &mut self.tls {
+            tls.send_close_notify();
+            while tls.wants_write() && tls.write_tls(&mut self.stream).is_ok() {}
+            return;
+        }
+        self.cut();
+    }
+
+    /// Ends our side of the TCP stream.
+    pub fn cut(&self) {
         // The peer may have been quicker.
         let _ = self.stream.shutdown(Shutdown::Write);
     }
@@ -138,7 +206,11 @@ impl Script {
     pub fn fill(&mut self) -> io::Result<bool> {
         let mut bytes = [0; 16 * 1024];
         loop {
-            match self.stream.read(&mut bytes) {
+            let read = match &mut self.tls {
+                None => self.stream.read(&mut bytes),
+                Some(tls) => rustls::Stream::new(tls.as_mut(), &mut self.stream).read(&mut bytes),
+            };
+            match read {
                 Ok(n) => {
                     self.pending.extend_from_slice(&bytes[..n]);
                     return Ok(n > 0);

@@ -45,8 +45,14 @@ pub struct WsClient {
 /// A request for an upgrade of `path`.
 #[must_use]
 pub fn upgrade_request(path: &str) -> String {
+    upgrade_request_with(path, "host: test\r\n")
+}
+
+/// A request for an upgrade of `path` with these lines, of which one is the host.
+#[must_use]
+pub fn upgrade_request_with(path: &str, lines: &str) -> String {
     format!(
-        "GET {path} HTTP/1.1\r\nhost: test\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
+        "GET {path} HTTP/1.1\r\n{lines}upgrade: websocket\r\nconnection: Upgrade\r\n\
          sec-websocket-version: 13\r\nsec-websocket-key: {NONCE}\r\n\r\n"
     )
 }

@@ -10,13 +10,13 @@ use std::process::ExitCode;
 use anstyle::{AnsiColor, Style};
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use gate::Placement;
+use gate::{CertificateFiles, Drain, Placement};
 use gatehouse::compression::Deflate;
-use gatehouse::config::{Config, Format, Level, Setting, Size};
+use gatehouse::config::{Config, ConfigError, Format, Level, Setting, Size};
 use gatehouse::echo::{self, EchoConfig};
 use gatehouse::log;
-use gatehouse::node::Node;
-use gatehouse::signal::Signals;
+use gatehouse::node::{NOT_RELOADED, Node};
+use gatehouse::signal::{Request, Signals};
 
 /// Seconds that the echo server's stop may take.
 const ECHO_SHUTDOWN_SECONDS: u32 = 10;
@@ -39,21 +39,28 @@ enum Command {
     /// 127.0.0.1:8081.
     ///
     /// SIGTERM or SIGINT (Ctrl-C) stops it in order: nobody is accepted any more, every client is
-    /// told (WebSocket code 1001), and the exit status is 0. A second signal ends it at once.
+    /// told to come back (WebSocket code 1012), as many a second as --drain-rate says, and the exit
+    /// status is 0. A second signal ends it at once.
+    ///
+    /// SIGHUP reads the certificates of listeners with TLS anew, and with them [listener.tls] of
+    /// the file; connections that are open stay.
     #[command(after_help = SERVE_HELP)]
     Serve(Serve),
     /// Run an echo server, for conformance suites and load tests
     ///
-    /// Every message comes back as it was, on every WebSocket path and on TCP. Nobody has to log
-    /// in and no rate is limited; connections that are silent for 60 s are pinged.
+    /// Every message comes back as it was, on every WebSocket path and on TCP, and the body of an
+    /// HTTP request in the answer to it. Nobody has to log in, no rate is limited, and pages of
+    /// every origin may connect; connections that are silent for 60 s are pinged.
     ///
-    /// Prints one line for each address, with its real port: `listening ws://127.0.0.1:9001`.
+    /// Prints one line for each address, with its real port: `listening ws://127.0.0.1:9001`, or
+    /// wss:// and tls+tcp:// with a certificate, which SIGHUP lets it read anew.
     Echo(Echo),
     /// Check a configuration file and print what it means
     ///
     /// The output is a complete file: every key with the value that holds, GATEHOUSE_… variables
-    /// of this environment included. The exit status is 0 if `serve` would accept the file, 1 if
-    /// it would not, and then the error says where and why.
+    /// of this environment included. The files of certificates and keys are read and checked too.
+    /// The exit status is 0 if `serve` would accept the file, 1 if it would not, and then the error
+    /// says where and why.
     CheckConfig {
         /// File to check (TOML)
         file: PathBuf,
@@ -83,6 +90,10 @@ struct Serve {
     /// Threads that work on messages [default: one per core]
     #[arg(long, value_name = "N")]
     workers: Option<usize>,
+    /// Clients told per second when the server stops, so that they do not all come back at once
+    /// [default: all at once]
+    #[arg(long, value_name = "N")]
+    drain_rate: Option<u32>,
     /// What is logged to stderr: this and everything more urgent [default: info]
     #[arg(long, value_name = "LEVEL", value_parser = ["off", "error", "warn", "info", "debug"])]
     log: Option<String>,
@@ -103,6 +114,12 @@ struct Echo {
     #[arg(long, value_name = "NAME", default_value = "len4be", requires = "tcp")]
     #[arg(value_parser = ["len1", "len2be", "len2le", "len4be", "len4le", "ndjson"])]
     framing: String,
+    /// Certificate (PEM, with those that lead to a root): all listeners speak TLS
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Private key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
     /// Threads in which the echo runs: those that serve connections, or workers of their own
     #[arg(long, value_name = "WHERE", value_enum, default_value = "reactor")]
     placement: Where,
@@ -116,6 +133,9 @@ struct Echo {
     /// count so far
     #[arg(long, value_name = "SIZE", default_value = "32MiB", value_parser = size)]
     message_bytes_max: usize,
+    /// Clients told per second when the server stops [default: all at once]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    drain_rate: Option<u32>,
     /// Compress WebSocket messages for clients that offer permessage-deflate
     #[arg(long, value_name = "HOW", value_enum, default_value = "off")]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "shared")]
@@ -172,16 +192,32 @@ fn main() -> ExitCode {
 }
 
 fn serve(options: Serve) -> anyhow::Result<()> {
-    let config = options.config.clone();
-    let config = Config::load(config.as_deref(), std::env::vars_os(), options.settings())?;
+    let config = load(&options)?;
     let signals = Signals::block().context("cannot block signals")?;
     let _log = log::start(config.log_level, config.log_format);
     run(
         signals,
-        config.shutdown_seconds,
+        config.shutdown,
         || Ok(Node::start(&config)?),
         announce,
+        |node| reload(node, &options),
     )
+}
+
+fn load(options: &Serve) -> Result<Config, ConfigError> {
+    let file = options.config.as_deref();
+    Config::load(file, std::env::vars_os(), options.settings())
+}
+
+/// Takes over what SIGHUP is for: the TLS of listeners that are there.
+fn reload(node: &Node, options: &Serve) {
+    match load(options) {
+        Ok(config) => node.reload_tls(|name| {
+            let listener = config.listeners.iter().find(|l| l.name == name)?;
+            listener.tls.clone()
+        }),
+        Err(error) => tracing::error!(%error, "{NOT_RELOADED}"),
+    }
 }
 
 fn run_echo(options: &Echo) -> anyhow::Result<()> {
@@ -196,6 +232,11 @@ fn run_echo(options: &Echo) -> anyhow::Result<()> {
         reactors: options.reactors.unwrap_or(0),
         workers: options.workers.unwrap_or(0),
         message_bytes_max: options.message_bytes_max,
+        tls: options
+            .tls_cert
+            .clone()
+            .zip(options.tls_key.clone())
+            .map(|(cert, key)| CertificateFiles { cert, key }),
         deflate: options.deflate,
     };
     let listening = |node: &Node| {
@@ -207,18 +248,23 @@ fn run_echo(options: &Echo) -> anyhow::Result<()> {
     };
     run(
         signals,
-        ECHO_SHUTDOWN_SECONDS,
+        Drain {
+            per_second: options.drain_rate,
+            ..Drain::within(ECHO_SHUTDOWN_SECONDS)
+        },
         || Ok(echo::start(&config)?),
         listening,
+        |node| node.reload_tls(|name| config.tls_settings(name)),
     )
 }
 
-/// Starts a node, says so, waits for a signal, and stops the node.
+/// Starts a node, says so, reloads when asked, waits for a signal that ends it, and stops it.
 fn run(
     signals: Signals,
-    shutdown_seconds: u32,
+    drain: Drain,
     start: impl FnOnce() -> anyhow::Result<Node>,
     announce: impl FnOnce(&Node) -> std::io::Result<()>,
+    reload: impl Fn(&Node),
 ) -> anyhow::Result<()> {
     let signals = signals
         .watch()
@@ -228,11 +274,20 @@ fn run(
         // A server that nobody watches start is a server all the same.
         tracing::debug!(%error, "cannot write to stdout");
     }
-    match signals.recv() {
-        Ok(signal) => tracing::info!(signal = signal.as_str(), "asked to stop"),
-        Err(_) => tracing::error!("signals can no longer be waited for"),
+    loop {
+        match signals.recv() {
+            Ok(Request::Reload) => reload(&node),
+            Ok(Request::End(signal)) => {
+                tracing::info!(signal = signal.as_str(), "asked to stop");
+                break;
+            }
+            Err(_) => {
+                tracing::error!("signals can no longer be waited for");
+                break;
+            }
+        }
     }
-    Ok(node.stop(shutdown_seconds)?)
+    Ok(node.stop(drain)?)
 }
 
 /// What an operator wants to know first: what listens where, and where to look.
@@ -267,6 +322,10 @@ fn announce(node: &Node) -> std::io::Result<()> {
 
 fn check_config(file: &std::path::Path) -> anyhow::Result<()> {
     let config = Config::load(Some(file), std::env::vars_os(), Vec::new())?;
+    // A certificate that is not valid now is no error, but worth a word.
+    let log = log::start(Level::Warn, Format::Text);
+    config.check_files()?;
+    drop(log);
     let mut out = anstream::stdout();
     writeln!(out, "# {} is valid, and means:\n", file.display())?;
     write!(out, "{config}")?;
@@ -291,6 +350,11 @@ impl Serve {
                 "--workers",
                 "workers",
                 self.workers.map(|threads| threads.to_string()),
+            ),
+            (
+                "--drain-rate",
+                "shutdown.drain_rate",
+                self.drain_rate.map(|rate| rate.to_string()),
             ),
             ("--log", "log.level", self.log.clone()),
             ("--log-format", "log.format", self.log_format.clone()),

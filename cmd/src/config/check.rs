@@ -2,24 +2,25 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Range;
+use std::path::PathBuf;
 
 use common::{REACTORS_MAX, limits};
-use gate::{DeflateConfig, Limits, ListenOptions, Overflow, Rate, TcpFraming};
+use gate::{CloseReason, DeflateConfig, Drain, Limits, ListenOptions, Overflow, Rate, TcpFraming};
 use toml::Spanned;
 
 use super::error::ConfigError;
 use super::raw::{
     Format, FramingName, Level, OverflowPolicy, RawCompression, RawConfig, RawLimits, RawListener,
-    RawRate, Typed,
+    RawRate, RawShutdown, Typed,
 };
 use super::source::Sources;
-use super::value::{Address, Auto, Cap, Number, Seconds, Size};
+use super::value::{Address, Auto, Cap, Networks, Number, OriginRule, Seconds, Size};
 use super::{
     Config, ListenerConfig, MEMORY_BYTES_MIN, SHUTDOWN_SECONDS, Speech, limits_default,
     memory_default, reactors_default, workers_default,
 };
 
-type Checked<T> = Result<T, ConfigError>;
+pub(super) type Checked<T> = Result<T, ConfigError>;
 
 /// More threads than this is a slip of the finger on any host there is.
 const WORKERS_MAX: usize = 1024;
@@ -45,6 +46,7 @@ pub(super) fn check(sources: &Sources, raw: RawConfig) -> Checked<Config> {
     let check = Check {
         sources,
         limits: &raw.limits,
+        trusted_proxies: or(&raw.trusted_proxies, Networks::default()),
     };
     let limits = check.limits(&raw.limits, &limits_default())?;
     let raw_listeners = placed(&raw);
@@ -66,12 +68,12 @@ pub(super) fn check(sources: &Sources, raw: RawConfig) -> Checked<Config> {
             limits::MAILBOX_EVENTS_MAX,
             1..=BYTES_MAX,
         )?,
-
         memory_bytes_max: check.memory(&raw.memory)?,
         context_bytes_max: or(&raw.compression_memory, Size(limits::CONTEXT_BYTES_MAX)).0,
         log_level: or(&raw.log.level, Level::Info),
         log_format: or(&raw.log.format, Format::Text),
-        shutdown_seconds: check.seconds(&raw.shutdown.deadline, SHUTDOWN_SECONDS, 1)?,
+        shutdown: check.shutdown(&raw.shutdown)?,
+        trusted_proxies: check.trusted_proxies.0,
         limits,
         listeners,
     })
@@ -108,20 +110,32 @@ fn placed(raw: &RawConfig) -> Vec<Spanned<RawListener>> {
     listeners
 }
 
-fn or<T: Clone>(typed: &Typed<T>, default: T) -> T {
+pub(super) fn or<T: Clone>(typed: &Typed<T>, default: T) -> T {
     typed
         .as_ref()
         .map_or(default, |typed| typed.get_ref().clone())
 }
 
-struct Check<'a> {
-    sources: &'a Sources,
+/// The folder that a listener serves.
+fn folder(raw: &RawListener) -> Option<PathBuf> {
+    let folder = raw.files.as_ref()?.get_ref();
+    (!folder.is_empty()).then(|| PathBuf::from(folder))
+}
+
+pub(super) struct Check<'a> {
+    pub(super) sources: &'a Sources,
     /// `[limits]`, whose values may be the cause of what is wrong with a listener.
     limits: &'a RawLimits,
+    /// Those of listeners that have none of their own.
+    trusted_proxies: Networks,
 }
 
 impl Check<'_> {
-    fn refuse<T, V>(&self, typed: &Spanned<T>, message: impl Into<String>) -> Checked<V> {
+    pub(super) fn refuse<T, V>(
+        &self,
+        typed: &Spanned<T>,
+        message: impl Into<String>,
+    ) -> Checked<V> {
         Err(self.sources.refuse(typed.span(), message))
     }
 
@@ -195,6 +209,32 @@ impl Check<'_> {
             ),
             Some(Size(bytes)) => Ok(bytes),
         }
+    }
+
+    fn shutdown(&self, raw: &RawShutdown) -> Checked<Drain> {
+        let per_second = match &raw.drain_rate {
+            Some(typed) => match typed.get_ref() {
+                Cap::Unlimited => None,
+                Cap::At(rate) => {
+                    self.range(typed, *rate, 1..=1_000_000)?;
+                    Some(*rate as u32)
+                }
+            },
+            None => None,
+        };
+        let reason = match &raw.close_code {
+            Some(typed) => match typed.get_ref().0 {
+                1001 => CloseReason::Shutdown,
+                1012 => CloseReason::Restart,
+                _ => return self.refuse(typed, "1012 (service restart) or 1001 (going away)"),
+            },
+            None => CloseReason::Restart,
+        };
+        Ok(Drain {
+            seconds: self.seconds(&raw.deadline, SHUTDOWN_SECONDS, 1)?,
+            per_second,
+            reason,
+        })
     }
 
     fn seconds(&self, typed: &Typed<Seconds>, default: u32, least: u32) -> Checked<u32> {
@@ -332,13 +372,19 @@ impl Check<'_> {
             receive_buffer_bytes: buffer(&raw.receive_buffer)?,
             send_buffer_bytes: buffer(&raw.send_buffer)?,
         };
+        let trusted_proxies = or(&raw.trusted_proxies, self.trusted_proxies.clone()).0;
         Ok(ListenerConfig {
             name,
             addr,
             speech,
+            files: folder(raw).map(|folder| self.sources.directory().join(folder)),
+            origins: or(&raw.origins, OriginRule::default()).0,
             compression,
             limits,
             options,
+            tls: self.tls(raw)?,
+            proxy_protocol: self.proxy_protocol(raw, &trusted_proxies)?,
+            trusted_proxies,
         })
     }
 
@@ -359,8 +405,18 @@ impl Check<'_> {
             span(&self.limits.message_bytes),
         ];
         self.outbox_holds(limits, ("message_bytes", limits.message_bytes_max), places)?;
+        let files = folder(raw).is_some();
+        if let Some(page) = &raw.page
+            && *page.get_ref()
+            && files
+        {
+            return self.refuse(
+                page,
+                "the chat page and `files` would both be at /; leave out one of them",
+            );
+        }
         Ok(Speech::WebSocket {
-            page: or(&raw.page, true),
+            page: or(&raw.page, !files),
         })
     }
 
@@ -391,6 +447,17 @@ impl Check<'_> {
                 page,
                 format!("{name} cannot serve a page; a websocket listener can"),
             );
+        }
+        if let Some(files) = &raw.files {
+            return self.refuse(
+                files,
+                format!("{name} cannot serve files; a websocket listener can"),
+            );
+        }
+        if let Some(origins) = &raw.origins {
+            let message =
+                format!("browsers do not speak {name}; origins are for websocket listeners");
+            return self.refuse(origins, message);
         }
         if let Some(compression) = &raw.compression {
             return self.refuse(

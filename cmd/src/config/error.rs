@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use gate::TlsError;
+
 /// A configuration is refused: where, why, and what would be right.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -16,6 +18,15 @@ pub enum ConfigError {
         #[source]
         error: io::Error,
     },
+    /// A file that TLS needs is not what it should be.
+    #[error("listener `{listener}`: {error}")]
+    Tls {
+        /// Name of the listener.
+        listener: String,
+        /// What is wrong with which file.
+        #[source]
+        error: TlsError,
+    },
     /// What was typed is wrong.
     #[error("{place}: {message}{}", Margin(excerpt.as_ref()))]
     Refused {
@@ -26,6 +37,15 @@ pub enum ConfigError {
         /// The line of the file.
         excerpt: Option<Excerpt>,
     },
+}
+
+impl ConfigError {
+    pub(super) fn tls(listener: &str, error: TlsError) -> Self {
+        Self::Tls {
+            listener: listener.to_owned(),
+            error,
+        }
+    }
 }
 
 /// A line of the file, and the part of it that is meant.

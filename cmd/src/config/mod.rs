@@ -8,6 +8,7 @@ mod check;
 mod error;
 mod raw;
 mod source;
+mod tls;
 mod typed;
 mod value;
 
@@ -17,21 +18,25 @@ mod tests;
 use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use common::limits;
-use gate::{DeflateConfig, Limits, ListenOptions, Overflow, Rate, TcpFraming};
+use gate::{
+    DeflateConfig, Drain, Limits, ListenOptions, Origins, Overflow, Rate, TcpFraming, TlsServer,
+    TlsSettings, TrustedProxies,
+};
 
 use crate::host;
 
 pub use error::{ConfigError, Excerpt};
 pub use raw::{
-    Format, FramingName, Level, OverflowPolicy, Protocol, RawCompression, RawConfig, RawDeflate,
-    RawLimitedRate, RawLimits, RawListener, RawLog, RawRate, RawShutdown, Typed,
+    ClientAuthName, Format, FramingName, Level, MinVersion, OverflowPolicy, Protocol,
+    ProxyProtocol, RawCertificate, RawCompression, RawConfig, RawDeflate, RawLimitedRate,
+    RawLimits, RawListener, RawLog, RawRate, RawShutdown, RawTls, Typed,
 };
 pub use source::{Setting, Sources};
-pub use value::{Address, Auto, Cap, Number, Scalar, Seconds, Size};
+pub use value::{Address, Auto, Cap, Networks, Number, OriginRule, Scalar, Seconds, Size, Texts};
 
 /// Largest message of the native protocol, whose bodies are 16 KiB at most.
 pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
@@ -68,8 +73,10 @@ pub struct Config {
     pub log_level: Level,
     /// How a line of the log looks.
     pub log_format: Format,
-    /// Seconds that a stop may take; at least 1.
-    pub shutdown_seconds: u32,
+    /// How a stop goes; its time is at least a second.
+    pub shutdown: Drain,
+    /// Proxies in front of listeners that have none of their own.
+    pub trusted_proxies: TrustedProxies,
     /// Limits of listeners that have none of their own.
     pub limits: Limits,
     /// At least one; names and addresses are unique.
@@ -85,12 +92,22 @@ pub struct ListenerConfig {
     pub addr: SocketAddr,
     /// What is spoken there.
     pub speech: Speech,
+    /// Folder whose files are served at `/`, with WebSocket only.
+    pub files: Option<PathBuf>,
+    /// Whose pages may open WebSockets.
+    pub origins: Origins,
     /// How WebSocket messages are compressed, if they are; none on TCP.
     pub compression: Option<DeflateConfig>,
     /// Limits of its connections.
     pub limits: Limits,
+    /// Whose word about the address of a client is taken.
+    pub trusted_proxies: TrustedProxies,
     /// Options of its socket.
     pub options: ListenOptions,
+    /// Its TLS; the files are not read yet.
+    pub tls: Option<TlsSettings>,
+    /// Whether proxies must say for whom they speak.
+    pub proxy_protocol: bool,
 }
 
 /// What a listener speaks from the first byte.
@@ -126,6 +143,20 @@ impl Config {
     /// The first thing that is wrong.
     pub fn from_sources(sources: &Sources) -> Result<Self, ConfigError> {
         check::check(sources, sources.typed()?)
+    }
+
+    /// Reads and checks the files that the listeners name, as a start would.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with the name of its listener.
+    pub fn check_files(&self) -> Result<(), ConfigError> {
+        for listener in &self.listeners {
+            if let Some(settings) = &listener.tls {
+                TlsServer::load(settings)
+                    .map_err(|error| ConfigError::tls(&listener.name, error))?;
+            }
+        }
+        Ok(())
     }
 
     /// Seconds of silence after which a client of any listener is asked for a sign of life, the

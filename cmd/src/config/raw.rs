@@ -6,7 +6,7 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor, value::MapAccessDeseria
 use serde::{Deserialize, Serialize, Serializer};
 use toml::Spanned;
 
-use super::value::{Address, Auto, Cap, Number, Seconds, Size};
+use super::value::{Address, Auto, Cap, Networks, Number, OriginRule, Seconds, Size};
 
 /// A value that may be missing, with the place where it was typed.
 pub type Typed<T> = Option<Spanned<T>>;
@@ -31,6 +31,8 @@ pub struct RawConfig {
     pub mailbox_events: Typed<Number>,
     /// Memory that may be held for clients.
     pub memory: Typed<Auto<Size>>,
+    /// Proxies in front of every listener that has none of its own.
+    pub trusted_proxies: Typed<Networks>,
     /// Memory of it for contexts of compression.
     pub compression_memory: Typed<Size>,
     /// The log.
@@ -59,6 +61,10 @@ pub struct RawLog {
 pub struct RawShutdown {
     /// Time until everything has ended.
     pub deadline: Typed<Seconds>,
+    /// Sessions told per second.
+    pub drain_rate: Typed<Cap>,
+    /// Close code that they are told with.
+    pub close_code: Typed<Number>,
 }
 
 /// `[limits]` and `[listener.limits]`.
@@ -113,6 +119,12 @@ pub struct RawListener {
     pub max_frame: Typed<Size>,
     /// Whether a WebSocket listener serves the chat page.
     pub page: Typed<bool>,
+    /// Folder whose files a WebSocket listener serves; empty for none.
+    pub files: Typed<String>,
+    /// Whose pages may open WebSockets.
+    pub origins: Typed<OriginRule>,
+    /// Proxies whose word about a client's address is taken.
+    pub trusted_proxies: Typed<Networks>,
     /// Whether a WebSocket listener compresses, and how.
     pub compression: Typed<RawCompression>,
     /// Connections that may wait to be accepted.
@@ -121,8 +133,71 @@ pub struct RawListener {
     pub receive_buffer: Typed<Auto<Size>>,
     /// Kernel's send buffer of a connection.
     pub send_buffer: Typed<Auto<Size>>,
+    /// Whether a proxy says first for whom it speaks.
+    pub proxy_protocol: Typed<ProxyProtocol>,
+    /// TLS.
+    pub tls: Typed<RawTls>,
     /// Limits of its own.
     pub limits: RawLimits,
+}
+
+/// `[listener.tls]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a section: [listener.tls]")]
+pub struct RawTls {
+    /// Certificates and their keys; the first one is for clients that ask for none of the names.
+    pub certificates: Typed<Vec<RawCertificate>>,
+    /// Oldest version.
+    pub min_version: Typed<MinVersion>,
+    /// Whether clients show certificates.
+    pub client_auth: Typed<ClientAuthName>,
+    /// Who may have signed those.
+    pub client_ca: Typed<String>,
+    /// Whether clients may resume a session.
+    pub session_tickets: Typed<bool>,
+}
+
+/// `{ cert = "…", key = "…" }`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "{ cert = \"FILE\", key = \"FILE\" }")]
+pub struct RawCertificate {
+    /// PEM file of the certificate and those that lead to a root.
+    pub cert: String,
+    /// PEM file of its key.
+    pub key: String,
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MinVersion {
+    /// RFC 5246.
+    #[serde(rename = "1.2")]
+    V1_2,
+    /// RFC 8446.
+    #[serde(rename = "1.3")]
+    V1_3,
+}
+
+/// Whether clients show certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientAuthName {
+    /// They are not asked.
+    Off,
+    /// Who has none is let in.
+    Optional,
+    /// Who has none is not.
+    Required,
+}
+
+/// Whether a proxy says first for whom it speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProxyProtocol {
+    /// It does not.
+    Off,
+    /// It does, and nobody else is let in.
+    Required,
 }
 
 /// What is logged: this and everything more urgent.

@@ -116,6 +116,14 @@ impl Sources {
         Ok(Self::of_text(&file.display().to_string(), &text, settings))
     }
 
+    /// The directory of the file, from which its paths are meant; empty for the working directory.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        Path::new(&self.file)
+            .parent()
+            .unwrap_or_else(|| Path::new(""))
+    }
+
     /// The text of a file that is called `file` in errors.
     #[must_use]
     pub fn of_text(file: &str, text: &str, settings: Vec<Setting>) -> Self {

@@ -151,7 +151,8 @@ fn what_a_configuration_means_reads_back() {
         overflow = \"drop-newest\"
         [[listener]]
         listen = \"[::1]:9000\"
-        page = false
+        files = \"dist\"
+        origins = [\"https://example.com\", \"null\"]
         send_buffer = \"16KiB\"
         compression = { level = 6, threshold = 100, window_bits = 12, server_takeover = true }
         limits = { idle = \"0s\", message_rate = { burst = 7 } }
@@ -173,6 +174,12 @@ fn what_a_configuration_means_reads_back() {
     assert_eq!(config.listeners[0].limits.message_rate.unwrap().burst, 7);
     assert_eq!(config.listeners[1].limits.message_rate, None);
     assert_eq!(config.listeners[0].name, "websocket");
+    assert_eq!(
+        config.listeners[0].speech,
+        Speech::WebSocket { page: false }
+    );
+    let origins: Vec<_> = config.listeners[0].origins.iter().collect();
+    assert_eq!(origins, ["https://example.com", "null"]);
     let compression = |listener: usize| config.listeners[listener].compression.as_ref();
     let deflate = compression(0).expect("set in parts");
     assert_eq!((deflate.level, deflate.threshold_bytes), (6, 100));
@@ -181,6 +188,30 @@ fn what_a_configuration_means_reads_back() {
     assert!(compression(1).is_none() && compression(2).is_none());
     assert!(compression(3).is_some_and(|deflate| !deflate.server_context_takeover));
     assert_eq!(config.heartbeat_seconds(), Some(60));
+}
+
+#[test]
+fn proxies_of_the_node_are_those_of_listeners_without_their_own() {
+    let text = "
+        trusted_proxies = \"192.0.2.1, 10.0.0.0/8\"
+        [[listener]]
+        listen = \"127.0.0.1:1\"
+        [[listener]]
+        listen = \"127.0.0.1:2\"
+        name = \"other\"
+        trusted_proxies = [\"fd00::7\"]
+    ";
+    let proxies = |config: &Config, listener: usize| {
+        let listener = &config.listeners[listener];
+        listener.trusted_proxies.iter().collect::<Vec<_>>()
+    };
+    let config = read(text);
+    assert_eq!(proxies(&config, 0), ["192.0.2.1/32", "10.0.0.0/8"]);
+    assert_eq!(proxies(&config, 1), ["fd00::7/128"]);
+    assert_same(&read(&config.to_string()), &config, "read back");
+    let variables = [("GATEHOUSE_TRUSTED_PROXIES", "127.0.0.1,::1")];
+    let config = read_with("", &variables).unwrap();
+    assert_eq!(proxies(&config, 0), ["127.0.0.1/32", "::1/128"]);
 }
 
 #[test]
@@ -274,6 +305,34 @@ fn values_that_do_not_stand_together_are_refused_where_they_stand() {
             "a.toml:4:8: len2be cannot serve a page",
         ),
         (
+            "trusted_proxies = [\"10.0.0.0/8\", \"nginx\"]".to_owned(),
+            "a.toml:1:19: \"nginx\" is neither a network like 10.0.0.0/8 nor an address",
+        ),
+        (
+            listener("origins = [\"https://a\", \"b\"]"),
+            "a.toml:3:11: \"b\" is no origin; write scheme, host and port",
+        ),
+        (
+            listener("origins = \"all\""),
+            "a.toml:3:11: \"all\" is no origin",
+        ),
+        (
+            listener("origins = 5"),
+            "a.toml:3:11: invalid type: integer `5`, expected a text or a list",
+        ),
+        (
+            len2("origins = \"any\""),
+            "a.toml:4:11: browsers do not speak len2be",
+        ),
+        (
+            len2("files = \"dist\""),
+            "a.toml:4:9: len2be cannot serve files",
+        ),
+        (
+            listener("files = \"dist\"\npage = true"),
+            "a.toml:4:8: the chat page and `files` would both be at /",
+        ),
+        (
             len2("compression = \"shared\""),
             "a.toml:4:15: len2be knows no compression",
         ),
@@ -317,6 +376,88 @@ fn values_that_do_not_stand_together_are_refused_where_they_stand() {
         (
             "listen = \"0.0.0.0:8081\"".to_owned(),
             "a.toml:1:10: listeners `web`",
+        ),
+    ] {
+        let refused = refusal(&text);
+        assert!(refused.starts_with(expected), "{text}\n{refused}");
+    }
+}
+
+#[test]
+fn tls_and_proxies_read_back_and_find_their_files() {
+    let text = "
+        [[listener]]
+        listen = \"127.0.0.1:1\"
+        proxy_protocol = \"required\"
+        trusted_proxies = [\"10.0.0.0/8\", \"::1\"]
+        [listener.tls]
+        certificates = [{ cert = \"a.pem\", key = \"/etc/a.key\" }]
+        min_version = \"1.3\"
+        client_auth = \"required\"
+        client_ca = \"ca.pem\"
+        session_tickets = false
+        [[listener]]
+        listen = \"127.0.0.1:2\"
+        framing = \"ndjson\"
+        tls = { certificates = [{ cert = \"a.pem\", key = \"a.key\" }] }
+    ";
+    let sources = Sources::of_text("/etc/gatehouse/a.toml", text, Vec::new());
+    let config = Config::from_sources(&sources).unwrap();
+    assert_same(&read(&config.to_string()), &config, "read back");
+    let tls = config.listeners[0].tls.clone().unwrap();
+    assert_eq!(tls.certificates[0].cert, Path::new("/etc/gatehouse/a.pem"));
+    assert_eq!(tls.certificates[0].key, Path::new("/etc/a.key"));
+    assert_eq!(tls.client_ca.unwrap(), Path::new("/etc/gatehouse/ca.pem"));
+    assert_eq!(tls.alpn, [b"http/1.1"]);
+    assert!(config.listeners[0].proxy_protocol);
+    let tls = config.listeners[1].tls.clone().unwrap();
+    assert!(tls.session_tickets && tls.alpn.is_empty() && tls.client_ca.is_none());
+    assert_eq!(
+        config.check_files().unwrap_err().to_string(),
+        "listener `websocket`: cannot read /etc/gatehouse/a.pem: No such file or directory (os \
+         error 2)"
+    );
+}
+
+#[test]
+fn tls_and_proxies_that_cannot_be_meant_are_refused() {
+    let listener = |rest: &str| format!("[[listener]]\nlisten = \"127.0.0.1:1\"\n{rest}\n");
+    let tls = |rest: &str| {
+        let files = "[listener.tls]\ncertificates = [{ cert = \"a\", key = \"b\" }]\n";
+        listener(&format!("{files}{rest}"))
+    };
+    for (text, expected) in [
+        (
+            listener("[listener.tls]\nmin_version = \"1.2\""),
+            "a.toml:3:1: [listener.tls] needs `certificates",
+        ),
+        (
+            listener("[listener.tls]\ncertificates = []"),
+            "a.toml:4:16: TLS needs a certificate",
+        ),
+        (
+            listener("[listener.tls]\ncertificates = [{ cert = \"a\" }]"),
+            "a.toml:4:17: missing field `key`",
+        ),
+        (
+            tls("min_version = \"1.1\""),
+            "a.toml:5:15: unknown value `1.1`",
+        ),
+        (
+            tls("client_auth = \"required\""),
+            "a.toml:5:15: client_auth needs `client_ca",
+        ),
+        (
+            tls("client_ca = \"c\""),
+            "a.toml:5:13: client_ca is of no use",
+        ),
+        (
+            listener("trusted_proxies = [\"10.0.0.0/40\"]"),
+            "a.toml:3:19: \"10.0.0.0/40\" is neither a network",
+        ),
+        (
+            listener("proxy_protocol = \"required\""),
+            "a.toml:3:18: nobody would be let in",
         ),
     ] {
         let refused = refusal(&text);

@@ -1,5 +1,7 @@
 //! The way back: the file that means a configuration, with every key set.
 
+use std::path::Path;
+
 use gate::{DeflateConfig, Limits, Overflow, Rate};
 use toml::Spanned;
 
@@ -7,10 +9,11 @@ use super::raw::{
     FramingName, OverflowPolicy, Protocol, RawCompression, RawConfig, RawDeflate, RawLimitedRate,
     RawLimits, RawListener, RawLog, RawRate, RawShutdown, Typed,
 };
-use super::value::{Address, Auto, Cap, Number, Seconds, Size};
+use super::tls::{proxy_protocol_to_typed, tls_to_typed};
+use super::value::{Address, Auto, Cap, Networks, Number, OriginRule, Seconds, Size};
 use super::{Config, ListenerConfig, Speech};
 
-fn typed<T>(value: T) -> Typed<T> {
+pub(super) fn typed<T>(value: T) -> Typed<T> {
     Some(Spanned::new(0..0, value))
 }
 
@@ -35,8 +38,17 @@ impl Config {
                 format: typed(self.log_format),
             },
             shutdown: RawShutdown {
-                deadline: typed(Seconds(self.shutdown_seconds)),
+                deadline: typed(Seconds(self.shutdown.seconds)),
+                drain_rate: typed(Cap::of(
+                    self.shutdown
+                        .per_second
+                        .map_or(usize::MAX, |rate| rate as usize),
+                )),
+                close_code: typed(Number(
+                    self.shutdown.reason.ws_code().unwrap_or_default().into(),
+                )),
             },
+            trusted_proxies: typed(Networks(self.trusted_proxies.clone())),
             limits: limits_to_typed(&self.limits),
             listener: listeners
                 .map(|l| Spanned::new(0..0, listener_to_typed(l)))
@@ -52,14 +64,20 @@ fn listener_to_typed(listener: &ListenerConfig) -> RawListener {
         listen: typed(Address(listener.addr)),
         framing: typed(FramingName::WebSocket),
         protocol: typed(Protocol::Native),
+        trusted_proxies: typed(Networks(listener.trusted_proxies.clone())),
         backlog: typed(Number(listener.options.backlog as usize)),
         receive_buffer: typed(Auto::of(listener.options.receive_buffer_bytes.map(Size))),
         send_buffer: typed(Auto::of(listener.options.send_buffer_bytes.map(Size))),
+        proxy_protocol: proxy_protocol_to_typed(listener.proxy_protocol),
+        tls: listener.tls.as_ref().map(tls_to_typed).and_then(typed),
         ..RawListener::default()
     };
     match listener.speech {
         Speech::WebSocket { page } => {
+            let files = listener.files.as_deref().unwrap_or_else(|| Path::new(""));
             raw.page = typed(page);
+            raw.origins = typed(OriginRule(listener.origins.clone()));
+            raw.files = typed(files.display().to_string());
             raw.compression = typed(compression_to_typed(listener.compression.as_ref()));
         }
         Speech::Tcp(framing) => {

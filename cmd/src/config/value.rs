@@ -5,8 +5,114 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use serde::de::{Deserializer, Error, Unexpected, Visitor};
+use gate::{Origins, TrustedProxies};
+use serde::de::{Deserializer, Error, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Serialize};
+
+/// A text, or a list of them: what can be many of something is read from it. In a variable, commas
+/// stand between them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Texts {
+    /// One text, or several with commas between.
+    One(String),
+    /// A list.
+    Many(Vec<String>),
+}
+
+impl<'de> Deserialize<'de> for Texts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextsVisitor;
+        impl<'de> Visitor<'de> for TextsVisitor {
+            type Value = Texts;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text or a list of texts")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Texts, E> {
+                Ok(Texts::One(text.to_owned()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Texts, A::Error> {
+                let mut texts = Vec::new();
+                while let Some(text) = list.next_element()? {
+                    texts.push(text);
+                }
+                Ok(Texts::Many(texts))
+            }
+        }
+        deserializer.deserialize_any(TextsVisitor)
+    }
+}
+
+impl Texts {
+    /// Each text of the list.
+    fn split(&self) -> Vec<&str> {
+        match self {
+            Self::One(text) => text
+                .split(',')
+                .map(str::trim)
+                .filter(|text| !text.is_empty())
+                .collect(),
+            Self::Many(texts) => texts.iter().map(String::as_str).collect(),
+        }
+    }
+}
+
+/// Whose pages may open WebSockets: `"same-host"`, `"any"`, or a list of origins beside the host's
+/// own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Texts", into = "Texts")]
+pub struct OriginRule(pub Origins);
+
+impl TryFrom<Texts> for OriginRule {
+    type Error = String;
+
+    fn try_from(texts: Texts) -> Result<Self, String> {
+        match &texts {
+            Texts::One(word) if word == "any" => Ok(Self(Origins::any())),
+            Texts::One(word) if word == "same-host" => Ok(Self(Origins::same_host())),
+            texts => Origins::same_host_and(texts.split())
+                .map(Self)
+                .map_err(|error| format!("{error}; or \"same-host\" or \"any\"")),
+        }
+    }
+}
+
+impl From<OriginRule> for Texts {
+    fn from(OriginRule(origins): OriginRule) -> Self {
+        if origins.is_any() {
+            return Self::One("any".to_owned());
+        }
+        let listed: Vec<_> = origins.iter().map(str::to_owned).collect();
+        if listed.is_empty() {
+            return Self::One("same-host".to_owned());
+        }
+        Self::Many(listed)
+    }
+}
+
+/// Networks and addresses of proxies: `["10.0.0.0/8", "192.0.2.7"]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Texts", into = "Texts")]
+pub struct Networks(pub TrustedProxies);
+
+impl TryFrom<Texts> for Networks {
+    type Error = String;
+
+    fn try_from(texts: Texts) -> Result<Self, String> {
+        TrustedProxies::parse(texts.split())
+            .map(Self)
+            .map_err(|error| error.to_string())
+    }
+}
+
+impl From<Networks> for Texts {
+    fn from(Networks(proxies): Networks) -> Self {
+        Self::Many(proxies.iter().collect())
+    }
+}
 
 /// A number or a text: what every value of this file is read from and written as.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

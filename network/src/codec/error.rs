@@ -71,6 +71,12 @@ pub enum ProtocolError {
     /// Request line or header fields that do not parse.
     #[error("malformed request head")]
     BadHead,
+    /// A request target that is none of the forms of section 3.2, or not in their characters.
+    #[error("malformed request target")]
+    BadTarget,
+    /// CONNECT, for which there is nothing to connect to here (RFC 9110 section 9.3.6).
+    #[error("CONNECT is not supported")]
+    NoTunnel,
     /// Request target over the limit.
     #[error("request target too long")]
     TargetTooLong,
@@ -83,17 +89,24 @@ pub enum ProtocolError {
     /// Content-Length that is not a number, repeated, or beside Transfer-Encoding (section 6.3).
     #[error("conflicting or malformed Content-Length")]
     BadContentLength,
-    /// A transfer coding other than chunked (section 6.1).
-    #[error("unsupported Transfer-Encoding")]
+    /// Transfer codings of which chunked is not the last, and the only one that is chunked; or the
+    /// field twice, or in HTTP/1.0 (sections 6.1 and 6.3).
+    #[error("malformed Transfer-Encoding")]
     BadTransferEncoding,
+    /// A transfer coding beside chunked, none of which is known here (section 6.1).
+    #[error("unsupported Transfer-Encoding")]
+    UnknownTransferCoding,
+    /// An expectation other than 100-continue (RFC 9110 section 10.1.1).
+    #[error("unknown expectation")]
+    BadExpectation,
     /// A chunk size or chunk end that does not parse (section 7.1).
     #[error("malformed chunk")]
     BadChunk,
     /// Not HTTP/1.0 or HTTP/1.1.
     #[error("HTTP version not supported")]
     BadVersion,
-    /// An HTTP/1.1 request without exactly one Host field (section 3.2).
-    #[error("missing or repeated Host")]
+    /// An HTTP/1.1 request without exactly one Host field, or one that is no host (section 3.2).
+    #[error("missing, repeated or malformed Host")]
     BadHost,
 }
 
@@ -107,7 +120,8 @@ impl ProtocolError {
             Self::TargetTooLong => 414,
             Self::HeadTooLarge => 431,
             Self::BodyTooLarge => 413,
-            Self::BadTransferEncoding => 501,
+            Self::BadExpectation => 417,
+            Self::UnknownTransferCoding | Self::NoTunnel => 501,
             Self::BadVersion => 505,
             _ => 400,
         }

@@ -269,7 +269,10 @@ impl Stack {
             (Self::Line(codec), TcpFraming::Line(line)) => codec.decode(line, input),
             (Self::Length | Self::Line(_), _) => unreachable!("made from the same framing"),
             (Self::Http(codec, context), _) => {
-                let decoded = codec.decode(&config.http, input)?;
+                let refusing = ResponseContext::refusing(input);
+                let decoded = codec.decode(&config.http, input).inspect_err(|_| {
+                    *context = refusing;
+                })?;
                 if let Decoded::Frame {
                     frame: Frame::Request(request),
                     ..

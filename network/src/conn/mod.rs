@@ -6,7 +6,7 @@ pub(crate) mod runs;
 pub(crate) mod state;
 pub(crate) mod table;
 
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, IoSlice, Write};
 
 use common::{CloseReason, Tick};
 
@@ -16,19 +16,14 @@ use crate::timer::Links;
 use outbox::Outbox;
 use state::State;
 
-/// A byte stream that never blocks: a socket, or a pipe in tests.
+/// What an outbox is written to, and which never blocks: a socket, one that seals what it is given
+/// ([`crate::tls::stream::Sealed`]), or a pipe in tests.
 pub(crate) trait Stream {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize>;
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
 }
 
 impl Stream for mio::net::TcpStream {
-    #[inline]
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        Read::read(self, into)
-    }
-
     #[inline]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         Write::write(self, bytes)
@@ -149,6 +144,8 @@ impl Flags {
     pub(crate) const MUTE: u16 = 1 << 11;
     /// The handler is told when the outbox has become empty.
     pub(crate) const WATCHED: u16 = 1 << 12;
+    /// What goes in and out is not what the codec sees: TLS, or a header of a proxy is awaited.
+    pub(crate) const WRAPPED: u16 = 1 << 13;
 
     #[inline]
     pub(crate) const fn has(self, any: u16) -> bool {
@@ -177,11 +174,7 @@ pub(crate) mod testing {
         pub(crate) written: Vec<u8>,
     }
 
-    impl Stream for Pipe {
-        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-            Err(io::ErrorKind::WouldBlock.into())
-        }
-
+    impl Write for Pipe {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             if self.room == 0 {
                 return Err(io::ErrorKind::WouldBlock.into());
@@ -192,10 +185,20 @@ pub(crate) mod testing {
             Ok(taken)
         }
 
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Stream for Pipe {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            Write::write(self, bytes)
+        }
+
         fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
             let mut taken = 0;
             for slice in slices {
-                match self.write(slice) {
+                match Write::write(self, slice) {
                     Ok(n) => taken += n,
                     Err(_) if taken > 0 => break,
                     Err(error) => return Err(error),

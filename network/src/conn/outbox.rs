@@ -123,8 +123,18 @@ impl Queue {
         QUEUE_BYTES + self.bytes.capacity()
     }
 
+    #[inline]
     fn len(&self) -> usize {
         self.bytes.len() - self.start + self.shared
+    }
+
+    #[cold]
+    fn grow(&mut self, pool: &mut QueuePool, bytes: usize) {
+        let capacity = self.bytes.capacity();
+        if capacity >= LONG_BYTES {
+            self.bytes.reserve_exact(bytes.max(capacity / 4));
+            pool.lent += self.bytes.capacity() - capacity;
+        }
     }
 
     fn clear(&mut self) {
@@ -305,12 +315,10 @@ impl Outbox {
     /// once, as those of a topic do, must not double what they take together.
     #[inline]
     pub(crate) fn reserve(&mut self, pool: &mut QueuePool, bytes: usize) {
-        if let Some(queue) = &mut self.0 {
-            let capacity = queue.bytes.capacity();
-            if capacity >= LONG_BYTES && capacity - queue.bytes.len() < bytes {
-                queue.bytes.reserve_exact(bytes.max(capacity / 4));
-                pool.lent += queue.bytes.capacity() - capacity;
-            }
+        if let Some(queue) = &mut self.0
+            && queue.bytes.capacity() - queue.bytes.len() < bytes
+        {
+            queue.grow(pool, bytes);
         }
     }
 

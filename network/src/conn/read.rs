@@ -7,13 +7,14 @@ use common::limits::READ_HEADROOM_BYTES;
 use common::{CloseReason, ConnId, Tick};
 
 use super::state::State;
-use super::{Connection, Flags, Stream};
+use super::{Connection, Flags};
 use crate::buffer::ReadBuf;
 use crate::codec::http::CONTINUE;
 use crate::codec::ws::{Inflater, Opcode};
 use crate::codec::{Decoded, Frame};
 use crate::memory::Pressure;
 use crate::reactor::{Ctx, Ending, Handler, LastInput, Net};
+use crate::transport;
 
 /// Serves one connection that may have input, and accounts for what it then holds of it.
 #[inline]
@@ -35,7 +36,8 @@ fn read<H: Handler>(net: &mut Net, handler: &mut H, buf: &mut ReadBuf, id: ConnI
         let Some(conn) = net.conns.get_mut(id) else {
             return;
         };
-        if net.pressure == Pressure::Full && conn.state.hears() {
+        let hears = conn.state.hears() || conn.state == State::Greeting;
+        if net.pressure == Pressure::Full && hears {
             net.carry(id.slot());
             return;
         }
@@ -57,7 +59,23 @@ fn read<H: Handler>(net: &mut Net, handler: &mut H, buf: &mut ReadBuf, id: ConnI
         }
         let area = buf.area();
         net.stats.reads.add(1);
-        match conn.stream.read(area) {
+        // What a connection that drains still sends is discarded, sealed or not.
+        if conn.flags.has(Flags::WRAPPED) && !matches!(conn.state, State::Draining(_)) {
+            let Some(input) = transport::read(net, handler, area, id) else {
+                return;
+            };
+            budget = budget.saturating_sub(input.read);
+            net.stats.bytes_in.add(input.read as u64);
+            if input.plain > 0 {
+                on_bytes(net, handler, buf, id, input.plain);
+            }
+            if input.ended {
+                on_end(net, handler, id);
+                return;
+            }
+            continue;
+        }
+        match io::Read::read(&mut conn.stream, area) {
             Ok(0) => {
                 conn.flags.clear(Flags::READABLE);
                 on_end(net, handler, id);
@@ -268,8 +286,12 @@ fn on_end<H: Handler>(net: &mut Net, handler: &mut H, id: ConnId) {
     let Some(conn) = net.conns.get_mut(id) else {
         return;
     };
-    let unfinished = !conn.spill.is_empty() || conn.stack.mid_frame();
+    let unfinished = !conn.spill.is_empty()
+        || conn.stack.mid_frame()
+        || (conn.flags.has(Flags::WRAPPED) && net.transports.is_mid_unit(id.slot()));
     match conn.state {
+        State::Greeting if unfinished => net.finish(id, CloseReason::Truncated),
+        State::Greeting => net.finish(id, CloseReason::PeerEof),
         State::Opening | State::Open if conn.flags.has(Flags::ANSWERING) => {
             // The request is with the handler; its answer still goes out, and then the end.
             conn.stack.forget_keep_alive();

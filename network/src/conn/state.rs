@@ -1,7 +1,7 @@
 //! The life of a connection.
 //!
 //! ```text
-//!   Connecting ──connected──▶ Opening ──first frame or upgrade──▶ Open
+//!   Connecting ─▶ (Greeting) ─▶ Opening ──first frame or upgrade──▶ Open
 //!       │                        │                                 │
 //!       │                        └──────────────┬──────────────────┘
 //!       │                          close frame  │  peer's close, error, last answer
@@ -12,6 +12,9 @@
 //!                                                                           ▼
 //!                                                                         Closed
 //! ```
+//!
+//! Greeting is passed through only by connections whose transport is set up first: a proxy says for
+//! whom it speaks, a TLS handshake is made. The handler does not know of them yet.
 //!
 //! Draining has sent our end of the stream and discards what still comes until the peer's end does:
 //! a socket closed with unread bytes is reset, and the reset can overtake the close frame that says
@@ -24,6 +27,8 @@ use common::CloseReason;
 pub(crate) enum State {
     /// Outgoing, and the TCP handshake is not done.
     Connecting,
+    /// The transport is being set up, and no codec is concerned.
+    Greeting,
     /// Nothing complete was heard yet.
     Opening,
     /// Frames go both ways.
@@ -53,14 +58,14 @@ impl State {
     pub(crate) const fn reads(self) -> bool {
         matches!(
             self,
-            Self::Opening | Self::Open | Self::AwaitClose(_) | Self::Draining(_)
+            Self::Greeting | Self::Opening | Self::Open | Self::AwaitClose(_) | Self::Draining(_)
         )
     }
 
     /// Why the connection is about to end, or has ended.
     pub(crate) const fn reason(self) -> Option<CloseReason> {
         match self {
-            Self::Connecting | Self::Opening | Self::Open => None,
+            Self::Connecting | Self::Greeting | Self::Opening | Self::Open => None,
             Self::AwaitClose(reason)
             | Self::Flushing(reason)
             | Self::Draining(reason)

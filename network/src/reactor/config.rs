@@ -9,6 +9,7 @@ use common::limits;
 use crate::codec::{Framing, StackConfig};
 use crate::memory::MemoryBudget;
 use crate::sys::ListenOptions;
+use crate::tls::Tls;
 
 use super::delivery::Overflow;
 
@@ -22,6 +23,9 @@ pub struct ReactorConfig {
     pub accepts_per_turn: usize,
     /// Bytes read from one connection per turn, so that a busy one cannot starve the others.
     pub read_bytes_per_turn: usize,
+    /// Steps of TLS handshakes made per turn, each of which may cost a millisecond of public-key
+    /// work, so that a connect storm leaves time for those who are connected; at least 1.
+    pub tls_handshakes_per_turn: usize,
     /// Batches of commands taken per turn.
     pub command_batches_per_turn: usize,
     /// Timer entries looked at per turn.
@@ -44,6 +48,7 @@ impl Default for ReactorConfig {
             events_per_turn: 1024,
             accepts_per_turn: 256,
             read_bytes_per_turn: limits::READ_BUF_BYTES,
+            tls_handshakes_per_turn: 16,
             command_batches_per_turn: 256,
             deadlines_per_turn: 4096,
             command_batches_max: limits::COMMAND_BATCHES_MAX,
@@ -61,8 +66,14 @@ pub struct Profile {
     pub framing: Framing,
     /// Limits and options of the codecs.
     pub stack: StackConfig,
-    /// Seconds from the accept to the first complete frame or request; and for the TCP handshake
-    /// of an outgoing connection.
+    /// How they are secured; `None` for not at all.
+    pub tls: Option<Tls>,
+    /// Whether accepted ones begin with the header by which a proxy says for whom it speaks (PROXY
+    /// protocol, version 1 or 2), before TLS. The handler decides in [`super::Handler::on_accept`]
+    /// whose word is taken.
+    pub proxy_protocol: bool,
+    /// Seconds from the accept to the first complete frame or request, the header of a proxy and
+    /// the TLS handshake included; and for the TCP handshake of an outgoing connection.
     pub handshake_seconds: u32,
     /// Seconds from the first byte of a frame to its last.
     pub frame_seconds: u32,
@@ -86,6 +97,8 @@ impl Profile {
         Self {
             stack: StackConfig::for_framing(&framing),
             framing,
+            tls: None,
+            proxy_protocol: false,
             handshake_seconds: limits::HANDSHAKE_SECONDS,
             frame_seconds: limits::FRAME_SECONDS,
             idle_seconds: limits::IDLE_SECONDS,
@@ -94,6 +107,11 @@ impl Profile {
             overflow: Overflow::Close,
             farewell: None,
         }
+    }
+
+    /// Whether something has to happen on an accepted connection before it is there.
+    pub(crate) const fn greets(&self) -> bool {
+        self.proxy_protocol || self.tls.is_some()
     }
 }
 

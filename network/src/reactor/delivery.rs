@@ -32,6 +32,12 @@ pub struct Delivery {
 }
 
 impl Overflow {
+    /// Whether a message under this policy may be dropped while it waits.
+    #[inline]
+    pub(crate) const fn drops_waiting(self) -> bool {
+        matches!(self, Self::DropOldest | Self::Latest)
+    }
+
     /// What a message under this policy is while it waits.
     pub(crate) const fn run_kind(self, key: u64) -> RunKind {
         match self {

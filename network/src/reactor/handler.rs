@@ -27,10 +27,18 @@ pub trait Handler {
         Admission::Accept
     }
 
-    /// A peer that was let in could not be watched after all: the kernel has no memory for it.
+    /// A proxy that was let in has said for whom it speaks, which is now the peer of the offer; its
+    /// own address is in [`Offer::proxy`]. Called once, and only where the profile asks for it.
+    fn on_named(&mut self, _ctx: &mut Ctx<'_>, _offer: Offer) -> Admission {
+        Admission::Accept
+    }
+
+    /// A peer that was let in did not become a connection: the kernel has no memory for it, a proxy
+    /// did not say for whom it speaks, [`Handler::on_named`] refused, the TLS handshake failed.
     fn on_abandon(&mut self, _ctx: &mut Ctx<'_>, _offer: Offer) {}
 
-    /// A connection is there: accepted, or made. What it says comes with `on_frame`.
+    /// A connection is there: accepted, or made; where a proxy or TLS is to come first, after that.
+    /// What it says comes with `on_frame`.
     fn on_open(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, offer: Offer);
 
     /// A complete frame has come. Pings and closes are answered already and do not come here.
@@ -71,10 +79,12 @@ pub trait Handler {
 /// Who is on the other side of a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Offer {
-    /// Address of the peer.
+    /// Address of the peer; behind a proxy, of its client once that is known.
     pub peer: SocketAddr,
     /// Index of the profile, which tells the listener.
     pub profile: u16,
+    /// Address of the proxy, once it has said for whom it speaks.
+    pub proxy: Option<SocketAddr>,
 }
 
 /// Whether a peer is let in.
@@ -82,7 +92,7 @@ pub struct Offer {
 pub enum Admission {
     /// It is.
     Accept,
-    /// It is not: HTTP listeners answer 503, the others reset.
+    /// It is not: HTTP listeners without TLS answer 503, the others reset.
     Refuse,
 }
 
@@ -276,7 +286,20 @@ impl Ctx<'_> {
     /// # Errors
     /// [`SendError::Gone`] if there is none.
     pub fn respond(&mut self, conn: ConnId, response: &Response) -> Result<(), SendError> {
-        self.net.respond(conn, response)
+        self.net.respond(conn, response, None)
+    }
+
+    /// The same, and the connection ends behind the answer, for `reason`.
+    ///
+    /// # Errors
+    /// [`SendError::Gone`] if there is none.
+    pub fn respond_last(
+        &mut self,
+        conn: ConnId,
+        response: &Response,
+        reason: CloseReason,
+    ) -> Result<(), SendError> {
+        self.net.respond(conn, response, Some(reason))
     }
 
     /// Lets the connection end behind the answer to the HTTP request that it waits with; false, and
@@ -337,10 +360,21 @@ impl Ctx<'_> {
         self.net.set_deadline(conn, at);
     }
 
-    /// Address of the peer; a system call, and `None` once the peer has gone.
+    /// Address of the peer; behind a proxy, of its client. A system call where there is no proxy,
+    /// and `None` then once the peer has gone.
     #[must_use]
     pub fn peer_addr(&self, conn: ConnId) -> Option<SocketAddr> {
-        self.net.conns.get(conn)?.stream.peer_addr().ok()
+        let stream = &self.net.conns.get(conn)?.stream;
+        let named = self.net.transports.peer(conn.slot());
+        named.or_else(|| stream.peer_addr().ok())
+    }
+
+    /// The certificate that the peer has shown and that was verified (DER), if there is TLS and it
+    /// was asked for one.
+    #[must_use]
+    pub fn peer_certificate(&self, conn: ConnId) -> Option<&[u8]> {
+        self.net.conns.get(conn)?;
+        self.net.transports.peer_certificate(conn.slot())
     }
 
     /// Bytes that wait to be written.
@@ -350,7 +384,8 @@ impl Ctx<'_> {
     }
 
     /// Begins a connection to `remote`, from `local` if it is given. `on_open` says that it is
-    /// made, `on_close` with `ConnectFailed` that it could not be.
+    /// made, its TLS handshake included; `on_close` without that, that it could not be:
+    /// `ConnectFailed`, or what ended the handshake.
     ///
     /// # Errors
     /// What the host answers at once: exhausted descriptors or ports, an unreachable network.
@@ -361,6 +396,12 @@ impl Ctx<'_> {
         profile: u16,
     ) -> io::Result<ConnId> {
         self.net.connect(remote, local, profile)
+    }
+
+    /// Asks for a turn in so many milliseconds at the latest.
+    pub fn wake_in(&mut self, milliseconds: u32) {
+        let at = self.net.now_ms + u64::from(milliseconds);
+        self.net.wake_at_ms = Some(self.net.wake_at_ms.map_or(at, |known| known.min(at)));
     }
 
     /// Closes the listeners of this reactor.

@@ -2,6 +2,7 @@
 
 mod command;
 mod config;
+mod date;
 mod delivery;
 mod handler;
 mod net;
@@ -174,6 +175,7 @@ impl<H: Handler> Reactor<H> {
     fn turn(&mut self) -> io::Result<()> {
         self.wait()?;
         self.read_clock();
+        self.net.transports.begin_turn();
         self.drain_commands();
         self.serve_carried();
         self.serve_events();
@@ -200,7 +202,7 @@ impl<H: Handler> Reactor<H> {
                 .listeners
                 .iter()
                 .any(|listener| listener.is_ready(self.net.now));
-        let timeout = if self.net.pressure == Pressure::Full {
+        let mut timeout = if self.net.pressure == Pressure::Full {
             // Whoever is not read now is looked at again when memory may have been freed.
             Some(STALL)
         } else if more || !self.commands.may_sleep() {
@@ -212,6 +214,10 @@ impl<H: Handler> Reactor<H> {
             let past = u64::from(self.clock.elapsed().subsec_millis());
             Some(Duration::from_millis(1001 - past))
         };
+        if let Some(at) = self.net.wake_at_ms.take() {
+            let left = Duration::from_millis(at).saturating_sub(self.clock.elapsed());
+            timeout = Some(timeout.map_or(left, |timeout| timeout.min(left)));
+        }
         let waited = self.poll.poll(&mut self.events, timeout);
         self.commands.awake();
         match waited {
@@ -304,7 +310,7 @@ impl<H: Handler> Reactor<H> {
         self.serve(slot);
     }
 
-    /// An outgoing connection is made.
+    /// An outgoing connection is made, and needs nothing before it may be used.
     fn announce(&mut self, id: common::ConnId) {
         let Some(conn) = self.net.conns.get(id) else {
             return;
@@ -314,6 +320,7 @@ impl<H: Handler> Reactor<H> {
             let offer = Offer {
                 peer,
                 profile: conn.profile,
+                proxy: None,
             };
             self.handler
                 .on_open(&mut Ctx { net: &mut self.net }, id, offer);
@@ -413,10 +420,15 @@ impl<H: Handler> Reactor<H> {
             let reason = self.net.conns.at(slot).and_then(|conn| conn.state.reason());
             if let Some(reason) = reason {
                 self.net.stats.closes[reason.index()].add(1);
-                self.handler
-                    .on_close(&mut Ctx { net: &mut self.net }, id, reason);
+                let never_there = self.net.transports.take_offer(slot);
+                let ctx = &mut Ctx { net: &mut self.net };
+                match never_there {
+                    Some(offer) => self.handler.on_abandon(ctx, offer),
+                    None => self.handler.on_close(ctx, id, reason),
+                }
             }
             let net = &mut self.net;
+            net.transports.remove(slot);
             net.drops.remove(&slot);
             net.input_bytes -= net.conns.at(slot).map_or(0, |conn| conn.input_bytes());
             net.wheel.cancel(&mut net.conns, slot);

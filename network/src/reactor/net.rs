@@ -14,21 +14,23 @@ use rand::{Rng, SeedableRng};
 use rustc_hash::FxHashMap;
 
 use super::config::{Profile, ReactorConfig};
+use super::date::DateCache;
 use super::delivery::{Delivery, Drops, Overflow};
-use super::handler::{Deadline, LastInput, SendError};
+use super::handler::{Deadline, LastInput, Offer, SendError};
 use super::stats::ReactorStats;
-use crate::codec::http::{Response, encode_response};
+use crate::codec::http::{Response, ResponseContext, encode_response_head};
 use crate::codec::ws::handshake::Accept;
 use crate::codec::ws::{self, Deflaters, Opcode};
 use crate::codec::{EncodeError, Framing, MessageKind, ProtocolError, Stack, WireForm};
 use crate::conn::outbox::{Flush, QueuePool};
-use crate::conn::runs::RunKind;
 use crate::conn::state::State;
 use crate::conn::table::ConnTable;
 use crate::conn::{Connection, Flags};
 use crate::memory::{Account, MemoryBudget, Pressure};
 use crate::sys;
 use crate::timer::TimerWheel;
+use crate::tls::Tls;
+use crate::transport::Transports;
 
 /// Bytes that a connection takes while it holds nothing: its own, and its handler's for a session.
 const CONNECTION_BYTES: usize = size_of::<Connection>() + 64;
@@ -57,9 +59,12 @@ pub(crate) struct Net {
     pub(crate) drops: FxHashMap<u32, Drops>,
     /// Connections whose outbox, watched, has become empty; the handler is told in the next turn.
     pub(crate) drained: Vec<ConnId>,
+    /// When the handler wants a turn, in milliseconds on the clock.
+    pub(crate) wake_at_ms: Option<u64>,
     pub(crate) accepting: bool,
     pub(crate) stopping: bool,
     pub(crate) read_bytes_per_turn: usize,
+    pub(crate) transports: Transports,
     pub(crate) memory: Arc<MemoryBudget>,
     account: Account,
     /// How near the node was to the end of its memory when this turn began.
@@ -68,6 +73,7 @@ pub(crate) struct Net {
     pub(crate) input_bytes: usize,
     /// Bytes that will be free once those who were closed for want of memory are freed.
     pub(crate) dying_bytes: usize,
+    date: DateCache,
     rng: StdRng,
 }
 
@@ -102,14 +108,17 @@ impl Net {
             doomed: Vec::new(),
             drops: FxHashMap::default(),
             drained: Vec::new(),
+            wake_at_ms: None,
             accepting: true,
             stopping: false,
             read_bytes_per_turn: config.read_bytes_per_turn,
+            transports: Transports::new(config.tls_handshakes_per_turn.max(1)),
             memory: Arc::clone(&config.memory),
             account: Account::open(&config.memory),
             pressure: Pressure::Low,
             input_bytes: 0,
             dying_bytes: 0,
+            date: DateCache::default(),
             rng: config
                 .seed
                 .map_or_else(StdRng::from_os_rng, StdRng::from_seed),
@@ -147,6 +156,16 @@ impl Net {
         Ok(id)
     }
 
+    /// An accepted connection that is not there before its transport is.
+    pub(crate) fn greet(&mut self, id: ConnId, offer: Offer) {
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
+        conn.flags.set(Flags::WRAPPED);
+        let awaits_header = self.profiles[usize::from(conn.profile)].proxy_protocol;
+        self.transports.insert(id.slot(), offer, awaits_header);
+    }
+
     pub(crate) fn connect(
         &mut self,
         remote: SocketAddr,
@@ -157,7 +176,8 @@ impl Net {
         self.adopt(stream, profile, State::Connecting)
     }
 
-    /// The TCP handshake of an outgoing connection is over; true if it succeeded.
+    /// The TCP handshake of an outgoing connection is over; true if it succeeded and nothing else
+    /// is to come before it may be used.
     pub(crate) fn finish_connect(&mut self, id: ConnId) -> bool {
         let Some(conn) = self.conns.get_mut(id) else {
             return false;
@@ -167,8 +187,29 @@ impl Net {
             self.finish(id, CloseReason::ConnectFailed);
             return false;
         }
-        conn.state = State::Opening;
         conn.since = self.now;
+        self.stats.connected.add(1);
+        if let Some(tls @ Tls::Client(_)) = &self.profiles[usize::from(conn.profile)].tls {
+            if let Err(error) = self.transports.begin(id.slot(), tls) {
+                tracing::warn!(conn = %id, %error, "cannot begin a TLS session");
+                self.finish(id, CloseReason::TlsFailed);
+                return false;
+            }
+            conn.flags.set(Flags::WRAPPED);
+            conn.state = State::Greeting;
+            self.mark_dirty(id.slot());
+            return false;
+        }
+        self.begin_client(id);
+        true
+    }
+
+    /// The transport of an outgoing connection is there: begins what is spoken on it.
+    pub(crate) fn begin_client(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
+        conn.state = State::Opening;
         if let Stack::Upgrading(upgrading) = &conn.stack
             && let Framing::WebSocketClient { host, target } =
                 &self.profiles[usize::from(conn.profile)].framing
@@ -181,9 +222,7 @@ impl Net {
             conn.state = State::Open;
             conn.since = Tick::default();
         }
-        self.stats.connected.add(1);
         self.mark_dirty(id.slot());
-        true
     }
 
     // Output.
@@ -196,12 +235,12 @@ impl Net {
         payload: &[u8],
         delivery: Delivery,
     ) -> Result<(), SendError> {
-        let kept = self.make_room(id, payload.len() + HEADER_BYTES_MAX, delivery)?;
+        let overflow = self.make_room(id, payload.len() + HEADER_BYTES_MAX, delivery)?;
         let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
         let config = &self.profiles[usize::from(conn.profile)].stack;
         let (stack, rng) = (&mut conn.stack, &mut self.rng);
         let deflaters = &mut self.deflaters;
-        let sure = kept == RunKind::Fixed;
+        let sure = !overflow.drops_waiting();
         let mut outcome = Ok(());
         conn.outbox
             .reserve(&mut self.pool, payload.len() + HEADER_BYTES_MAX);
@@ -209,8 +248,9 @@ impl Net {
             let message = (kind, payload);
             outcome = stack.encode(config, deflaters, message, sure, || rng.random(), out);
         });
-        if kept != RunKind::Fixed {
-            conn.outbox.mark_last(bytes, kept);
+        if overflow.drops_waiting() {
+            conn.outbox
+                .mark_last(bytes, overflow.run_kind(delivery.key));
         }
         self.mark_dirty(id.slot());
         if outcome.is_err() {
@@ -227,50 +267,61 @@ impl Net {
         encoded: Bytes,
         delivery: Delivery,
     ) -> Result<(), SendError> {
-        let kept = self.make_room(id, encoded.len(), delivery)?;
+        let overflow = self.make_room(id, encoded.len(), delivery)?;
         let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
         conn.stack.note_shared(&encoded);
         let bytes = conn.outbox.append_shared(&mut self.pool, encoded);
-        if kept != RunKind::Fixed {
-            conn.outbox.mark_last(bytes, kept);
+        if overflow.drops_waiting() {
+            conn.outbox
+                .mark_last(bytes, overflow.run_kind(delivery.key));
         }
         self.mark_dirty(id.slot());
         self.stats.frames_out.add(1);
         Ok(())
     }
 
-    /// Sees to it that the outbox may take `bytes` more, by the policy of the message; says what
-    /// the message is while it waits.
+    /// Sees to it that the outbox may take `bytes` more; gives the policy of the message.
     #[inline]
     fn make_room(
         &mut self,
         id: ConnId,
         bytes: usize,
         delivery: Delivery,
-    ) -> Result<RunKind, SendError> {
-        let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
+    ) -> Result<Overflow, SendError> {
+        let conn = self.conns.get(id).ok_or(SendError::Gone)?;
         if !conn.state.speaks() {
             return Err(SendError::Gone);
         }
         let profile = &self.profiles[usize::from(conn.profile)];
         let overflow = delivery.overflow.unwrap_or(profile.overflow);
-        let wanted = conn.outbox.len() + bytes;
-        if wanted > profile.outbox_bytes_max / 2 {
-            // A peer that does not read what it asked for is not asked for more. What may be
-            // dropped it has not asked for, or not in this number.
-            if overflow == Overflow::Close
-                && conn.outbox.fixed_len() + bytes > profile.outbox_bytes_max / 2
-            {
-                conn.flags.set(Flags::CHOKED | Flags::WATCHED);
-            }
-            if wanted > profile.outbox_bytes_max {
-                self.make_room_by_policy(id, bytes, overflow, delivery.key)?;
-            }
+        if conn.outbox.len() + bytes > profile.outbox_bytes_max / 2 {
+            self.make_room_in_long(id, bytes, overflow, delivery.key)?;
         }
-        Ok(overflow.run_kind(delivery.key))
+        Ok(overflow)
     }
 
+    /// The outbox is more than half full, or will be.
     #[cold]
+    fn make_room_in_long(
+        &mut self,
+        id: ConnId,
+        bytes: usize,
+        overflow: Overflow,
+        key: u64,
+    ) -> Result<(), SendError> {
+        let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
+        let max = self.profiles[usize::from(conn.profile)].outbox_bytes_max;
+        // A peer that does not read what it asked for is not asked for more. What may be dropped
+        // it has not asked for, or not in this number.
+        if overflow == Overflow::Close && conn.outbox.fixed_len() + bytes > max / 2 {
+            conn.flags.set(Flags::CHOKED | Flags::WATCHED);
+        }
+        if conn.outbox.len() + bytes > max {
+            self.make_room_by_policy(id, bytes, overflow, key)?;
+        }
+        Ok(())
+    }
+
     fn make_room_by_policy(
         &mut self,
         id: ConnId,
@@ -383,7 +434,14 @@ impl Net {
         Ok(())
     }
 
-    pub(crate) fn respond(&mut self, id: ConnId, response: &Response) -> Result<(), SendError> {
+    /// Answers the request that the connection waits with; `end` says why the connection ends
+    /// behind the answer, if it does so whatever the client has asked for.
+    pub(crate) fn respond(
+        &mut self,
+        id: ConnId,
+        response: &Response,
+        end: Option<CloseReason>,
+    ) -> Result<(), SendError> {
         let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
         let Stack::Http(_, context) = &conn.stack else {
             return Err(SendError::Gone);
@@ -392,15 +450,27 @@ impl Net {
             return Err(SendError::Gone);
         }
         let context = *context;
-        conn.outbox.append(&mut self.pool, |out| {
-            encode_response(response, context, out)
-        });
+        let keep_alive = context.keep_alive && end.is_none();
+        self.append_response(
+            id.slot(),
+            response,
+            ResponseContext {
+                keep_alive,
+                ..context
+            },
+        );
+        let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
         conn.flags.clear(Flags::ANSWERING);
         conn.heard = self.now;
-        if !context.keep_alive {
-            conn.state = State::Flushing(CloseReason::HttpDone);
+        if !keep_alive {
+            conn.state = State::Flushing(end.unwrap_or(CloseReason::HttpDone));
             self.expect_end(id.slot());
         } else {
+            // Who asks for pages and does not read them is not heard before it has.
+            let max = self.profiles[usize::from(conn.profile)].outbox_bytes_max;
+            if conn.outbox.len() > max / 2 {
+                conn.flags.set(Flags::CHOKED);
+            }
             if !conn.spill.is_empty() || conn.flags.has(Flags::READABLE) {
                 self.carry(id.slot());
             }
@@ -410,6 +480,21 @@ impl Net {
         self.stats.frames_out.add(1);
         self.mark_dirty(id.slot());
         Ok(())
+    }
+
+    /// Queues an answer, its body by reference if it is long.
+    fn append_response(&mut self, slot: u32, response: &Response, context: ResponseContext) {
+        let Some(conn) = self.conns.at(slot) else {
+            return;
+        };
+        let date = self.date.text(self.now);
+        conn.outbox.append(&mut self.pool, |out| {
+            encode_response_head(response, context, date, out);
+        });
+        let body = response.sent_body(context);
+        if !body.is_empty() {
+            conn.outbox.append_shared(&mut self.pool, body);
+        }
     }
 
     pub(crate) fn upgrade(
@@ -472,11 +557,24 @@ impl Net {
             return;
         }
         let (mut written, mut calls) = (0, 0);
-        let flushed = conn
-            .outbox
-            .flush(&mut self.pool, &mut conn.stream, &mut written, &mut calls);
+        let flushed = if conn.flags.has(Flags::WRAPPED) {
+            self.flush_wrapped(slot, &mut written, &mut calls)
+        } else {
+            conn.outbox
+                .flush(&mut self.pool, &mut conn.stream, &mut written, &mut calls)
+        };
         self.stats.bytes_out.add(written);
         self.stats.writes.add(calls);
+        let Some(conn) = self.conns.at(slot) else {
+            return;
+        };
+        if written > 0 && matches!(conn.stack, Stack::Http(..)) {
+            // A long body takes as long as its reader; what ends it is that nothing moves.
+            conn.heard = self.now;
+            if matches!(conn.state, State::Flushing(_)) {
+                conn.since = self.now;
+            }
+        }
         match flushed {
             Ok(Flush::Done) => {
                 conn.flags.clear(Flags::BLOCKED);
@@ -507,6 +605,12 @@ impl Net {
 
     /// Everything is written and nothing more will be.
     fn end_output(&mut self, slot: u32, reason: CloseReason) {
+        let Some(conn) = self.conns.at(slot) else {
+            return;
+        };
+        if conn.flags.has(Flags::WRAPPED) && !self.say_goodbye(slot) {
+            return;
+        }
         let Some(conn) = self.conns.at(slot) else {
             return;
         };
@@ -569,7 +673,10 @@ impl Net {
     }
 
     fn held_bytes(&self) -> usize {
-        self.conns.len() * CONNECTION_BYTES + self.pool.lent() + self.input_bytes
+        self.conns.len() * CONNECTION_BYTES
+            + self.pool.lent()
+            + self.input_bytes
+            + self.transports.bytes()
     }
 
     /// Closes those who hold the most, until this reactor has done its share.
@@ -632,7 +739,7 @@ impl Net {
             return;
         };
         if !conn.state.speaks() {
-            if conn.state == State::Connecting {
+            if matches!(conn.state, State::Connecting | State::Greeting) {
                 self.finish(id, reason);
             }
             return;
@@ -696,12 +803,9 @@ impl Net {
                     });
                 }
                 Stack::Http(_, context) => {
-                    let response = Response::text(error.http_status(), error.to_string());
-                    let mut context = *context;
-                    context.keep_alive = false;
-                    conn.outbox.append(&mut self.pool, |out| {
-                        encode_response(&response, context, out)
-                    });
+                    let response = Response::text(error.http_status(), format!("{error}\n"));
+                    let context = *context;
+                    self.append_response(id.slot(), &response, context);
                 }
                 Stack::Length | Stack::Line(_) => {
                     if let Some(farewell) = &profile.farewell {
@@ -711,6 +815,20 @@ impl Net {
                 Stack::Upgrading(_) => {}
             }
         }
+        if let Some(conn) = self.conns.get_mut(id) {
+            conn.state = State::Flushing(reason);
+        }
+        self.expect_end(id.slot());
+        self.mark_dirty(id.slot());
+    }
+
+    /// The peer broke TLS, or we could not agree: what says so in TLS is pending, and is written.
+    pub(crate) fn fail_tls(&mut self, id: ConnId, error: &rustls::Error) {
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
+        tracing::debug!(conn = %id, %error, "TLS failed");
+        let reason = conn.state.reason().unwrap_or(CloseReason::TlsFailed);
         conn.state = State::Flushing(reason);
         self.expect_end(id.slot());
         self.mark_dirty(id.slot());
@@ -792,7 +910,7 @@ impl Net {
         let handler = (conn.handler_deadline != Tick::default())
             .then_some((conn.handler_deadline, Expiry::Asked));
         let own = match conn.state {
-            State::Connecting | State::Opening => Some((
+            State::Connecting | State::Greeting | State::Opening => Some((
                 conn.since.past(profile.handshake_seconds),
                 Expiry::Handshake,
             )),
@@ -805,6 +923,10 @@ impl Net {
             }
             State::Open => (profile.idle_seconds > 0)
                 .then(|| (conn.heard.past(profile.idle_seconds), Expiry::Idle)),
+            State::Flushing(_) if matches!(conn.stack, Stack::Http(..)) => {
+                let seconds = profile.close_seconds.max(profile.frame_seconds);
+                return Some((conn.since.past(seconds), Expiry::Close));
+            }
             State::AwaitClose(_) | State::Flushing(_) | State::Draining(_) => {
                 return Some((conn.since.past(profile.close_seconds), Expiry::Close));
             }
@@ -838,8 +960,14 @@ impl Net {
         };
         match expiry {
             Expiry::Handshake => self.on_handshake_timeout(id),
-            Expiry::Frame => self.close(id, CloseReason::FrameTimeout, "frame not completed"),
-            Expiry::Close => self.abort(id, CloseReason::CloseTimeout),
+            Expiry::Close => {
+                self.stats.unanswered_closes.add(1);
+                self.abort(id, CloseReason::CloseTimeout);
+            }
+            Expiry::Frame => {
+                self.answer_unfinished(slot);
+                self.close(id, CloseReason::FrameTimeout, "frame not completed");
+            }
             Expiry::Idle => return self.on_idle(id),
             Expiry::Asked => {
                 if let Some(conn) = self.conns.at(slot) {
@@ -852,23 +980,25 @@ impl Net {
         Due::Nothing
     }
 
+    /// A peer that has begun a request learns why it ends (RFC 9110 section 15.5.9); one that has
+    /// said nothing is not answered.
+    fn answer_unfinished(&mut self, slot: u32) {
+        let Some(conn) = self.conns.at(slot) else {
+            return;
+        };
+        if matches!(conn.stack, Stack::Http(..)) && !conn.spill.is_empty() {
+            let context = ResponseContext::refusing(conn.spill.as_slice());
+            let response = Response::text(408, "request not completed in time\n");
+            self.append_response(slot, &response, context);
+        }
+    }
+
     fn on_handshake_timeout(&mut self, id: ConnId) {
+        self.answer_unfinished(id.slot());
         let Some(conn) = self.conns.get_mut(id) else {
             return;
         };
-        // A peer that has begun a request learns why it ends (RFC 9110 section 15.5.9); one that
-        // has said nothing is not answered.
-        if let Stack::Http(_, context) = &conn.stack
-            && !conn.spill.is_empty()
-        {
-            let mut context = *context;
-            context.keep_alive = false;
-            let response = Response::text(408, "request not completed in time");
-            conn.outbox.append(&mut self.pool, |out| {
-                encode_response(&response, context, out)
-            });
-        }
-        if conn.state == State::Opening {
+        if matches!(conn.state, State::Opening | State::Greeting) {
             conn.state = State::Flushing(CloseReason::HandshakeTimeout);
             self.expect_end(id.slot());
             self.mark_dirty(id.slot());

@@ -37,6 +37,8 @@ pub struct ReactorStats {
     pub superseded: Counter,
     /// Messages that a framing could not carry.
     pub unfit: Counter,
+    /// Connections reset because the peer did not answer a close, or read it, in time.
+    pub unanswered_closes: Counter,
     /// Turns in which nothing was read because the node's memory was nearly used up.
     pub memory_stalls: Counter,
     /// Connections left for the next turn because their budget was used up.

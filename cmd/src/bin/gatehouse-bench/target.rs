@@ -9,6 +9,8 @@ use network::Profile;
 use network::codec::tcp::TcpFraming;
 use network::codec::ws::handshake::ClientHandshake;
 use network::codec::{Framing, MessageKind, ProtocolError};
+use network::tls::{ALPN_HTTP, Tls, TlsClient};
+use rustls::{ClientConnection, StreamOwned};
 
 use crate::options::Common;
 use crate::units;
@@ -20,6 +22,7 @@ pub(crate) struct Target {
     pub(crate) url: String,
     pub(crate) addr: SocketAddr,
     pub(crate) framing: Framing,
+    pub(crate) tls: Option<TlsClient>,
 }
 
 /// Resolves the targets that were typed, or `default` if there are none.
@@ -58,10 +61,15 @@ impl Target {
         let (scheme, rest) = url.split_once("://").with_context(|| {
             format!("target {url:?} has no scheme: ws://host:port/path or tcp://host:port")
         })?;
+        let (plain, secured) = match scheme {
+            "wss" => ("ws", true),
+            "tls+tcp" => ("tcp", true),
+            scheme => (scheme, false),
+        };
         let (authority, path) = rest
             .find('/')
             .map_or((rest, ""), |slash| rest.split_at(slash));
-        let (framing, port) = match scheme {
+        let (framing, port) = match plain {
             "ws" => {
                 let path = path.split('#').next().unwrap_or_default();
                 if path.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
@@ -73,7 +81,7 @@ impl Target {
                         host: authority.to_owned(),
                         target,
                     },
-                    ":80",
+                    if secured { ":443" } else { ":80" },
                 )
             }
             "tcp" if path.is_empty() || path == "/" => {
@@ -85,9 +93,8 @@ impl Target {
                 })?;
                 (Framing::Tcp(framing), "")
             }
-            "tcp" => bail!("target {url:?}: a tcp:// target has no path"),
-            "wss" | "tls" => bail!("target {url:?}: the load client does not speak TLS"),
-            _ => bail!("target {url:?}: {scheme} is neither ws nor tcp"),
+            "tcp" => bail!("target {url:?}: a {scheme}:// target has no path"),
+            _ => bail!("target {url:?}: {scheme} is none of ws, wss, tcp, tls+tcp"),
         };
         let has_port = authority
             .rsplit_once(':')
@@ -102,10 +109,15 @@ impl Target {
             .with_context(|| format!("target {url:?}: cannot resolve {endpoint:?}"))?
             .next()
             .with_context(|| format!("target {url:?}: {endpoint:?} has no address"))?;
+        let tls = secured
+            .then(|| trust(&endpoint, &framing, common))
+            .transpose()
+            .with_context(|| format!("target {url:?}"))?;
         Ok(Self {
             url: url.to_owned(),
             addr,
             framing,
+            tls,
         })
     }
 
@@ -134,6 +146,7 @@ impl Target {
     pub(crate) fn profile(&self, common: &Common, bytes: usize, outbox: usize) -> Profile {
         let handshake = common.handshake_timeout;
         let mut profile = Profile::new(self.framing.clone());
+        profile.tls = self.tls.clone().map(Tls::Client);
         profile.handshake_seconds = handshake.as_secs_f64().ceil().max(1.0) as u32;
         // The client has no opinion about silence.
         profile.idle_seconds = 24 * 3600;
@@ -159,8 +172,10 @@ impl Target {
     /// connections find it.
     pub(crate) fn probe(&self, timeout: Duration) -> anyhow::Result<()> {
         let timeout = timeout.max(Duration::from_millis(100));
-        let mut stream = TcpStream::connect_timeout(&self.addr, timeout)
+        let socket = TcpStream::connect_timeout(&self.addr, timeout)
             .map_err(|error| self.explain(&error))?;
+        let until = Instant::now() + timeout;
+        let mut stream = self.secure(socket, timeout)?;
         let Framing::WebSocketClient { host, target } = &self.framing else {
             return Ok(());
         };
@@ -168,7 +183,6 @@ impl Target {
         let handshake = ClientHandshake::new(rand::random());
         let mut request = Vec::new();
         handshake.write_request(host, target, &[], &mut request);
-        let until = Instant::now() + timeout;
         let mut answer = Vec::new();
         let mut exchange = || -> io::Result<Result<(), ProtocolError>> {
             stream.write_all(&request)?;
@@ -179,7 +193,7 @@ impl Target {
                     Err(error) => return Ok(Err(error)),
                 }
                 let left = until.saturating_duration_since(Instant::now());
-                stream.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
+                stream.wait_for(left)?;
                 let mut piece = [0; 2048];
                 match stream.read(&mut piece)? {
                     0 => return Err(io::ErrorKind::UnexpectedEof.into()),
@@ -222,6 +236,27 @@ impl Target {
         }
     }
 
+    /// Makes the TLS handshake, if there is to be one.
+    fn secure(&self, socket: TcpStream, timeout: Duration) -> anyhow::Result<Link> {
+        let Some(tls) = &self.tls else {
+            return Ok(Link::Plain(socket));
+        };
+        let conn = ClientConnection::new(tls.config(), tls.server_name())?;
+        let mut stream = StreamOwned::new(conn, socket);
+        stream.sock.set_read_timeout(Some(timeout))?;
+        while stream.conn.is_handshaking() {
+            stream.conn.complete_io(&mut stream.sock).map_err(|error| {
+                anyhow!(
+                    "{} accepts connections, but the TLS handshake fails: {error}.\n\
+                     A certificate that is not trusted: --ca FILE names who may have signed it.\n\
+                     A server without TLS: ws:// and tcp:// in place of wss:// and tls+tcp://.",
+                    self.url
+                )
+            })?;
+        }
+        Ok(Link::Secured(Box::new(stream)))
+    }
+
     fn explain(&self, error: &io::Error) -> anyhow::Error {
         let Self { url, addr, .. } = self;
         match error.kind() {
@@ -235,6 +270,66 @@ impl Target {
                  Correct --target {url}, or give it more --handshake-timeout."
             ),
             _ => anyhow!("cannot connect to {addr} ({url}): {error}"),
+        }
+    }
+}
+
+/// Whom a target's connections trust.
+fn trust(endpoint: &str, framing: &Framing, common: &Common) -> anyhow::Result<TlsClient> {
+    let host = endpoint.rsplit_once(':').map_or(endpoint, |(host, _)| host);
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let offered: &[&[u8]] = match framing {
+        Framing::Tcp(_) => &[],
+        Framing::Http | Framing::WebSocketClient { .. } => &[ALPN_HTTP],
+    };
+    Ok(match &common.ca {
+        Some(ca) => TlsClient::trusting(ca, host, offered)?,
+        None if common.insecure => TlsClient::accepting_any_certificate(host, offered)?,
+        None => bail!(
+            "who is trusted? --ca FILE names the authorities, --insecure trusts anybody (for load \
+             tests only)"
+        ),
+    })
+}
+
+/// A blocking connection.
+enum Link {
+    Plain(TcpStream),
+    Secured(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Link {
+    /// Waits so long for what is read next.
+    fn wait_for(&self, time: Duration) -> io::Result<()> {
+        let socket = match self {
+            Self::Plain(socket) => socket,
+            Self::Secured(stream) => &stream.sock,
+        };
+        socket.set_read_timeout(Some(time.max(Duration::from_millis(1))))
+    }
+}
+
+impl Read for Link {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.read(into),
+            Self::Secured(stream) => stream.read(into),
+        }
+    }
+}
+
+impl Write for Link {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.write(bytes),
+            Self::Secured(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(socket) => socket.flush(),
+            Self::Secured(stream) => stream.flush(),
         }
     }
 }
@@ -274,6 +369,16 @@ mod tests {
             targets(&["-t", "ws://127.0.0.1"]).unwrap()[0].addr.port(),
             80
         );
+        let secured = [
+            "-t",
+            "wss://127.0.0.1",
+            "-t",
+            "tls+tcp://[::1]:10",
+            "--insecure",
+        ];
+        let parsed = targets(&secured).unwrap();
+        assert_eq!(parsed[0].addr.port(), 443);
+        assert!(parsed.iter().all(|target| target.tls.is_some()));
     }
 
     #[test]
@@ -281,12 +386,16 @@ mod tests {
         for bad in [
             "127.0.0.1:9",
             "wss://127.0.0.1/",
+            "tls://127.0.0.1:1",
+            "tls+tcp://127.0.0.1:1/x",
             "tcp://127.0.0.1",
             "tcp://127.0.0.1:1/x",
         ] {
             assert!(targets(&["-t", bad]).is_err(), "{bad}");
         }
         assert!(targets(&[]).is_err());
+        let missing = ["-t", "wss://127.0.0.1/", "--ca", "/does/not/exist"];
+        assert!(targets(&missing).is_err());
         assert!(targets(&["-t", "tcp://127.0.0.1:1", "--framing", "len3"]).is_err());
     }
 

@@ -6,7 +6,8 @@ use common::limits;
 
 use super::body::Body;
 use super::request::Headers;
-use super::{HttpConfig, to_u32};
+use super::target::{Target, is_authority};
+use super::{HttpConfig, is_token, to_u32};
 use crate::codec::ProtocolError;
 
 /// A head that has been checked, and what it says about the body behind it.
@@ -14,6 +15,7 @@ use crate::codec::ProtocolError;
 pub(super) struct Head<'a> {
     pub(super) method: &'a str,
     pub(super) target: &'a str,
+    pub(super) host: Option<&'a str>,
     pub(super) minor_version: u8,
     pub(super) keep_alive: bool,
     pub(super) headers: Headers<'a>,
@@ -65,14 +67,18 @@ impl<'a> Head<'a> {
         }
 
         let fields = Fields::gather(parsed.headers)?;
-        fields.check_host(minor_version)?;
+        let host = fields.host(minor_version)?;
+        let Target { target, authority } = Target::parse(method, target)?;
+        let body = fields.body(config, minor_version)?;
+        fields.check_expectation(minor_version)?;
         Ok(Self {
             method,
-            target: reduce_target(method, target).ok_or(ProtocolError::BadHead)?,
+            target,
+            host: authority.or(host),
             minor_version,
             keep_alive: fields.keep_alive(minor_version),
             headers: Headers::from_checked(field_lines(head)),
-            body: fields.body(config, minor_version)?,
+            body,
         })
     }
 }
@@ -115,6 +121,7 @@ struct Fields<'a> {
     close: bool,
     keep_alive: bool,
     expects_continue: bool,
+    expects_more: bool,
 }
 
 impl<'a> Fields<'a> {
@@ -142,20 +149,33 @@ impl<'a> Fields<'a> {
                 fields.close |= has(b"close");
                 fields.keep_alive |= has(b"keep-alive");
             } else if is("expect") {
-                fields.expects_continue |= has(b"100-continue");
+                for expectation in list(value).filter(|expectation| !expectation.is_empty()) {
+                    let known = expectation.eq_ignore_ascii_case(b"100-continue");
+                    fields.expects_continue |= known;
+                    fields.expects_more |= !known;
+                }
             }
         }
         Ok(fields)
     }
 
-    /// RFC 9112 section 3.2. Nothing is routed by the host, so its value is only asked to be one.
-    fn check_host(&self, minor_version: u8) -> Result<(), ProtocolError> {
-        let in_host = |&byte: &u8| byte.is_ascii_graphic() && !b",/\\?#@\"<>".contains(&byte);
+    /// RFC 9112 section 3.2.
+    fn host(&self, minor_version: u8) -> Result<Option<&'a str>, ProtocolError> {
         match self.host {
-            Some(host) if host.iter().all(in_host) => Ok(()),
-            None if minor_version == 0 => Ok(()),
+            Some(host) if is_authority(host) => std::str::from_utf8(host)
+                .map(Some)
+                .map_err(|_| ProtocolError::BadHost),
+            None if minor_version == 0 => Ok(None),
             _ => Err(ProtocolError::BadHost),
         }
+    }
+
+    /// RFC 9110 section 10.1.1. An expectation of an HTTP/1.0 client is ignored.
+    fn check_expectation(&self, minor_version: u8) -> Result<(), ProtocolError> {
+        if self.expects_more && minor_version == 1 {
+            return Err(ProtocolError::BadExpectation);
+        }
+        Ok(())
     }
 
     /// RFC 9112 section 9.3.
@@ -165,15 +185,15 @@ impl<'a> Fields<'a> {
 
     /// RFC 9112 section 6.3. A request with neither field has no body.
     fn body(&self, config: &HttpConfig, minor_version: u8) -> Result<Body, ProtocolError> {
-        // An expectation of an HTTP/1.0 client is ignored (RFC 9110 section 10.1.1).
         let held_back = self.expects_continue && minor_version == 1;
         match (self.transfer_encoding, self.content_length) {
             (Some(_), Some(_)) => Err(ProtocolError::BadContentLength),
             (Some(coding), None) => {
                 // Section 6.1: HTTP/1.0 does not know the field, so its framing is in doubt.
-                if minor_version == 0 || !coding.eq_ignore_ascii_case(b"chunked") {
+                if minor_version == 0 {
                     return Err(ProtocolError::BadTransferEncoding);
                 }
+                check_codings(coding)?;
                 Ok(Body::Chunked {
                     at: 0,
                     bytes: 0,
@@ -192,6 +212,21 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// Checks that chunked is the only transfer coding. Without it at the end, and only there, nobody
+/// can tell where the body ends (RFC 9112 section 6.3); with another one in front of it, we cannot
+/// tell what the body is.
+fn check_codings(value: &[u8]) -> Result<(), ProtocolError> {
+    let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
+    if is_chunked(value) {
+        return Ok(());
+    }
+    let chunked = list(value).filter(|coding| is_chunked(coding)).count();
+    if chunked == 1 && list(value).all(is_token) && list(value).last().is_some_and(is_chunked) {
+        return Err(ProtocolError::UnknownTransferCoding);
+    }
+    Err(ProtocolError::BadTransferEncoding)
+}
+
 /// Reads a Content-Length: digits and nothing else (RFC 9110 section 8.6).
 fn content_length(config: &HttpConfig, value: &[u8]) -> Result<u32, ProtocolError> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
@@ -207,34 +242,6 @@ fn content_length(config: &HttpConfig, value: &[u8]) -> Result<u32, ProtocolErro
             to_u32(length, ProtocolError::BodyTooLarge)
         }
         _ => Err(ProtocolError::BodyTooLarge),
-    }
-}
-
-/// Brings the target into the form that routes compare with (RFC 9112 section 3.2): origin-form and
-/// `*` as they are, absolute-form from the path on, CONNECT's authority-form as it is.
-fn reduce_target<'a>(method: &str, target: &'a str) -> Option<&'a str> {
-    if target.starts_with('/') || method == "CONNECT" {
-        return Some(target);
-    }
-    if target == "*" {
-        return (method == "OPTIONS").then_some(target);
-    }
-    let (scheme, rest) = target.split_once("://")?;
-    let in_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
-    if !scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-        || !scheme.bytes().all(in_scheme)
-    {
-        return None;
-    }
-    let authority_bytes = rest.find(['/', '?']).unwrap_or(rest.len());
-    if authority_bytes == 0 {
-        return None;
-    }
-    match &rest[authority_bytes..] {
-        // Section 3.2.4: the server as a whole.
-        "" if method == "OPTIONS" => Some("*"),
-        "" => Some("/"),
-        path => Some(path),
     }
 }
 

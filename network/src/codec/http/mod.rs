@@ -15,6 +15,7 @@ mod body;
 mod head;
 mod request;
 mod response;
+mod target;
 
 #[cfg(test)]
 mod tests;
@@ -27,9 +28,7 @@ use head::Head;
 use super::{Codec, Decoded, Frame, Payload, ProtocolError};
 
 pub use request::{Headers, Request};
-pub use response::{
-    CONTINUE, Response, ResponseContext, encode_response, encode_response_head, reason_phrase,
-};
+pub use response::{CONTINUE, Response, ResponseContext, encode_response_head, reason_phrase};
 
 /// Empty lines in front of a request that are passed over (RFC 9112 section 2.2 asks for one, which
 /// old clients send behind a body).
@@ -164,6 +163,7 @@ impl HttpCodec {
             frame: Frame::Request(Request {
                 method: head.method,
                 target: head.target,
+                host: head.host,
                 minor_version: head.minor_version,
                 keep_alive: head.keep_alive,
                 headers: head.headers,
@@ -236,4 +236,10 @@ impl Default for HttpConfig {
 /// Positions are kept in 32 bits; a limit that allows more than that is cut to it.
 fn to_u32(bytes: usize, error: ProtocolError) -> Result<u32, ProtocolError> {
     u32::try_from(bytes).map_err(|_| error)
+}
+
+/// RFC 9110 section 5.6.2.
+fn is_token(bytes: &[u8]) -> bool {
+    let in_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    !bytes.is_empty() && bytes.iter().all(in_token)
 }

@@ -11,6 +11,9 @@ pub struct Request<'a> {
     pub method: &'a str,
     /// Request target as it came, query included; for absolute-form the part from the path on.
     pub target: &'a str,
+    /// Host, and port if there is one, that the request is for: of an absolute-form target, or
+    /// else of the Host field (RFC 9112 section 3.2.2). `None` in HTTP/1.0 without that field.
+    pub host: Option<&'a str>,
     /// 0 for HTTP/1.0, 1 for HTTP/1.1.
     pub minor_version: u8,
     /// Whether the connection stays open after the answer (RFC 9112 section 9.3).

@@ -4,23 +4,23 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use super::Request;
+use super::{Request, is_token};
 
 /// The interim response to a client that holds its body back (RFC 9110 section 15.2.1).
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
-/// Fields that follow from the body and the connection; the encoder alone writes them.
-const FRAMING_FIELDS: [&str; 3] = ["connection", "content-length", "transfer-encoding"];
+/// Fields that follow from the body, the connection and the clock; the encoder alone writes them.
+const OWN_FIELDS: [&str; 4] = ["connection", "content-length", "date", "transfer-encoding"];
 
 /// A complete response: status, header fields, body.
 ///
 /// It cannot be made to say more than one response: names are literals, and values are kept free of
-/// line ends. What follows from the body and the connection is added when it is encoded.
+/// line ends. What follows from the body, the connection and the clock is added when it is encoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
     /// `100 <= status <= 999`
     status: u16,
-    /// Names are tokens and none of [`FRAMING_FIELDS`]; values hold no control character.
+    /// Names are tokens and none of [`OWN_FIELDS`]; values hold no control character.
     headers: Vec<(&'static str, Cow<'static, str>)>,
     body: Bytes,
 }
@@ -72,7 +72,11 @@ impl Response {
 
     /// Sets the body and the field that says what it is.
     #[must_use]
-    pub fn with_body(mut self, content_type: &'static str, body: impl Into<Bytes>) -> Self {
+    pub fn with_body(
+        mut self,
+        content_type: impl Into<Cow<'static, str>>,
+        body: impl Into<Bytes>,
+    ) -> Self {
         self.body = body.into();
         self.with_header("content-type", content_type)
     }
@@ -81,12 +85,13 @@ impl Response {
     /// so that a value from outside cannot begin a field or a response of its own.
     ///
     /// # Panics
-    /// If the name is no token, or is `Connection`, `Content-Length` or `Transfer-Encoding`.
+    /// If the name is no token, or is `Connection`, `Content-Length`, `Date` or
+    /// `Transfer-Encoding`.
     #[must_use]
     pub fn with_header(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
-        assert!(is_token(name), "a header name is a token");
+        assert!(is_token(name.as_bytes()), "a header name is a token");
         assert!(
-            !FRAMING_FIELDS
+            !OWN_FIELDS
                 .iter()
                 .any(|field| field.eq_ignore_ascii_case(name)),
             "{name} is the encoder's to write"
@@ -119,19 +124,15 @@ impl Response {
         &self.body
     }
 
-    /// The bytes to be sent behind the head: the body, or nothing in answer to HEAD and for a
-    /// status that has none (RFC 9112 section 6.3).
+    /// The bytes to be sent behind the head, shared and not copied: the body, or nothing in answer
+    /// to HEAD and for a status that has none (RFC 9112 section 6.3).
     #[must_use]
-    pub fn into_sent_body(self, context: ResponseContext) -> Bytes {
-        if self.sends_body(context) {
-            self.body
+    pub fn sent_body(&self, context: ResponseContext) -> Bytes {
+        if !context.head_only && self.may_have_body() {
+            self.body.clone()
         } else {
             Bytes::new()
         }
-    }
-
-    fn sends_body(&self, context: ResponseContext) -> bool {
-        !context.head_only && self.may_have_body()
     }
 
     const fn may_have_body(&self) -> bool {
@@ -158,6 +159,16 @@ impl ResponseContext {
         minor_version: 1,
     };
 
+    /// For the answer to what is no request, or never will be a whole one, and begins with `front`.
+    /// Even then a client that said HEAD expects no body.
+    #[must_use]
+    pub fn refusing(front: &[u8]) -> Self {
+        Self {
+            head_only: front.starts_with(b"HEAD "),
+            ..Self::CLOSING
+        }
+    }
+
     /// For the answer to this request.
     #[must_use]
     pub fn of(request: &Request<'_>) -> Self {
@@ -169,17 +180,16 @@ impl ResponseContext {
     }
 }
 
-/// Appends a response to `out`, head and body.
-pub fn encode_response(response: &Response, context: ResponseContext, out: &mut Vec<u8>) {
-    encode_response_head(response, context, out);
-    if response.sends_body(context) {
-        out.extend_from_slice(&response.body);
-    }
-}
-
 /// Appends the head of a response to `out`, empty line included. The body that belongs behind it is
-/// [`Response::into_sent_body`].
-pub fn encode_response_head(response: &Response, context: ResponseContext, out: &mut Vec<u8>) {
+/// [`Response::sent_body`].
+///
+/// `date` is the time of day as RFC 9110 section 5.6.7 writes it: encoders have no clock.
+pub fn encode_response_head(
+    response: &Response,
+    context: ResponseContext,
+    date: &str,
+    out: &mut Vec<u8>,
+) {
     // Always our own version, also to an HTTP/1.0 client (RFC 9110 section 6.2).
     out.extend_from_slice(b"HTTP/1.1 ");
     push_decimal(usize::from(response.status), out);
@@ -188,6 +198,10 @@ pub fn encode_response_head(response: &Response, context: ResponseContext, out: 
     out.extend_from_slice(b"\r\n");
     for (name, value) in &response.headers {
         push_field(name, value, out);
+    }
+    // An interim response need not have it (RFC 9110 section 6.6.1).
+    if response.status >= 200 {
+        push_field("date", date, out);
     }
     push_connection(response, context, out);
     if response.may_have_body() {
@@ -241,12 +255,6 @@ fn push_decimal(mut number: usize, out: &mut Vec<u8>) {
         }
     }
     out.extend_from_slice(&digits[at..]);
-}
-
-/// RFC 9110 section 5.6.2.
-fn is_token(name: &str) -> bool {
-    let in_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !name.is_empty() && name.bytes().all(in_token)
 }
 
 /// The reason phrase of a status (RFC 9110 section 15, RFC 6585); empty for one that has no name

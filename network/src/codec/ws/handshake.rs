@@ -374,6 +374,7 @@ mod tests {
         Request {
             method: "GET",
             target: "/chat",
+            host: None,
             minor_version: 1,
             keep_alive: true,
             headers: Headers::from_checked(lines.as_bytes()),

@@ -620,9 +620,9 @@ proptest! {
         noise in vec(any::<u8>(), 0..125),
         bytes_max in 0..2000_usize,
     ) {
-        let bytes_max = bytes_max.max(noise.len());
-        if let Ok(messages) = decode(&frame(0xc2, &noise), bytes_max) {
-            prop_assert!(messages.iter().all(|message| message.len() <= bytes_max));
+        let most = bytes_max.max(noise.len());
+        if let Ok(messages) = decode(&frame(0xc2, &noise), most) {
+            prop_assert!(messages.iter().all(|message| message.len() <= most));
         }
     }
 }
