@@ -21,6 +21,7 @@ use std::time::Duration;
 use common::{CloseReason, ConnId, ManualClock};
 use network::codec::MessageKind;
 use network::{LastInput, MemoryBudget, Reactor, ReactorSeed};
+use nix::sys::signal::{SigSet, Signal};
 
 use actor::{Actor, Policy};
 use peer::Peer;
@@ -46,6 +47,7 @@ pub fn check(input: &[u8]) {
     let Some((setting, events)) = input.split_first_chunk::<4>() else {
         return;
     };
+    block_broken_pipes();
     let mut scene = Scene::new(Setting::of(*setting));
     let mut events = Events(events);
     scene.open();
@@ -57,6 +59,17 @@ pub fn check(input: &[u8]) {
         scene.reactor.audit(false);
     }
     scene.end();
+}
+
+/// A write to a peer that has gone is an error and no signal. Programs of Rust ignore the signal
+/// from the start; those that libFuzzer begins do not.
+fn block_broken_pipes() {
+    thread_local! {
+        static BLOCKED: () = SigSet::from(Signal::SIGPIPE)
+            .thread_block()
+            .expect("a mask of signals");
+    }
+    BLOCKED.with(|()| ());
 }
 
 /// The rest of the input.
