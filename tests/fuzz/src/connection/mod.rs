@@ -277,7 +277,7 @@ impl Scene {
             self.read_all();
             for peer in &self.peers {
                 if let Some(log) = self.reactor.handler().log(peer.id()) {
-                    peer.has_all(log, false);
+                    peer.has_all(log, Rest::Open);
                 }
             }
         }
@@ -313,6 +313,11 @@ impl Scene {
         }
         assert_eq!(self.reactor.held_bytes(), 0, "{:?}", self.reactor);
         assert!(self.memory.used() < SLACK_BYTES, "{}", self.memory.used());
+        // An end that takes too long, or is in the way of others, is cut short, and keeps its reason.
+        let cut_short = self.setting.is_short_of_memory()
+            || self
+                .reactor
+                .act(|_, ctx| ctx.stats().unanswered_closes.get() > 0);
         let opened = self.opened;
         let actor = self.reactor.handler();
         assert_eq!(actor.opened(), actor.closed());
@@ -320,7 +325,7 @@ impl Scene {
         let logs: HashMap<ConnId, actor::Log> = actor.take_logs();
         for peer in &self.peers {
             if let Some(log) = logs.get(&peer.id()) {
-                peer.has_all(log, true);
+                peer.has_all(log, Rest::Ended { cut_short });
             }
         }
     }
@@ -345,6 +350,15 @@ fn kind(bits: usize) -> MessageKind {
     } else {
         MessageKind::Binary
     }
+}
+
+/// When what a peer has read is looked at: all of it has been read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rest {
+    /// Nothing is left to be written.
+    Open,
+    /// Every connection has ended.
+    Ended { cut_short: bool },
 }
 
 /// Whether a connection that ended so has written all that was queued.
