@@ -918,7 +918,7 @@ impl Net {
         }
     }
 
-    /// As [`Net::schedule`], for a connection that the wheel has just let go of: it must not be left
+    /// As [`Net::schedule`], for a connection that the wheel has just let go of: it must not stay
     /// without an entry, or no deadline would come again.
     fn schedule_again(&mut self, slot: u32) {
         let at = match (self.earliest(slot), self.conns.at(slot)) {

@@ -313,7 +313,7 @@ impl Scene {
         }
         assert_eq!(self.reactor.held_bytes(), 0, "{:?}", self.reactor);
         assert!(self.memory.used() < SLACK_BYTES, "{}", self.memory.used());
-        // An end that takes too long, or is in the way of others, is cut short, and keeps its reason.
+        // An end that takes too long or too much memory is cut short, and keeps its reason.
         let cut_short = self.setting.is_short_of_memory()
             || self
                 .reactor
