@@ -13,7 +13,7 @@
 //!   a protocol error (1002) to us, since there is no frame that could be too large; to them it is
 //!   too large (1009), which they look at first.
 //! - **Lengths that are not in their shortest form.** RFC 6455 section 5.2 says "the minimal number
-//!   of bytes MUST be used". We refuse others; they take them.
+//!   of bytes MUST be used". We refuse others, in control frames as too long; they take them.
 //! - **Close code 1014.** IANA has registered it after the RFC. We take it; they take it for a
 //!   violation.
 
@@ -64,7 +64,8 @@ pub fn check(input: &[u8]) {
         End::Failed(error.close_reason().ws_code().expect("a violation"))
     });
 
-    if error == Some(ProtocolError::BadLength) {
+    // Of a control frame any longer form of the length says that it is too long.
+    if let Some(ProtocolError::BadLength | ProtocolError::ControlTooLong) = error {
         assert!(their_units.starts_with(&units), "{units:?} {their_units:?}");
         return;
     }
