@@ -8,15 +8,15 @@ PID := $(RUN)/gatehouse.pid
 LOG := $(RUN)/gatehouse.log
 HEALTH := http://127.0.0.1:8080/healthz
 
-.PHONY: help run test bench lint start check stop tools unit conformance clients
+.PHONY: help run test bench lint start check stop tools unit conformance conformance-all clients proxy
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
 
 run: ## build and serve; the chat page is at http://127.0.0.1:8080/
 	cargo run --release -- serve $(ARGS)
 
-test: tools lint unit conformance clients ## everything: formatting, lints, tests, Autobahn, browser and other clients
+test: tools lint unit conformance clients proxy ## everything: formatting, lints, tests, Autobahn, browser, other clients, nginx
 	@echo "make test: everything passed"
 
 tools: ## install what the tests need and the machine lacks
@@ -30,18 +30,29 @@ unit: ## unit, integration, process and tidy tests, examples and documentation
 	cargo nextest run --workspace --locked
 	cargo test --workspace --doc --locked
 
-conformance: $(RELEASE)/gatehouse ## the Autobahn suite, strict, without the compression cases
-	tests/conformance/run.sh $(RELEASE)/gatehouse
+AUTOBAHN_CLIENT := $(RELEASE)/examples/autobahn_client
 
-clients: $(RELEASE)/gatehouse ## a browser, Python's websockets and a raw TCP client in one room
+conformance: $(RELEASE)/gatehouse $(AUTOBAHN_CLIENT) ## the Autobahn suite, strict, server and client; a part of the compression cases
+	tests/conformance/run.sh $(RELEASE)/gatehouse $(AUTOBAHN_CLIENT)
+
+conformance-all: $(RELEASE)/gatehouse $(AUTOBAHN_CLIENT) ## every case of the Autobahn suite, with and without context takeover (minutes)
+	tests/conformance/run.sh $(RELEASE)/gatehouse $(AUTOBAHN_CLIENT) all
+
+clients: $(RELEASE)/gatehouse ## curl, ws and websockets; a browser, websockets and a raw TCP client in one room
 	tests/clients/run.sh $(RELEASE)/gatehouse
 
-bench: ## the benches: codecs, dispatch, fan-out, timers, cost of an echo, memory
+proxy: $(RELEASE)/gatehouse ## nginx with the configuration of docs/proxy.md in front of nodes
+	tests/proxy/run.sh $(RELEASE)/gatehouse
+
+bench: ## the benches: codecs, compression, dispatch, fan-out, timers, cost of an echo, memory
 	cargo bench --package gatehouse-benches
 
-.PHONY: $(RELEASE)/gatehouse
+.PHONY: $(RELEASE)/gatehouse $(AUTOBAHN_CLIENT)
 $(RELEASE)/gatehouse:
 	cargo build --release --locked --package gatehouse --bins
+
+$(AUTOBAHN_CLIENT):
+	cargo build --release --locked --package gatehouse-network --example autobahn_client
 
 start: $(RELEASE)/gatehouse ## serve in the background; pid and log are in run/
 	@mkdir -p $(RUN)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need beside Rust: Chromium with its driver, and a Python environment with the
-# client packages. What is there already is left alone. Where something is missing and may not be installed,
+# Installs what the tests need beside Rust: Chromium with its driver, nginx, Node.js, and the client packages
+# of Python and npm. What is there already is left alone. Where something is missing and may not be installed,
 # it says so and fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -14,6 +14,9 @@ need_packages=()
 command -v chromium >/dev/null || need_packages+=(chromium)
 command -v chromedriver >/dev/null || need_packages+=(chromium-driver)
 command -v curl >/dev/null || need_packages+=(curl)
+command -v nginx >/dev/null || need_packages+=(nginx-light libnginx-mod-stream)
+command -v node >/dev/null || need_packages+=(nodejs)
+command -v npm >/dev/null || need_packages+=(npm)
 fc-list 2>/dev/null | grep -q . || need_packages+=(fonts-dejavu fontconfig)
 if [ ${#need_packages[@]} -gt 0 ]; then
     echo "installing ${need_packages[*]}"
@@ -37,4 +40,13 @@ if ! [ -f "$venv/installed" ] || ! cmp -s "$wanted" "$venv/installed"; then
     "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted" \
         || fail "$(tr '\n' ' ' <"$wanted")" "pip failed"
     cp "$wanted" "$venv/installed"
+fi
+
+npm=target/tests/npm
+if ! cmp -s tests/clients/package-lock.json "$npm/installed"; then
+    echo "setting up $npm"
+    mkdir -p "$npm"
+    cp tests/clients/package.json tests/clients/package-lock.json tests/clients/.npmrc "$npm/"
+    npm ci --prefix "$npm" --silent --no-audit --no-fund || fail "npm packages" "npm ci failed"
+    cp tests/clients/package-lock.json "$npm/installed"
 fi

@@ -47,6 +47,42 @@ impl Text {
     }
 }
 
+/// `bytes` bytes of JSON as a chat server sends it: a history of messages, cut off where it is long
+/// enough. Each `seed` has its own numbers and words.
+#[must_use]
+pub fn json(bytes: usize, seed: u64) -> Vec<u8> {
+    const WORDS: [&str; 16] = [
+        "the", "hello", "meeting", "tomorrow", "ok", "I", "think", "we", "should", "ship",
+        "before", "lunch", "maybe", "thanks", "server", "你好",
+    ];
+    let mut state = seed.wrapping_add(1);
+    let mut text = String::new();
+    while text.len() < bytes {
+        // Knuth's MMIX generator; its upper bits are good enough for words.
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let said: Vec<_> = (0..8)
+            .map(|word| WORDS[(state >> (32 + 4 * word)) as usize % WORDS.len()])
+            .collect();
+        text.push_str(&format!(
+            "{{\"type\":\"message\",\"conversation\":\"group:{}\",\"seq\":{},\"from\":\"user{}\",\
+             \"time\":{},\"text\":\"{}\"}}\n",
+            state >> 54,
+            state >> 44 & 0xffff,
+            state >> 50,
+            1_760_000_000_000 + (state >> 30),
+            said.join(" ")
+        ));
+    }
+    let mut end = bytes;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.truncate(end);
+    text.into_bytes()
+}
+
 /// Whole characters of `pattern`, over and over, and dots where the next does not fit.
 fn repeat(pattern: &str, bytes: usize) -> Vec<u8> {
     let mut text = String::with_capacity(bytes);

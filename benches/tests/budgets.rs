@@ -9,6 +9,10 @@ use gatehouse_benches::child::ServerProcess;
 use gatehouse_benches::client::{self, IdleCrowd, Wire};
 use gatehouse_benches::memory::Footprint;
 use gatehouse_benches::server::EchoServer;
+use network::codec::ws::{
+    self, DeflateConfig, Deflaters, INFLATE_CONTEXT_BYTES, Inflater, Role, WsCodec, WsConfig,
+};
+use network::codec::{MessageKind, WireForm};
 
 const CONNECTIONS: usize = 20;
 const ROUNDS: usize = 50;
@@ -77,4 +81,45 @@ fn an_idle_websocket_connection_costs_at_most_250_bytes() {
     assert!(each <= 250, "{each} bytes");
     drop(crowd);
     server.stop().unwrap();
+}
+
+#[test]
+fn contexts_of_compression_take_what_is_set_aside_for_them() {
+    /// What else is asked for: small buffers for a small message.
+    const SLACK: u64 = 8 * 1024;
+    let bytes_of = |work: &mut dyn FnMut()| {
+        let before = alloc::of_this_thread();
+        work();
+        (alloc::of_this_thread() - before).bytes
+    };
+    let config = DeflateConfig {
+        threshold_bytes: 0,
+        ..DeflateConfig::default()
+    };
+    for window_bits in 9..=15 {
+        let form = WireForm::WebSocketDeflated(config.form(window_bits));
+        let mut frame = Vec::new();
+        let deflate = bytes_of(&mut || {
+            let payload = [b'a'; 100];
+            let encoded = form.encode(MessageKind::Text, &payload, &mut Deflaters::default());
+            frame = encoded.unwrap().to_vec();
+        });
+        let said = ws::deflate_context_bytes(window_bits) as u64;
+        assert!(
+            (said..said + SLACK).contains(&deflate),
+            "{deflate} bytes, {said} said"
+        );
+
+        let inflate = bytes_of(&mut || {
+            let mut codec = WsCodec::with_deflate(Role::Client, 15);
+            let mut inflater = Inflater::default();
+            let decoded = codec.decode_with(&WsConfig::default(), &mut inflater, &mut frame);
+            assert!(decoded.is_ok());
+        });
+        let said = INFLATE_CONTEXT_BYTES as u64;
+        assert!(
+            (said..said + SLACK).contains(&inflate),
+            "{inflate} bytes, {said} said"
+        );
+    }
 }

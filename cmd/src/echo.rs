@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use gate::{
-    ALPN_HTTP, Builder, CertificateFiles, Context, Envelope, Limits, Listener, Message, Module,
-    Origins, Placement, TcpFraming, TlsSettings,
+    ALPN_HTTP, Builder, CertificateFiles, Context, Envelope, HttpRequest, Limits, Listener,
+    Message, Module, Origins, Placement, Response, TcpFraming, TlsSettings,
 };
 use network::codec::tcp::Prefix;
 
@@ -68,7 +68,7 @@ pub fn framing(name: &str, bytes_max: usize) -> Option<TcpFraming> {
     framing.with_frame_bytes(1, bytes_max).ok()
 }
 
-/// Sends every message back as it came.
+/// Sends every message back as it came, and answers every request with its body.
 struct Echo {
     placement: Placement,
 }
@@ -83,6 +83,12 @@ impl Module for Echo {
                 context.send_message(session, Message::new(kind, envelope.into_bytes()));
             }
         }
+    }
+
+    fn on_request(&mut self, context: &mut Context<'_>, request: HttpRequest) {
+        let response =
+            Response::new(200).with_body("application/octet-stream", request.body.clone());
+        context.respond(request.session, response);
     }
 }
 
@@ -100,6 +106,7 @@ pub fn start(config: &EchoConfig) -> Result<Node, StartError> {
     let echo = builder.module(placement, move |_| Echo { placement });
     let limits = Limits {
         message_bytes_max: config.message_bytes_max,
+        body_bytes_max: config.message_bytes_max,
         outbox_bytes_max: config
             .message_bytes_max
             .saturating_mul(OUTBOX_MESSAGES)
@@ -109,6 +116,7 @@ pub fn start(config: &EchoConfig) -> Result<Node, StartError> {
     // Whatever it echoes is nobody's secret, and load tests come from pages of anywhere.
     let mut http = Listener::http(config.listen)
         .websocket("*", echo)
+        .requests("/", echo)
         .origins(Origins::any());
     if let Some(deflate) = config.deflate.config() {
         http = http.compression(deflate);

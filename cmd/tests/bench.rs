@@ -1,5 +1,7 @@
-//! The load client as it is run: against gates in this process, small, checked by exit code and
-//! JSON.
+//! The load client as it is run: against gates in this process or a server of its own, small,
+//! checked by exit code and JSON.
+
+mod support;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -12,7 +14,10 @@ use gate::{
 };
 use module::adapter::native::Native;
 use module::{Im, ImConfig};
+use nix::sys::signal::Signal;
 use serde_json::Value;
+
+use support::{PATIENCE, Running, gatehouse, serve as serve_process};
 
 struct Echo;
 
@@ -278,6 +283,87 @@ fn a_broadcast_reaches_everyone() {
 }
 
 #[test]
+fn a_drain_is_watched_to_its_end() {
+    let server = Running::start(serve_process().args(["--drain-rate", "50"]));
+    let target = format!("ws://{}/im", server.addr("ws"));
+    let pid = server.child.id().to_string();
+    let drain = ["drain", "-c", "100", "--login", "--stop", "--pid", &pid];
+    let report = report(0, &[&drain[..], &["-r", "50", "-t", &target]].concat());
+    assert_eq!(report["connections"]["held"], 100);
+    assert_eq!(report["ends"]["code_1012"], 100, "{report}");
+    assert_eq!(report["ends"]["reset"], 0);
+    let (status, stderr) = server.end();
+    assert_eq!(status.code(), Some(0), "{stderr}");
+}
+
+#[test]
+fn a_server_that_dies_tells_nobody() {
+    let server = Running::start(gatehouse().args(["echo", "--listen", "127.0.0.1:0"]));
+    let target = format!("ws://{}/", server.addr("listening ws"));
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("report.json");
+    let mut drain = Command::new(env!("CARGO_BIN_EXE_gatehouse-bench"));
+    drain.args(["drain", "-q", "-c", "20", "-t", &target, "--json"]);
+    let drain = Running::start(drain.arg(&file));
+    let said = drain.stderr.recv_timeout(PATIENCE).expect("a line");
+    assert!(
+        said.starts_with("20 connections open. Stop the server now"),
+        "{said}"
+    );
+    server.signal(Signal::SIGKILL);
+    let (status, stderr) = drain.end();
+    assert_eq!(status.code(), Some(1), "{stderr}");
+    let ends = &read(&file)["ends"];
+    let untold = ends["untold"].as_u64().zip(ends["reset"].as_u64());
+    assert_eq!(
+        untold.map(|(untold, reset)| untold + reset),
+        Some(20),
+        "{ends}"
+    );
+}
+
+#[test]
+fn users_are_compared_in_peace_and_under_attack() {
+    let server = Running::start(&mut serve_process());
+    let target = format!("ws://{}/im", server.addr("ws"));
+    let pid = server.child.id().to_string();
+    let attack = ["attack", "-t", &target, "--pid", &pid, "-u", "60"];
+    let small = [
+        "-r", "300", "-d", "1s", "--deaf", "20", "--drips", "20", "--bombs", "30", "--storm", "100",
+    ];
+    let full = report(0, &[&attack[..], &small, &["--budget", "1GiB"]].concat());
+    for phase in ["peace", "attack"] {
+        let phase = &full["phases"][phase];
+        assert!(phase["sent"].as_u64() >= Some(250), "{phase}");
+        assert_eq!(phase["received"], phase["sent"]);
+        assert_eq!(phase["delivery"]["count"], phase["sent"]);
+        assert_eq!(phase["ended_early"], 0);
+    }
+    let attackers = &full["attackers"];
+    // Five publishers make 200 messages a second.
+    assert_eq!(attackers["deaf"]["made"], 25, "{attackers}");
+    assert!(attackers["deaf"]["sent"].as_u64() > Some(0), "{attackers}");
+    assert_eq!(attackers["drips"]["open"], 20, "{attackers}");
+    let bombs = &attackers["bombs"]["reasons"]["closed by the server, code 1009"];
+    assert!(bombs.as_u64() > Some(0), "{attackers}");
+    assert!(attackers["storm"]["made"].as_u64() > Some(0), "{attackers}");
+
+    // Without its parts, and a server that takes more memory than it may.
+    let none = [
+        "-d", "200ms", "--deaf", "0", "--drips", "0", "--bombs", "0", "--storm", "0",
+    ];
+    let alone = report(1, &[&attack[..], &none, &["--budget", "1MiB"]].concat());
+    assert_eq!(alone["attackers"], Value::Null);
+    assert_eq!(
+        alone["problems"].as_array().map(Vec::len),
+        Some(1),
+        "{alone}"
+    );
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.end().0.code(), Some(0));
+}
+
+#[test]
 fn a_run_that_cannot_begin_says_what_to_do() {
     // Bound and dropped: nobody listens there now.
     let free = TcpListener::bind(any_port())
@@ -306,6 +392,8 @@ fn a_run_that_cannot_begin_says_what_to_do() {
 
     assert!(refused(&["connect", "-t", "ws://192.0.2.1/"]).contains("--allow-remote"));
     assert!(refused(&["echo"]).contains("--target"));
+    assert!(refused(&["drain", "--stop"]).contains("--pid"));
+    assert!(refused(&["attack", "--budget", "64MiB"]).contains("--pid"));
     assert!(refused(&["dance"]).contains("Usage"));
 }
 

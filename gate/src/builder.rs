@@ -125,9 +125,9 @@ impl Builder {
         self
     }
 
-    /// Bytes that the contexts of compression may take together, where a listener lets it go on from
-    /// message to message; default 64 MiB. They are a part of `memory_bytes_max`. Connections for
-    /// which there is no room compress each message by itself.
+    /// Bytes that the contexts of compression may take together, where a listener lets it go on
+    /// from message to message; default 64 MiB. They are a part of `memory_bytes_max`. Connections
+    /// for which there is no room compress each message by itself.
     #[must_use]
     pub fn context_bytes_max(mut self, bytes: usize) -> Self {
         self.context_bytes_max = bytes;

@@ -517,6 +517,7 @@ impl Handler for Gate {
             user: 0,
         };
         let handshake = module.map(|module| {
+            tracing::debug!(%conn, peer = %offer.peer, "session opened");
             let handshake = Handshake {
                 listener: Arc::clone(&listener.name),
                 peer: offer.peer,

@@ -115,25 +115,27 @@ pub struct Reservation {
 impl Reservation {
     /// Binds `addr`; port 0 becomes the port that the kernel chose.
     ///
-    /// SO_REUSEPORT would let a second process of the same user share the port silently, so the
-    /// address is first bound without it.
+    /// SO_REUSEPORT would let a second process of the same user share the port silently, so a given
+    /// port is first bound without it. A port that the kernel chooses is one that nobody has, and
+    /// must not be let go again in between: somebody else could be given it.
     ///
     /// # Errors
     /// `AddrInUse`, `PermissionDenied`, and whatever else the kernel answers.
     pub fn new(addr: SocketAddr) -> io::Result<Self> {
-        let probe = stream_socket(addr)?;
-        probe.set_reuse_address(true)?;
-        probe.bind(&addr.into())?;
-        // Two sockets may be bound with SO_REUSEADDR as long as none of them listens.
-        probe.listen(1)?;
-        let addr = local_addr(&probe)?;
-        drop(probe);
+        let chosen = addr.port() == 0;
+        if !chosen {
+            let probe = stream_socket(addr)?;
+            probe.set_reuse_address(true)?;
+            probe.bind(&addr.into())?;
+            // Two sockets may be bound with SO_REUSEADDR as long as none of them listens.
+            probe.listen(1)?;
+        }
         let socket = stream_socket(addr)?;
-        socket.set_reuse_address(true)?;
+        socket.set_reuse_address(!chosen)?;
         socket.set_reuse_port(true)?;
         socket.bind(&addr.into())?;
         Ok(Self {
-            addr,
+            addr: local_addr(&socket)?,
             _socket: socket,
         })
     }

@@ -2,9 +2,12 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use gate::{Files, FilesError};
+use gate::{Files, FilesError, Limits, ListenOptions};
 use harness::{Echo, HttpReply, Options, Script, TestNode};
+use socket2::SockRef;
 use tempfile::TempDir;
 
 /// Longer than a kernel buffer, so that it leaves in pieces.
@@ -180,6 +183,53 @@ fn parts_of_files() {
     assert_eq!(ask(&mut client, "/ten.txt", &lines).status, 206);
     let part = ask(&mut client, "/long.bin", "range: bytes=1000000-2000000\r\n");
     assert!(part.body == long()[1_000_000..=2_000_000]);
+}
+
+/// The times for a close and for a frame are no limit for a download whose reader goes on reading;
+/// one that reads nothing is cut off by them.
+#[test]
+fn a_download_takes_as_long_as_its_reader() {
+    let folder = folder();
+    let files = Files::load(folder.path(), Files::BYTES_MAX).unwrap();
+    let options = Options {
+        listen: ListenOptions {
+            send_buffer_bytes: Some(16 * 1024),
+            ..ListenOptions::default()
+        },
+        limits: Limits {
+            close_seconds: 1,
+            frame_seconds: 2,
+            ..Limits::default()
+        },
+        ..Options::single()
+    };
+    let node = TestNode::with_files(&options, files, |_| Echo);
+    let last = "GET /long.bin HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n";
+    let connect = || {
+        let mut client = Script::connect(node.web());
+        SockRef::from(client.stream())
+            .set_recv_buffer_size(16 * 1024)
+            .unwrap();
+        client.send(last);
+        client
+    };
+    let mut slow = connect();
+    let mut idle = connect();
+    let begun = Instant::now();
+    let head = slow.take_through(b"\r\n\r\n");
+    assert!(head.starts_with(b"HTTP/1.1 200 "));
+    let mut body = Vec::new();
+    while body.len() < LONG_BYTES {
+        let part = LONG_BYTES / 10;
+        body.extend(slow.take(part.min(LONG_BYTES - body.len())));
+        // That time passes while this client reads is what is tested.
+        thread::sleep(Duration::from_millis(500));
+    }
+    assert!(begun.elapsed() > Duration::from_secs(4));
+    assert!(body == long());
+    slow.expect_end();
+    let (got, reset) = idle.take_to_end();
+    assert!(reset && got.len() < LONG_BYTES, "{} bytes", got.len());
 }
 
 #[test]

@@ -8,6 +8,9 @@ use anyhow::{Context as _, bail};
 /// Ticks per second in `/proc/PID/stat`; Linux shows 100 to user space whatever it runs at.
 const TICKS_PER_SECOND: u64 = 100;
 
+/// Pages have 4 KiB, on every architecture that we build for by default.
+const PAGE_BYTES: u64 = 4096;
+
 /// Memory of a process in bytes, from `/proc/PID/smaps_rollup`.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Memory {
@@ -42,14 +45,25 @@ impl Memory {
     }
 }
 
+/// Resident memory of a process in bytes, from `/proc/PID/statm`: to be had so quickly that it can
+/// be watched.
+pub(crate) fn resident_bytes(pid: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
+    let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * PAGE_BYTES)
+}
+
 /// Memory of all TCP sockets of this host in bytes, from `/proc/net/sockstat`.
 pub(crate) fn kernel_tcp_bytes() -> Option<u64> {
     let text = fs::read_to_string("/proc/net/sockstat").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("TCP:"))?;
     let mut words = line.split_whitespace();
     words.find(|&word| word == "mem")?;
-    // Pages of 4 KiB, on every architecture that we build for by default.
-    words.next()?.parse::<u64>().ok().map(|pages| pages * 4096)
+    words
+        .next()?
+        .parse::<u64>()
+        .ok()
+        .map(|pages| pages * PAGE_BYTES)
 }
 
 /// The short name of a process.
@@ -119,6 +133,7 @@ mod tests {
     fn own_figures_can_be_read() {
         let own = std::process::id();
         assert!(Memory::of(own).unwrap().rss > 0);
+        assert!(resident_bytes(own).unwrap() > 0);
         assert!(process_name(own).is_ok());
         assert!(used("self").is_some());
         assert!(process_name(u32::MAX).is_err());

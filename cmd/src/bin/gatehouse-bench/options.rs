@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use gatehouse::compression::Deflate;
 
@@ -15,9 +16,11 @@ Examples:
   gatehouse-bench churn --target ws://127.0.0.1:9001/ --concurrency 200
   gatehouse-bench chat --users 5000 --rate 2000 --groups 50
   gatehouse-bench broadcast --receivers 10000 --rounds 20
+  gatehouse-bench drain --connections 50000 --rate 5000 --stop --pid $(pidof gatehouse)
+  gatehouse-bench attack --pid $(pidof gatehouse) --budget 128MiB
 
-`gatehouse echo --listen 127.0.0.1:9001` is a server for echo and churn, `gatehouse serve` for chat
-and broadcast.
+`gatehouse echo --listen 127.0.0.1:9001` is a server for echo and churn, `gatehouse serve` for chat,
+broadcast, drain and attack.
 
 Exit code: 0 all well; 1 losses, corruptions or failures; 2 the run could not begin.";
 
@@ -43,9 +46,14 @@ pub(crate) enum Scenario {
     Broadcast(Broadcast),
     /// Users who are logged in send each other messages (native protocol).
     Chat(Chat),
+    /// Hold connections while the server is stopped: who is told, how, and how many a second.
+    Drain(Drain),
+    /// Users chat, first in peace and then beside slow consumers, slow senders, bombs and a connect
+    /// storm: what do they notice of it? (native protocol, loopback only)
+    Attack(Attack),
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Common options")]
 pub(crate) struct Common {
     /// Server: ws://host:port/path or tcp://host:port, with TLS wss:// or tls+tcp://; may be given
@@ -298,6 +306,126 @@ pub(crate) struct Chat {
         value_parser = clap::value_parser!(u32).range(32..=16_384)
     )]
     pub(crate) size: u32,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Drain {
+    /// Connections.
+    #[arg(
+        short,
+        long,
+        default_value_t = 10_000,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub(crate) connections: u32,
+    /// Log each of them in as a user of its own (native protocol).
+    #[arg(long)]
+    pub(crate) login: bool,
+    /// Stop the server: SIGTERM to --pid, once all are connected.
+    #[arg(long)]
+    pub(crate) stop: bool,
+    /// Clients that the server is to tell per second; more in any second, beyond a tenth, is a
+    /// failure.
+    #[arg(
+        short,
+        long,
+        value_name = "PER_SECOND",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub(crate) rate: Option<u32>,
+    /// How long to wait for the first connection to end.
+    #[arg(long, default_value = "60s", value_name = "TIME", value_parser = time)]
+    pub(crate) wait: Duration,
+    /// How long the others may then take.
+    #[arg(long, default_value = "60s", value_name = "TIME", value_parser = time)]
+    pub(crate) within: Duration,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Attack {
+    /// Users who behave well, each with one connection; an odd number is rounded up, since they
+    /// talk in pairs.
+    #[arg(
+        short,
+        long,
+        default_value_t = 5000,
+        value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub(crate) users: u32,
+    /// Messages per second, of all users together.
+    #[arg(
+        short,
+        long,
+        default_value_t = 1000,
+        value_name = "PER_SECOND",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub(crate) rate: u32,
+    /// Bytes of a message's body, at least 32.
+    #[arg(
+        short,
+        long,
+        default_value_t = 64,
+        value_name = "BYTES",
+        value_parser = clap::value_parser!(u32).range(32..=16_384)
+    )]
+    pub(crate) size: u32,
+    /// How long to send without the attack, and again with it.
+    #[arg(short, long, default_value = "10s", value_name = "TIME", value_parser = time)]
+    pub(crate) duration: Duration,
+    /// Resident memory of the server (--pid) that is not to be exceeded, such as 128MiB.
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) budget: Option<ByteSize>,
+    #[command(flatten)]
+    pub(crate) forces: Forces,
+}
+
+/// The parts of an attack; 0 leaves one out.
+#[derive(Args, Clone, Copy, Debug)]
+#[command(next_help_heading = "The attack (0 leaves a part out)")]
+pub(crate) struct Forces {
+    /// Clients that join a busy group and stop reading.
+    #[arg(
+        long,
+        default_value_t = 500,
+        value_name = "N",
+        value_parser = clap::value_parser!(u32).range(..=10_000)
+    )]
+    pub(crate) deaf: u32,
+    /// Messages of 4 KiB to that group.
+    #[arg(
+        long,
+        default_value_t = 200,
+        value_name = "PER_SECOND",
+        value_parser = clap::value_parser!(u32).range(..=10_000)
+    )]
+    pub(crate) busy_rate: u32,
+    /// Clients that send half of a request or message, then a byte a second.
+    #[arg(
+        long,
+        default_value_t = 500,
+        value_name = "N",
+        value_parser = clap::value_parser!(u32).range(..=10_000)
+    )]
+    pub(crate) drips: u32,
+    /// Connections that send a message over the limit, one of very many fragments, or most of a
+    /// large one; and what inflates to very much, if the server negotiates permessage-deflate.
+    #[arg(
+        long,
+        default_value_t = 100,
+        value_name = "PER_SECOND",
+        value_parser = clap::value_parser!(u32).range(..=400)
+    )]
+    pub(crate) bombs: u32,
+    /// Connections that come, half of them with an upgrade, and go at once.
+    #[arg(
+        long,
+        default_value_t = 1000,
+        value_name = "PER_SECOND",
+        value_parser = clap::value_parser!(u32).range(..=2500)
+    )]
+    pub(crate) storm: u32,
 }
 
 /// Reads a time: `500ms`, `10s`, `2m 30s`; a bare number is seconds. At most a day, so that every

@@ -19,6 +19,9 @@ const PER_REACTOR: u64 = 3;
 /// (TIME_WAIT), so each carries only so many new ones a second.
 const CHURN_SOURCES: u32 = 64;
 
+/// Source addresses of attackers, who connect over and over too.
+const ATTACK_SOURCES: u32 = 64;
+
 /// The shape of the load.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
@@ -74,6 +77,23 @@ impl Plan {
         })
     }
 
+    /// One thread for up to `connections` of an attack on a server of this host. They come from
+    /// addresses of their own, so that the server can tell them from its users.
+    pub(crate) fn of_attackers(connections: u32, limit: u64) -> anyhow::Result<Self> {
+        if room(limit, 1) < connections.into() {
+            bail!(
+                "one part of the attack may come to hold {}, under a limit of {limit} descriptors \
+                 (ulimit -Hn).\nAsk for less of it, or raise the limit.",
+                units::plural(connections.into(), "connection"),
+            );
+        }
+        Ok(Self {
+            connections,
+            threads: 1,
+            sources: (0..ATTACK_SOURCES).map(attack_source).collect(),
+        })
+    }
+
     /// Connections of thread `thread`: as even as can be.
     pub(crate) fn share(&self, thread: u16) -> u32 {
         let (all, threads) = (self.connections, u32::from(self.threads));
@@ -100,6 +120,12 @@ fn source(index: u32) -> SocketAddr {
     // 127.1.0.1 and on: 127.0.0.x is where people bind their servers.
     let [_, b, c, d] = (index + 0x0001_0001).to_be_bytes();
     SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, b, c, d)), 0)
+}
+
+/// The `index`th address of attackers: 127.66.0.1 and on.
+fn attack_source(index: u32) -> SocketAddr {
+    let [_, _, c, d] = (index + 1).to_be_bytes();
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 66, c, d)), 0)
 }
 
 #[cfg(test)]

@@ -16,6 +16,8 @@ const TAIL_AND_END: [u8; 6] = [0, 0, 0xff, 0xff, 0x03, 0x00];
 
 /// Capacity that a scratch buffer keeps between turns.
 const SCRATCH_BYTES_KEPT: usize = 64 * 1024;
+/// Room for the ends of blocks and of the flush.
+const FLUSH_BYTES: usize = 64;
 /// Smallest step in which the buffer for an inflated message grows.
 const STEP_BYTES_MIN: usize = 4096;
 
@@ -65,7 +67,8 @@ impl DeflateConfig {
 
     /// How this configuration sends to a peer that allows windows of `window_bits`.
     #[inline]
-    pub(crate) fn form(&self, window_bits: u8) -> DeflateForm {
+    #[must_use]
+    pub fn form(&self, window_bits: u8) -> DeflateForm {
         DeflateForm {
             window_bits,
             level: self.level.clamp(1, 9),
@@ -213,13 +216,22 @@ pub(super) fn deflate<'a>(
     scratch: &'a mut Vec<u8>,
 ) -> Option<&'a [u8]> {
     scratch.clear();
-    scratch.reserve(bytes_end + TAIL.len());
-    stream
-        .compress_vec(payload, scratch, FlushCompress::Sync)
-        .ok()?;
-    // A buffer that is full may lack the end of the flush; it is too long by then anyway.
-    if scratch.len() == scratch.capacity() {
-        return None;
+    // What does not compress grows by an eighth at most: level 1 writes nine bits for some bytes.
+    scratch.reserve(payload.len() + payload.len() / 8 + FLUSH_BYTES);
+    let mut input = payload;
+    loop {
+        let before = stream.total_in();
+        stream
+            .compress_vec(input, scratch, FlushCompress::Sync)
+            .ok()?;
+        input = &input[(stream.total_in() - before) as usize..];
+        // A flush is taken to its end even if its result will not be used: a stream of zlib-rs 0.6
+        // that is reset before that loses a part of its own buffer, and in the end panics for want
+        // of it.
+        if scratch.len() < scratch.capacity() {
+            break;
+        }
+        scratch.reserve(scratch.len() / 8 + FLUSH_BYTES);
     }
     let shorter = scratch.strip_suffix(&TAIL)?;
     (shorter.len() < bytes_end).then_some(shorter)

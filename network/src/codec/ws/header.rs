@@ -81,8 +81,8 @@ pub(super) struct FrameHeader {
 
 impl FrameHeader {
     /// Parses one header from the front of `input`. `in_message` says whether a fragmented message
-    /// waits for its continuation, `compresses` whether RSV1 has a meaning: it may stand on the first
-    /// frame of a data message then (RFC 7692 section 6.1).
+    /// waits for its continuation, `compresses` whether RSV1 has a meaning: it may stand on the
+    /// first frame of a data message then (RFC 7692 section 6.1).
     ///
     /// Gives `None` until all 2 to 14 bytes are there, and never looks past them. What is wrong
     /// with the bytes that are there is found without waiting for the others.

@@ -1,12 +1,13 @@
 //! One load thread: what every scenario has in common. Connections are dialed, become ready, and
 //! end; what is said on them is the script's affair.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Instant;
 
 use common::{CloseReason, ConnId};
-use network::codec::Frame;
+use network::codec::{Frame, ProtocolError};
 use network::{Ctx, Deadline, Ending, Handler, LastInput, Offer};
 
 use super::dialer::Dialer;
@@ -37,8 +38,8 @@ pub(crate) trait Script: Send + 'static {
     /// The deadline that the script asked for has passed.
     fn on_deadline(&mut self, _ctx: &mut Ctx<'_>, _conn: ConnId) {}
 
-    /// A connection that was ready has ended; `asked` if this side began the end.
-    fn on_end(&mut self, dialer: &mut Dialer, conn: ConnId, asked: bool);
+    /// A connection that was ready has ended.
+    fn on_end(&mut self, dialer: &mut Dialer, conn: ConnId, end: End);
 
     /// A connection could not be made.
     fn on_failure(&mut self, _dialer: &mut Dialer) {}
@@ -63,6 +64,17 @@ pub(crate) struct Opened {
     pub(crate) number: u32,
     /// When it was begun, in nanoseconds of the run.
     pub(crate) dialed: u64,
+}
+
+/// How a connection has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// As this side asked for.
+    Asked,
+    /// The server broke the framing, or refused the upgrade.
+    Violation(ProtocolError),
+    /// Without being asked to.
+    Unasked(CloseReason),
 }
 
 /// What the main thread sends to a load thread.
@@ -175,16 +187,16 @@ impl<S: Script> LoadHandler<S> {
         }
     }
 
-    fn fail(&mut self, ctx: &Ctx<'_>, conn: ConnId, reason: String) {
+    fn fail(&mut self, ctx: &Ctx<'_>, conn: ConnId, end: End) {
         match std::mem::replace(&mut self.life(conn).stage, Phase::Failed) {
             Phase::Dialing => {
-                self.tally.note(Stage::Dialing, reason);
+                self.tally.note(Stage::Dialing, end.to_string());
                 self.dialer.settle(ctx.now_ms(), false);
                 self.script.on_failure(&mut self.dialer);
             }
             Phase::Ready => {
-                self.tally.note(Stage::Open, reason);
-                self.script.on_end(&mut self.dialer, conn, false);
+                self.tally.note(Stage::Open, end.to_string());
+                self.script.on_end(&mut self.dialer, conn, end);
             }
             Phase::None | Phase::Failed => {}
         }
@@ -249,7 +261,7 @@ impl<S: Script> Handler for LoadHandler<S> {
         if let LastInput::Violation(error) = last
             && !self.over
         {
-            self.fail(ctx, conn, error.to_string());
+            self.fail(ctx, conn, End::Violation(error));
         }
         Ending::Now
     }
@@ -296,26 +308,33 @@ impl<S: Script> Handler for LoadHandler<S> {
             return;
         }
         if reason == GOODBYE && self.life(conn).stage == Phase::Ready {
-            self.script.on_end(&mut self.dialer, conn, true);
+            self.script.on_end(&mut self.dialer, conn, End::Asked);
         } else {
-            self.fail(ctx, conn, explain(reason));
+            self.fail(ctx, conn, End::Unasked(reason));
         }
         self.life(conn).stage = Phase::None;
     }
 }
 
-/// The end of a connection in a client's words.
-fn explain(reason: CloseReason) -> String {
-    match reason {
-        CloseReason::ConnectFailed => "refused, unreachable or timed out".to_owned(),
-        CloseReason::HandshakeTimeout => "no answer to the upgrade in time".to_owned(),
-        CloseReason::Peer(1005) => "closed by the server, without a code".to_owned(),
-        CloseReason::Peer(code) => format!("closed by the server, code {code}"),
-        CloseReason::PeerEof => "ended by the server".to_owned(),
-        CloseReason::Truncated => "ended by the server inside a frame".to_owned(),
-        CloseReason::Io => "reset".to_owned(),
-        CloseReason::TlsFailed => "the TLS handshake failed, or a record was bad".to_owned(),
-        CloseReason::SlowConsumer => "the server does not read what it is sent".to_owned(),
-        other => other.label().replace('_', " "),
+/// In a client's words.
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reason = match self {
+            Self::Asked => return f.write_str("as asked for"),
+            Self::Violation(error) => return error.fmt(f),
+            Self::Unasked(reason) => *reason,
+        };
+        f.write_str(match reason {
+            CloseReason::ConnectFailed => "refused, unreachable or timed out",
+            CloseReason::HandshakeTimeout => "no answer to the upgrade in time",
+            CloseReason::Peer(1005) => "closed by the server, without a code",
+            CloseReason::Peer(code) => return write!(f, "closed by the server, code {code}"),
+            CloseReason::PeerEof => "ended by the server",
+            CloseReason::Truncated => "ended by the server inside a frame",
+            CloseReason::Io => "reset",
+            CloseReason::TlsFailed => "the TLS handshake failed, or a record was bad",
+            CloseReason::SlowConsumer => "the server does not read what it is sent",
+            other => return f.write_str(&other.label().replace('_', " ")),
+        })
     }
 }

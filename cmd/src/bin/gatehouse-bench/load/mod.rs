@@ -16,7 +16,7 @@ use network::{Profile, ReactorConfig, ReactorHandle, ReactorSeed};
 pub(crate) use dialer::Dialer;
 use dialer::{Endpoint, Routes};
 use handler::{Command, Finished, LoadHandler};
-pub(crate) use handler::{GOODBYE, Opened, Script};
+pub(crate) use handler::{End, GOODBYE, Opened, Script};
 
 use crate::latency::Latency;
 use crate::options::Common;
@@ -242,13 +242,18 @@ impl<S: Script> Load<S> {
         }
     }
 
+    /// Asks one thread for so many connections more.
+    pub(crate) fn dial(&self, thread: u16, n: u32) {
+        let _ = self.reactors[usize::from(thread)].submit(vec![Command::Dial(n)]);
+    }
+
     /// Opens all connections, and returns when each of them is ready or has failed.
     pub(crate) fn connect(&mut self) -> anyhow::Result<Wait> {
         let begin = Instant::now();
         let all = u64::from(self.plan.connections);
-        for (thread, reactor) in self.reactors.iter().enumerate() {
+        for thread in 0..self.plan.threads {
             // A thread that could not start is found below.
-            let _ = reactor.submit(vec![Command::Dial(self.plan.share(thread as u16))]);
+            self.dial(thread, self.plan.share(thread));
         }
         let (mut ready, mut since) = (0, begin);
         loop {
@@ -368,7 +373,7 @@ impl<S: Script> Load<S> {
         totals.ready + totals.failed >= all && totals.ready > 0 && totals.open() == 0
     }
 
-    /// Lets the threads go on for a while; wakes them, in case they have something to take up.
+    /// Lets the threads go on for a while.
     fn rest(&self, nap: Duration) -> anyhow::Result<()> {
         if self.threads.iter().any(JoinHandle::is_finished) {
             return Err(self.trouble.get().map_or_else(
@@ -376,12 +381,17 @@ impl<S: Script> Load<S> {
                 |error| anyhow!("a load thread has failed: {error}"),
             ));
         }
+        self.pulse();
+        thread::sleep(nap);
+        Ok(())
+    }
+
+    /// Wakes the threads, in case they have something to take up.
+    pub(crate) fn pulse(&self) {
         for reactor in &self.reactors {
             // A full queue wakes it as well.
             let _ = reactor.try_submit(vec![Command::Pulse]);
         }
-        thread::sleep(nap);
-        Ok(())
     }
 
     /// Ends the run: takes the outcomes, then closes the connections in order, within the time of

@@ -7,9 +7,9 @@ use common::ConnId;
 use network::Ctx;
 use network::codec::MessageKind;
 
-use super::{Needs, Setup, connections, headline, outcome};
+use super::{Needs, Setup, connections, goes_on, headline, log_in, outcome};
 use crate::latency::Latency;
-use crate::load::{Dialer, Load, Opened, Place, Script, Wait};
+use crate::load::{Dialer, End, Load, Opened, Place, Script, Wait};
 use crate::native::{self, Incoming, Login, Names, Request, Writer};
 use crate::options::{Broadcast, Common, Protocol};
 use crate::report::Report;
@@ -146,7 +146,7 @@ impl Script for Listen {
         }
     }
 
-    fn on_end(&mut self, _: &mut Dialer, conn: ConnId, _: bool) {
+    fn on_end(&mut self, _: &mut Dialer, conn: ConnId, _: End) {
         if self.sender == Some(conn) {
             self.sender = None;
         }
@@ -213,30 +213,14 @@ pub(super) fn run(options: &Broadcast, common: &Common) -> anyhow::Result<Report
 
     let begin = Instant::now();
     let mut waits = vec![load.connect()?];
-    if matches!(waits[0], Wait::Done | Wait::Timeout) {
-        let open = load.totals().open();
-        waits.push(load.wait(
-            "logging in",
-            Duration::from_secs(60),
-            |totals| totals.logged_in >= open,
-            |totals| {
-                format!(
-                    "{} of {}",
-                    units::count(totals.logged_in),
-                    units::count(open)
-                )
-            },
-        )?);
+    if goes_on(&waits) {
+        waits.push(log_in(&mut load)?);
     }
     let logged_in = load.totals().logged_in;
     let processor = setup.watch();
     let mut rounds = Vec::new();
     let mut latency = Latency::default();
-    while waits
-        .iter()
-        .all(|wait| !matches!(wait, Wait::Gone | Wait::Interrupted))
-        && rounds.len() < options.rounds as usize
-    {
+    while goes_on(&waits) && rounds.len() < options.rounds as usize {
         // Joining messages of others settle, and the rounds do not run into each other.
         waits.push(load.wait("broadcasting", options.pause, |_| false, |_| String::new())?);
         let (wait, round) = round(

@@ -8,7 +8,7 @@ use network::codec::MessageKind;
 
 use super::{Needs, Pacer, Setup, headline, outcome, troubles};
 use crate::latency::Latency;
-use crate::load::{Dialer, GOODBYE, Opened, Place, Script};
+use crate::load::{Dialer, End, GOODBYE, Opened, Place, Script};
 use crate::options::{Churn, Common};
 use crate::payload::{Stamp, Verdict};
 use crate::report::Report;
@@ -109,7 +109,7 @@ impl Script for Visit {
         ctx.close(conn, GOODBYE, "");
     }
 
-    fn on_end(&mut self, dialer: &mut Dialer, conn: ConnId, asked: bool) {
+    fn on_end(&mut self, dialer: &mut Dialer, conn: ConnId, end: End) {
         let now = self.place.nanos();
         let life = self.lives[conn.slot() as usize];
         self.active -= 1;
@@ -117,7 +117,7 @@ impl Script for Visit {
             self.result.unanswered += 1;
         } else if now - life.closing > CLOSE_UNANSWERED {
             self.result.close_unanswered += 1;
-        } else if asked {
+        } else if end == End::Asked {
             self.result.complete += 1;
             self.result.whole.record(now - life.dialed);
             self.place.tally.delivered.add(1);

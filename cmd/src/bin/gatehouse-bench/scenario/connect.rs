@@ -1,55 +1,12 @@
 //! Open connections and hold them: what does one cost?
 
-use std::time::Duration;
-
-use common::ConnId;
-use network::Ctx;
-
-use super::{Needs, Setup, connections, headline, outcome};
+use super::hold::Hold;
+use super::{Needs, Setup, connections, goes_on, headline, log_in, outcome};
 use crate::host::{Memory, kernel_tcp_bytes};
-use crate::load::{Dialer, Opened, Place, Script, Wait};
-use crate::native::{self, Incoming, Names};
+use crate::native::Names;
 use crate::options::{Common, Connect};
 use crate::report::Report;
 use crate::units;
-
-/// Holds connections, logged in if that was asked for.
-#[derive(Debug)]
-struct Hold {
-    place: Place,
-    login: Option<native::Login>,
-}
-
-impl Script for Hold {
-    type Order = ();
-    type Outcome = ();
-
-    fn on_ready(&mut self, ctx: &mut Ctx<'_>, opened: Opened) {
-        if let Some(login) = &mut self.login {
-            login.begin(ctx, opened.conn, opened.number);
-        }
-    }
-
-    fn on_message(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, payload: &[u8]) {
-        if let Some(login) = &mut self.login
-            && let Incoming::Reply(reply) = native::read(payload)
-        {
-            login.on_reply(ctx, conn, &reply, &self.place.tally);
-        }
-    }
-
-    fn on_deadline(&mut self, ctx: &mut Ctx<'_>, conn: ConnId) {
-        if let Some(login) = &mut self.login {
-            login.heartbeat(ctx, conn);
-        }
-    }
-
-    fn on_end(&mut self, _: &mut Dialer, _: ConnId, _: bool) {}
-
-    fn on_order(&mut self, _: &mut Ctx<'_>, _: &mut Dialer, (): ()) {}
-
-    fn finish(&mut self) {}
-}
 
 /// What the server's memory was.
 #[derive(Clone, Copy, Debug)]
@@ -77,34 +34,17 @@ pub(super) fn run(options: &Connect, common: &Common) -> anyhow::Result<Report> 
         ..Needs::default()
     };
     let setup = Setup::new(common, needs)?;
-    let names = Names::draw();
-    let mut load = setup.start(|place| Hold {
-        place,
-        login: options.login.then(|| native::Login::new(names)),
-    })?;
+    let names = options.login.then(Names::draw);
+    let mut load = setup.start(|place| Hold::new(place, names))?;
 
     let before = Sample::take(common.pid)?;
     let mut waits = vec![load.connect()?];
     let open = load.totals().open();
-    if options.login && waits[0] == Wait::Done {
-        waits.push(load.wait(
-            "logging in",
-            Duration::from_secs(60),
-            |totals| totals.logged_in >= open,
-            |totals| {
-                format!(
-                    "{} of {}",
-                    units::count(totals.logged_in),
-                    units::count(open)
-                )
-            },
-        )?);
+    if options.login && goes_on(&waits) {
+        waits.push(log_in(&mut load)?);
     }
     let processor = setup.watch();
-    if !waits
-        .iter()
-        .any(|wait| matches!(wait, Wait::Gone | Wait::Interrupted))
-    {
+    if goes_on(&waits) {
         waits.push(load.wait(
             "holding",
             options.hold,

@@ -9,7 +9,7 @@ use network::codec::MessageKind;
 
 use super::{Needs, Setup, connections, headline, outcome};
 use crate::latency::Latency;
-use crate::load::{Dialer, Opened, Place, Script, Wait};
+use crate::load::{Dialer, End, Opened, Place, Script, Wait};
 use crate::options::{Common, Echo};
 use crate::payload::{Stamp, Verdict};
 use crate::report::Report;
@@ -149,7 +149,7 @@ impl Script for Bounce {
         }
     }
 
-    fn on_end(&mut self, _: &mut Dialer, conn: ConnId, _: bool) {
+    fn on_end(&mut self, _: &mut Dialer, conn: ConnId, _: End) {
         let lane = std::mem::take(&mut self.lanes[conn.slot() as usize]);
         // What was under way will not come any more.
         self.result.lost += lane.sent - lane.due;

@@ -1,11 +1,15 @@
 //! One file a scenario: its script, which runs in the load threads, and its course, which the main
 //! thread follows. What they share is here.
 
+mod attack;
 mod broadcast;
 mod chat;
 mod churn;
 mod connect;
+mod drain;
 mod echo;
+mod hold;
+mod talk;
 
 use std::time::Duration;
 
@@ -22,6 +26,8 @@ use crate::units;
 const NATIVE: &str = "ws://127.0.0.1:8080/im";
 /// Reasons shown per stage; the rest is in the JSON.
 const REASONS_SHOWN: usize = 8;
+/// Time for all logins, and for other preparations that each user takes part in.
+const SETUP_TIME: Duration = Duration::from_secs(60);
 
 /// Runs the scenario that was asked for.
 pub(crate) fn run(options: &Options) -> anyhow::Result<Report> {
@@ -32,6 +38,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Report> {
         Scenario::Churn(options) => churn::run(options, common),
         Scenario::Broadcast(options) => broadcast::run(options, common),
         Scenario::Chat(options) => chat::run(options, common),
+        Scenario::Drain(options) => drain::run(options, common),
+        Scenario::Attack(options) => attack::run(options, common),
     }
 }
 
@@ -138,6 +146,27 @@ impl<'a> Setup<'a> {
             section.note(&format!("cores  (pid {pid}, {name})"));
         }
     }
+}
+
+/// Whether a run has a reason to go on.
+fn goes_on(waits: &[Wait]) -> bool {
+    !waits
+        .iter()
+        .any(|wait| matches!(wait, Wait::Gone | Wait::Interrupted))
+}
+
+/// Waits until all who are connected are logged in.
+fn log_in<S: Script>(load: &mut Load<S>) -> anyhow::Result<Wait> {
+    let open = load.totals().open();
+    load.wait(
+        "logging in",
+        SETUP_TIME,
+        |totals| totals.logged_in >= open,
+        |totals| {
+            let (users, open) = (units::count(totals.logged_in), units::count(open));
+            format!("{users} of {open}")
+        },
+    )
 }
 
 /// Deals so many things per second out to the threads, in turn.
