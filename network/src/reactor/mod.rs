@@ -185,7 +185,7 @@ impl<H: Handler> Reactor<H> {
         self.free_doomed();
         self.tell_slow();
         self.busy |= self.handler.on_turn(&mut Ctx { net: &mut self.net });
-        self.flush_dirty();
+        self.net.flush_dirty();
         self.net.deflaters.trim();
         self.read_buf.inflater.trim();
         self.net.stats.turns.add(1);
@@ -390,23 +390,6 @@ impl<H: Handler> Reactor<H> {
                 }
             }
         }
-    }
-
-    fn flush_dirty(&mut self) {
-        let mut at = 0;
-        while at < self.net.dirty.len() {
-            let slot = self.net.dirty[at];
-            if self
-                .net
-                .conns
-                .at(slot)
-                .is_some_and(|conn| conn.flags.has(Flags::DIRTY))
-            {
-                self.net.flush(slot);
-            }
-            at += 1;
-        }
-        self.net.dirty.clear();
     }
 
     fn free_doomed(&mut self) {
