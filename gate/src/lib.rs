@@ -25,6 +25,9 @@ mod envelope;
 mod error;
 mod files;
 mod forwarded;
+#[cfg(feature = "fuzz")]
+#[doc(hidden)]
+pub mod fuzz;
 mod gate;
 mod handle;
 mod http;

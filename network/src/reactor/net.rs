@@ -400,7 +400,7 @@ impl Net {
 
     pub(crate) fn wire_form(&self, id: ConnId) -> Option<WireForm> {
         let conn = self.conns.get(id)?;
-        if !conn.state.speaks() {
+        if !conn.state.speaks() || conn.stack.masks() {
             return None;
         }
         conn.stack
@@ -692,7 +692,7 @@ impl Net {
         }
     }
 
-    fn held_bytes(&self) -> usize {
+    pub(crate) fn held_bytes(&self) -> usize {
         self.conns.len() * CONNECTION_BYTES
             + self.pool.lent()
             + self.input_bytes

@@ -9,7 +9,7 @@
 //! It stands in a table beside the connections, which therefore do not grow by it: a reactor none
 //! of whose listeners has it owns an empty vector.
 
-mod proxy;
+pub(crate) mod proxy;
 mod read;
 mod write;
 
