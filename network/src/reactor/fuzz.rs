@@ -147,7 +147,7 @@ impl<H: Handler, K: Clock> Reactor<H, K> {
             let blocked = conn.state.hears() && conn.is_blocked();
             let unread = conn.flags.has(Flags::READABLE) && conn.state.reads();
             assert!(blocked || !unread, "not read: {conn:?}");
-            let unseen = conn.flags.has(Flags::UNSEEN) && conn.state.reads();
+            let unseen = conn.flags.has(Flags::UNSEEN) && conn.state.hears();
             assert!(blocked || !unseen, "not decoded: {conn:?}");
         }
     }
