@@ -8,7 +8,7 @@ PID := $(RUN)/gatehouse.pid
 LOG := $(RUN)/gatehouse.log
 HEALTH := http://127.0.0.1:8080/healthz
 
-.PHONY: help run test bench lint start check stop tools unit conformance conformance-all clients proxy
+.PHONY: help run test bench lint start check stop tools unit conformance conformance-all clients proxy fuzz
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -46,6 +46,9 @@ proxy: $(RELEASE)/gatehouse ## nginx with the configuration of docs/proxy.md in 
 
 bench: ## the benches: codecs, compression, dispatch, fan-out, timers, cost of an echo, memory
 	cargo bench --package gatehouse-benches
+
+fuzz: ## fuzz one target and store what was found: TARGET=connection SECONDS=600 (tests/fuzz/README.md)
+	tests/fuzz/run.sh "$(or $(TARGET),$(error TARGET is one of the files in tests/fuzz/src))" $(or $(SECONDS),60)
 
 .PHONY: $(RELEASE)/gatehouse $(AUTOBAHN_CLIENT)
 $(RELEASE)/gatehouse:

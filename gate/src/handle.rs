@@ -193,6 +193,13 @@ impl Outgoing {
         }
     }
 
+    /// What was collected, without handing it over.
+    #[cfg(feature = "fuzz")]
+    pub(crate) fn take(&mut self) -> Vec<Command> {
+        self.unaccounted = 0;
+        self.lanes.iter_mut().flat_map(std::mem::take).collect()
+    }
+
     #[inline]
     pub(crate) fn push(&mut self, session: SessionId, command: Command) {
         // An id that no reactor of ours made finds nobody.

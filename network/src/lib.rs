@@ -21,6 +21,9 @@ pub mod bench_support;
 mod buffer;
 pub mod codec;
 mod conn;
+#[cfg(feature = "fuzz")]
+#[doc(hidden)]
+pub mod fuzz;
 mod listener;
 mod memory;
 mod reactor;

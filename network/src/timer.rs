@@ -36,6 +36,14 @@ impl Default for Links {
     }
 }
 
+#[cfg(feature = "fuzz")]
+impl Links {
+    /// Whether the wheel will come to the entry.
+    pub(crate) const fn is_linked(self) -> bool {
+        self.prev != NONE
+    }
+}
+
 /// Where the wheel finds the links of an entry.
 pub(crate) trait LinkStore {
     fn links(&mut self, entry: u32) -> &mut Links;

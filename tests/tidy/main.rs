@@ -106,7 +106,7 @@ fn every_dependency_has_its_line_and_every_line_its_dependency() {
     for file in tree::files(|path| path.ends_with("Cargo.toml")) {
         used.extend(Manifest::read(&file.path).dependencies());
     }
-    used.retain(|name| !LAYERS.contains(&name.as_str()));
+    used.retain(|name| !LAYERS.contains(&name.as_str()) && name != "gatehouse-fuzz");
     let told: BTreeSet<String> = tree::read("docs/dependencies.md")
         .lines()
         .filter_map(|line| Some(line.strip_prefix("| ")?.split_once(" |")?.0.to_owned()))

@@ -83,6 +83,11 @@ impl Prepared {
         Self::new(message)
     }
 
+    #[cfg(feature = "fuzz")]
+    pub(crate) const fn message(&self) -> &Message {
+        &self.message
+    }
+
     pub(crate) const fn payload_bytes(&self) -> usize {
         self.message.payload.len()
     }

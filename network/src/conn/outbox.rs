@@ -363,6 +363,36 @@ impl Outbox {
             .map_or(0, |queue| queue.footprint() + queue.shared)
     }
 
+    /// Bytes of heap, shared payloads left out.
+    #[cfg(feature = "fuzz")]
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, |queue| queue.footprint())
+    }
+
+    /// Checks that what the queue says of itself adds up.
+    #[cfg(feature = "fuzz")]
+    pub(crate) fn audit(&self) {
+        let Some(queue) = &self.0 else {
+            return;
+        };
+        assert!(queue.start <= queue.bytes.len());
+        let (mut copied, mut shared) = (0, 0);
+        for segment in &queue.segments {
+            match segment {
+                Segment::Copied(bytes) => copied += bytes,
+                Segment::Shared(payload) => shared += payload.len(),
+            }
+        }
+        assert_eq!(queue.shared, shared);
+        if !queue.segments.is_empty() {
+            assert_eq!(queue.bytes.len() - queue.start, copied);
+        }
+        if !queue.runs.is_empty() {
+            let runs: usize = queue.runs.iter().map(|run| run.bytes).sum();
+            assert_eq!(queue.len(), runs);
+        }
+    }
+
     /// Appends `payload` by reference if it is long, by copy if it is short.
     /// Returns how many bytes that was.
     pub(crate) fn append_shared(&mut self, pool: &mut QueuePool, payload: Bytes) -> usize {

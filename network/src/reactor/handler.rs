@@ -266,7 +266,8 @@ impl Ctx<'_> {
         self.net.watch(conn);
     }
 
-    /// The wire form of messages on this connection; `None` if it takes none (now).
+    /// The wire form of messages on this connection; `None` if it takes none (now), or none that
+    /// could be sent to others too: in the WebSocket client role each frame has a mask of its own.
     #[inline]
     #[must_use]
     pub fn wire_form(&self, conn: ConnId) -> Option<WireForm> {

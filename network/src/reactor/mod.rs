@@ -4,6 +4,8 @@ mod command;
 mod config;
 mod date;
 mod delivery;
+#[cfg(feature = "fuzz")]
+mod fuzz;
 mod handler;
 mod net;
 mod stats;
@@ -99,6 +101,19 @@ impl<C: Send> ReactorSeed<C> {
         handler: H,
         listen: &[Listen],
     ) -> io::Result<Reactor<H>> {
+        self.start_with_clock(handler, listen, MonotonicClock::start())
+    }
+
+    /// As [`ReactorSeed::start`], by another clock than the host's.
+    ///
+    /// # Errors
+    /// What the host answers.
+    pub fn start_with_clock<H: Handler<Command = C>, K: Clock>(
+        self,
+        handler: H,
+        listen: &[Listen],
+        clock: K,
+    ) -> io::Result<Reactor<H, K>> {
         if self.config.private_fd_tables {
             sys::unshare_descriptors()?;
         }
@@ -123,7 +138,7 @@ impl<C: Send> ReactorSeed<C> {
             handler,
             read_buf: ReadBuf::new(),
             spare: SpareDescriptor::new(),
-            clock: MonotonicClock::start(),
+            clock,
             config: self.config,
             busy: false,
         })
@@ -132,7 +147,7 @@ impl<C: Send> ReactorSeed<C> {
 
 /// Owns an epoll instance, listeners, connections and a handler, and runs them in one thread. It
 /// must be dropped there too: what it opened means nothing in another descriptor table.
-pub struct Reactor<H: Handler> {
+pub struct Reactor<H: Handler, K: Clock = MonotonicClock> {
     poll: Poll,
     events: Events,
     commands: CommandQueue<H::Command>,
@@ -141,13 +156,13 @@ pub struct Reactor<H: Handler> {
     handler: H,
     read_buf: ReadBuf,
     spare: SpareDescriptor,
-    clock: MonotonicClock,
+    clock: K,
     config: ReactorConfig,
     /// The handler has more to do: the next wait does not sleep.
     busy: bool,
 }
 
-impl<H: Handler> std::fmt::Debug for Reactor<H> {
+impl<H: Handler, K: Clock> std::fmt::Debug for Reactor<H, K> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Reactor")
             .field("index", &self.net.index)
@@ -156,7 +171,7 @@ impl<H: Handler> std::fmt::Debug for Reactor<H> {
     }
 }
 
-impl<H: Handler> Reactor<H> {
+impl<H: Handler, K: Clock> Reactor<H, K> {
     /// Turns until the handler stops it.
     ///
     /// # Errors
@@ -173,7 +188,14 @@ impl<H: Handler> Reactor<H> {
     /// Ends are told before the turn of the handler, so that what they cause (a notice to others,
     /// an event for a worker) leaves in this turn; whoever fails in the flush is freed in the next.
     fn turn(&mut self) -> io::Result<()> {
-        self.wait()?;
+        let timeout = self.timeout();
+        self.wait(timeout)?;
+        self.work();
+        Ok(())
+    }
+
+    /// What is to be done after the wait.
+    fn work(&mut self) {
         self.read_clock();
         self.net.transports.begin_turn();
         self.drain_commands();
@@ -185,14 +207,14 @@ impl<H: Handler> Reactor<H> {
         self.free_doomed();
         self.tell_slow();
         self.busy |= self.handler.on_turn(&mut Ctx { net: &mut self.net });
-        self.flush_dirty();
+        self.net.flush_dirty();
         self.net.deflaters.trim();
         self.read_buf.inflater.trim();
         self.net.stats.turns.add(1);
-        Ok(())
     }
 
-    fn wait(&mut self) -> io::Result<()> {
+    /// How long the next wait may sleep; `None` until an event comes.
+    fn timeout(&mut self) -> Option<Duration> {
         let more = std::mem::take(&mut self.busy)
             || !self.net.carry.is_empty()
             || !self.net.doomed.is_empty()
@@ -218,6 +240,10 @@ impl<H: Handler> Reactor<H> {
             let left = Duration::from_millis(at).saturating_sub(self.clock.elapsed());
             timeout = Some(timeout.map_or(left, |timeout| timeout.min(left)));
         }
+        timeout
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let waited = self.poll.poll(&mut self.events, timeout);
         self.commands.awake();
         match waited {
@@ -390,23 +416,6 @@ impl<H: Handler> Reactor<H> {
                 }
             }
         }
-    }
-
-    fn flush_dirty(&mut self) {
-        let mut at = 0;
-        while at < self.net.dirty.len() {
-            let slot = self.net.dirty[at];
-            if self
-                .net
-                .conns
-                .at(slot)
-                .is_some_and(|conn| conn.flags.has(Flags::DIRTY))
-            {
-                self.net.flush(slot);
-            }
-            at += 1;
-        }
-        self.net.dirty.clear();
     }
 
     fn free_doomed(&mut self) {

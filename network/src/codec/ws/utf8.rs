@@ -16,7 +16,7 @@ pub(crate) fn check(bytes: &[u8]) -> Result<&str, ProtocolError> {
 ///
 /// # Errors
 /// `InvalidUtf8` as soon as no further bytes could make `bytes` valid.
-pub(super) fn valid_prefix(bytes: &[u8]) -> Result<usize, ProtocolError> {
+pub(crate) fn valid_prefix(bytes: &[u8]) -> Result<usize, ProtocolError> {
     let (body, tail) = bytes.split_at(bytes.len() - open_len(bytes));
     check(body)?;
     match std::str::from_utf8(tail) {
