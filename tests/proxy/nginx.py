@@ -90,7 +90,7 @@ class Node:
             if "session opened" not in line:
                 continue
             peer = re.search(r"peer=(\S+)", line)[1]
-            target = re.search(r'path="?([^\s"]+)', line)[1]
+            target = re.search(r'path="?([^\s"]*)', line)[1]
             with self.news:
                 self.peers[target] = peer
                 self.news.notify_all()
