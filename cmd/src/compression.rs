@@ -1,7 +1,7 @@
 //! `--deflate`: how the programs that are made for tests compress.
 
 use clap::ValueEnum;
-use network::codec::ws::DeflateConfig;
+use network::codec::ws::{ContextBudget, DeflateConfig};
 
 /// How WebSocket messages are compressed (permessage-deflate), if the other end does it too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -29,10 +29,12 @@ impl Deflate {
             threshold_bytes: 0,
             server_context_takeover: takeover,
             client_context_takeover: takeover,
+            contexts: ContextBudget::new(Self::CONTEXT_BYTES),
             ..DeflateConfig::default()
         })
     }
 
-    /// Bytes that contexts may take.
+    /// Bytes that contexts may take. An echo server gives them to its node, whose budget takes the
+    /// place of the one above.
     pub(crate) const CONTEXT_BYTES: usize = 256 * 1024 * 1024;
 }

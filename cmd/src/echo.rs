@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use gate::{
-    ALPN_HTTP, Builder, CertificateFiles, Context, Envelope, HttpRequest, Limits, Listener,
-    Message, Module, Origins, Placement, Response, TcpFraming, TlsSettings,
+    ALPN_HTTP_VERSIONS, Builder, CertificateFiles, Context, Envelope, HttpRequest, Limits,
+    Listener, Message, Module, Origins, Placement, Response, TcpFraming, TlsSettings,
 };
 use network::codec::tcp::Prefix;
 
@@ -43,10 +43,10 @@ impl EchoConfig {
     /// What the listener of this framing is secured with.
     #[must_use]
     pub fn tls_settings(&self, framing: &str) -> Option<TlsSettings> {
-        let alpn = (framing == WEBSOCKET).then(|| ALPN_HTTP.to_vec());
+        let alpn = ALPN_HTTP_VERSIONS.iter().map(|name| name.to_vec());
         self.tls.clone().map(|files| TlsSettings {
             certificates: vec![files],
-            alpn: alpn.into_iter().collect(),
+            alpn: alpn.filter(|_| framing == WEBSOCKET).collect(),
             ..TlsSettings::default()
         })
     }

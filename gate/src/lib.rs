@@ -64,6 +64,7 @@ pub use network::codec::tcp::TcpFraming;
 pub use network::codec::ws::DeflateConfig;
 pub use network::sys::ListenOptions;
 pub use network::tls::{
-    ALPN_HTTP, CertificateFiles, ClientAuth, TlsError, TlsServer, TlsSettings, TlsVersion,
+    ALPN_HTTP, ALPN_HTTP_VERSIONS, CertificateFiles, ClientAuth, TlsError, TlsServer, TlsSettings,
+    TlsVersion,
 };
 pub use network::{Delivery, Drops, MemoryBudget, Overflow, ReactorConfig, ReactorStats};

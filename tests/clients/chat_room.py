@@ -13,12 +13,10 @@ import socket
 import struct
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import websockets
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
+from browser import start_chromium
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
@@ -132,24 +130,7 @@ class Page:
     """The chat page in a browser window."""
 
     def __init__(self, server, size, screenshots, dark=False):
-        options = webdriver.ChromeOptions()
-        options.binary_location = "/usr/bin/chromium"
-        for flag in (
-            "--headless=new",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--no-first-run",
-            "--disable-dev-shm-usage",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            f"--window-size={size[0]},{size[1]}",
-            f"--user-data-dir={tempfile.mkdtemp(prefix='gatehouse-chromium-')}",
-        ):
-            options.add_argument(flag)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        self.driver = webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
+        self.driver = start_chromium(size)
         # Headless windows have a smallest width; the device's is set as phones report it.
         self.driver.execute_cdp_cmd(
             "Emulation.setDeviceMetricsOverride",

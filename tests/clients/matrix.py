@@ -1,9 +1,8 @@
-"""curl, Node's `ws` and Python's `websockets` against the real programs, in each variant.
+"""curl, Chromium, Node's `ws` and Python's `websockets` against the real programs, in each variant.
 
     matrix.py PATH_OF_GATEHOUSE FOLDER_OF_NPM
 
-A variant says how clients come: TLS or not, compression offered or not. A further one is a further
-line in VARIANTS; what its servers need stands there too.
+A variant says how clients come and what the servers agree to: TLS or not, compression or not.
 """
 
 import asyncio
@@ -18,7 +17,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import trustme
 import websockets
+from browser import chromium
 
 LIMIT_S = 20
 HERE = Path(__file__).parent
@@ -30,35 +31,60 @@ TOO_LARGE_BYTES = 2_000_000
 class Variant:
     """How clients come to the servers."""
 
-    name: str
-    # Whether clients offer permessage-deflate. A server that agrees to it and one that does not
-    # both echo.
-    compression: bool = False
-    # PEM file of who has signed the servers' certificate; without it there is no TLS.
-    ca: str | None = None
-    # What the servers are started with, beside their addresses.
-    arguments: tuple[str, ...] = ()
+    tls: bool
+    # Whether clients offer permessage-deflate (Chromium always does) and servers agree to it.
+    compression: bool
+    folder: Path
+
+    @property
+    def name(self):
+        return f"{'TLS' if self.tls else 'plain'}, {'' if self.compression else 'not '}compressed"
+
+    @property
+    def ca(self):
+        """PEM file of who has signed the servers' certificate."""
+        return str(self.folder / "ca.pem") if self.tls else None
 
     def url(self, address, scheme):
-        return f"{scheme}{'s' if self.ca else ''}://{address}"
+        return f"{scheme}{'s' if self.tls else ''}://{address}"
+
+    def echo(self):
+        """Arguments of `gatehouse echo`."""
+        deflate = f"--deflate={'shared' if self.compression else 'off'}"
+        certificate = ["--tls-cert", self.folder / "chain.pem", "--tls-key", self.folder / "key.pem"]
+        return [deflate, *(certificate if self.tls else [])]
+
+    def serve(self):
+        """Arguments of `gatehouse serve`."""
+        tls = '[listener.tls]\ncertificates = [{ cert = "chain.pem", key = "key.pem" }]\n'
+        config = self.folder / f"{self.tls}-{self.compression}.toml"
+        config.write_text(
+            '[[listener]]\nlisten = "127.0.0.1:0"\n'
+            f'compression = "{"shared" if self.compression else "off"}"\n'
+            + (tls if self.tls else "")
+        )
+        return ["--config", config]
 
 
-VARIANTS = [Variant("plain"), Variant("compression offered", compression=True)]
+def variants(folder):
+    """All of them, with the files that they need in `folder`."""
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(folder / "ca.pem")
+    certificate = ca.issue_cert("127.0.0.1")
+    certificate.private_key_pem.write_to_path(folder / "key.pem")
+    for blob in certificate.cert_chain_pems:
+        blob.write_to_path(folder / "chain.pem", append=True)
+    return [Variant(tls, deflate, folder) for tls in (False, True) for deflate in (False, True)]
 
 
 class Server:
     """`gatehouse echo` or `gatehouse serve` on a port of its own."""
 
-    def __init__(self, program, command, variant):
+    def __init__(self, program, command, arguments):
         self.process = subprocess.Popen(
-            [program, command, "--listen", "127.0.0.1:0", *variant.arguments],
+            [program, command, "--listen", "127.0.0.1:0", "--log", "warn", *arguments],
             stdout=subprocess.PIPE,
             text=True,
-            env={
-                **os.environ,
-                "GATEHOUSE_TCP": "127.0.0.1:0",
-                "GATEHOUSE_LOG__LEVEL": "warn",
-            },
         )
         self.address = None
         while not self.address:
@@ -189,20 +215,38 @@ async def python_websockets(url, variant):
         return client.response.headers.get("Sec-WebSocket-Extensions", "none")
 
 
+def browser(url, variant):
+    """Chromium, on a page of nobody's: the echo server takes any origin."""
+    with chromium(trusting_anyone=variant.tls) as driver:
+        driver.get("about:blank")
+        driver.set_script_timeout(LIMIT_S)
+        answer = driver.execute_async_script((HERE / "page_echo.js").read_text(), url)
+    assert "error" not in answer, answer
+    return answer["extensions"] or "none"
+
+
 def main(program, npm):
-    for variant in VARIANTS:
-        curl = Curl(variant)
-        with Server(program, "echo", variant) as echo:
-            curl_uploads(curl, variant.url(echo.address, "http"))
-            url = variant.url(echo.address, "ws")
-            agreed = {
-                "ws": node_ws(f"{url}/", variant, npm),
-                "websockets": asyncio.run(python_websockets(f"{url}/", variant)),
-            }
-        with Server(program, "serve", variant) as serve, tempfile.TemporaryDirectory() as folder:
-            curl_reads(curl, variant.url(serve.address, "http"), Path(folder))
-        told = ", ".join(f"{client}: {extensions}" for client, extensions in agreed.items())
-        print(f"clients, {variant.name}: curl, ws and websockets are served (extensions: {told})")
+    with tempfile.TemporaryDirectory() as folder:
+        for variant in variants(Path(folder)):
+            run(program, npm, variant)
+
+
+def run(program, npm, variant):
+    curl = Curl(variant)
+    with Server(program, "echo", variant.echo()) as echo:
+        curl_uploads(curl, variant.url(echo.address, "http"))
+        url = variant.url(echo.address, "ws")
+        agreed = {
+            "ws": node_ws(f"{url}/", variant, npm),
+            "websockets": asyncio.run(python_websockets(f"{url}/", variant)),
+            "Chromium": browser(f"{url}/", variant),
+        }
+    with Server(program, "serve", variant.serve()) as serve, tempfile.TemporaryDirectory() as folder:
+        curl_reads(curl, variant.url(serve.address, "http"), Path(folder))
+    for client, extensions in agreed.items():
+        compressed = "permessage-deflate" in extensions
+        assert compressed == variant.compression, f"{client} has agreed to {extensions}"
+    print(f"clients, {variant.name}: curl, {', '.join(agreed)} are served")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use common::CloseReason;
-use gate::{Context, Envelope, Limits, Message, Module, TopicId};
+use gate::{Context, Envelope, Limits, ListenOptions, Message, Module, TopicId};
 use harness::process::private_bytes;
 use harness::ws::{frame, header};
 use harness::{Echo, Hall, Options, Script, TestNode, WsClient};
@@ -105,6 +105,38 @@ fn subscribers_that_do_not_read_stay_within_the_budget() {
     assert!(most <= BUDGET, "{most} held");
     let grown = private_bytes().saturating_sub(before) as usize;
     assert!(grown < BUDGET + 8 * MIB, "{grown} bytes");
+    drop(lazy);
+}
+
+#[test]
+fn those_who_read_are_not_taken_for_those_who_do_not() {
+    let _alone = alone();
+    let options = Options {
+        listen: ListenOptions {
+            send_buffer_bytes: Some(16 * 1024),
+            ..ListenOptions::default()
+        },
+        ..options()
+    };
+    let node = TestNode::start(&options, |_| Hall);
+    let join = || {
+        let mut client = WsClient::open(node.web(), "/");
+        client.ask("join 1", "ok");
+        client
+    };
+    // They came first, so they would be found first when somebody has to go; and until the end of
+    // the turn what they are sent lies in buffers as large as what the others do not read, since
+    // it was those that gave them back.
+    let mut readers: Vec<_> = (0..20).map(|_| join()).collect();
+    let lazy: Vec<_> = (0..400).map(|_| join()).collect();
+    let text = "x".repeat(3500);
+    while shed(&node) < 200 {
+        node.handle()
+            .publish(TopicId(1), Message::text(text.clone()), None);
+        for reader in &mut readers {
+            reader.expect(&text);
+        }
+    }
     drop(lazy);
 }
 

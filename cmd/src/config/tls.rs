@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use gate::{ALPN_HTTP, CertificateFiles, ClientAuth, TlsSettings, TlsVersion, TrustedProxies};
+use gate::{
+    ALPN_HTTP_VERSIONS, CertificateFiles, ClientAuth, TlsSettings, TlsVersion, TrustedProxies,
+};
 use toml::Spanned;
 
 use super::check::{Check, Checked, or};
@@ -60,7 +62,11 @@ impl Check<'_> {
             client_auth,
             client_ca: tls.client_ca.as_ref().map(|ca| self.path(ca.get_ref())),
             session_tickets: or(&tls.session_tickets, true),
-            alpn: is_http.then(|| ALPN_HTTP.to_vec()).into_iter().collect(),
+            alpn: ALPN_HTTP_VERSIONS
+                .iter()
+                .filter(|_| is_http)
+                .map(|name| name.to_vec())
+                .collect(),
         }))
     }
 

@@ -198,6 +198,8 @@ impl<H: Handler, K: Clock> Reactor<H, K> {
     fn work(&mut self) {
         self.read_clock();
         self.net.transports.begin_turn();
+        // While this reactor slept, the others may have used the memory up.
+        self.net.pressure = self.net.memory.pressure();
         self.drain_commands();
         self.serve_carried();
         self.serve_events();
@@ -207,7 +209,7 @@ impl<H: Handler, K: Clock> Reactor<H, K> {
         self.free_doomed();
         self.tell_slow();
         self.busy |= self.handler.on_turn(&mut Ctx { net: &mut self.net });
-        self.flush_dirty();
+        self.net.flush_dirty();
         self.net.deflaters.trim();
         self.read_buf.inflater.trim();
         self.net.stats.turns.add(1);
@@ -416,23 +418,6 @@ impl<H: Handler, K: Clock> Reactor<H, K> {
                 }
             }
         }
-    }
-
-    fn flush_dirty(&mut self) {
-        let mut at = 0;
-        while at < self.net.dirty.len() {
-            let slot = self.net.dirty[at];
-            if self
-                .net
-                .conns
-                .at(slot)
-                .is_some_and(|conn| conn.flags.has(Flags::DIRTY))
-            {
-                self.net.flush(slot);
-            }
-            at += 1;
-        }
-        self.net.dirty.clear();
     }
 
     fn free_doomed(&mut self) {

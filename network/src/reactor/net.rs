@@ -73,6 +73,10 @@ pub(crate) struct Net {
     pub(crate) input_bytes: usize,
     /// Bytes that will be free once those who were closed for want of memory are freed.
     pub(crate) dying_bytes: usize,
+    /// Connections closed for want of memory of which the log does not know: it is told once a
+    /// second.
+    shed_untold: usize,
+    shed_told_at: Tick,
     date: DateCache,
     rng: StdRng,
 }
@@ -118,6 +122,8 @@ impl Net {
             pressure: Pressure::Low,
             input_bytes: 0,
             dying_bytes: 0,
+            shed_untold: 0,
+            shed_told_at: Tick::default(),
             date: DateCache::default(),
             rng: config
                 .seed
@@ -617,6 +623,20 @@ impl Net {
         }
     }
 
+    /// Writes what was queued in this turn.
+    pub(crate) fn flush_dirty(&mut self) {
+        let mut at = 0;
+        while at < self.dirty.len() {
+            let slot = self.dirty[at];
+            let waits = |conn: &mut Connection| conn.flags.has(Flags::DIRTY);
+            if self.conns.at(slot).is_some_and(waits) {
+                self.flush(slot);
+            }
+            at += 1;
+        }
+        self.dirty.clear();
+    }
+
     /// Everything is written and nothing more will be.
     fn end_output(&mut self, slot: u32, reason: CloseReason) {
         let Some(conn) = self.conns.at(slot) else {
@@ -699,6 +719,10 @@ impl Net {
         if self.pressure == Pressure::Full {
             self.stats.memory_stalls.add(1);
         }
+        // What only waits for the end of the turn to be written is nobody's fault; and a few bytes
+        // may lie in a large buffer, which the pool takes back when they are gone.
+        self.flush_dirty();
+        self.account.tell(&self.memory, self.held_bytes());
         if self.memory.excess_of(self.held_bytes()) <= self.dying_bytes {
             // What is held is held elsewhere: in events that workers have not come to.
             return;
@@ -720,24 +744,35 @@ impl Net {
         }
         let mut victims = Vec::new();
         let mut freed = 0;
-        for (slot, conn) in self.conns.iter() {
-            let bytes = conn.footprint();
-            let chosen = bytes > 0 && class(bytes) >= from && freed < excess;
-            if chosen && !matches!(conn.state, State::Closed(_)) {
-                freed += bytes;
-                victims.push(slot);
+        // Of the last class only as many as it takes, and only behind those above it.
+        for is_last in [false, true] {
+            for (slot, conn) in self.conns.iter() {
+                let bytes = conn.footprint();
+                let of_class = if is_last {
+                    class(bytes) == from
+                } else {
+                    class(bytes) > from
+                };
+                let chosen = of_class && bytes > 0 && freed < excess;
+                if chosen && !matches!(conn.state, State::Closed(_)) {
+                    freed += bytes;
+                    victims.push(slot);
+                }
             }
         }
         if victims.is_empty() {
             return;
         }
-        tracing::warn!(
-            closed = victims.len(),
-            bytes = freed,
-            used = self.memory.used(),
-            limit = self.memory.limit(),
-            "memory is short: those who hold the most are closed"
-        );
+        self.shed_untold += victims.len();
+        if self.shed_told_at != self.now {
+            self.shed_told_at = self.now;
+            tracing::warn!(
+                closed = std::mem::take(&mut self.shed_untold),
+                used = self.memory.used(),
+                limit = self.memory.limit(),
+                "memory is short: those who hold the most are closed"
+            );
+        }
         self.dying_bytes += freed;
         for slot in victims {
             if let Some(id) = self.conns.id_at(slot) {

@@ -27,6 +27,9 @@ use rustls::crypto::CryptoProvider;
 
 /// What is spoken inside, for listeners and clients of HTTP and WebSocket (RFC 7301 section 6).
 pub const ALPN_HTTP: &[u8] = b"http/1.1";
+/// What a listener that speaks HTTP agrees to, in this order: some clients ask for HTTP/1.0 by its
+/// own name.
+pub const ALPN_HTTP_VERSIONS: [&[u8]; 2] = [ALPN_HTTP, b"http/1.0"];
 
 /// How the connections of a profile are secured.
 #[derive(Clone, Debug)]

@@ -25,8 +25,10 @@ use crate::tls::stream::Seals;
 
 /// Ciphertext that one read may bring, beside what is left of the one before.
 const READ_BYTES: usize = 64 * 1024;
-/// Bytes of an idle session: benches on x86-64 gave 3,600 with TLS 1.3 and AES, of which rustls'
-/// state takes 1,088, and the keys of the two directions, with tables of theirs, most of the rest.
+/// Bytes of an idle session, measured as the growth of a server by 4,000 idle connections with TLS
+/// 1.3 and AES-256: `gatehouse-bench connect --target wss://… --connections 4000 --pid …` said
+/// 3,758 a connection, where one without TLS takes 133. rustls' own state has 1,088 of them; keys
+/// and secrets of both directions, with the tables that ring makes of them, are on top.
 const SESSION_BYTES: usize = 3600;
 /// Slots that an empty table keeps.
 const EMPTY_CAPACITY_MAX: usize = 1024;

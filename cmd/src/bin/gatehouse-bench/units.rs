@@ -48,10 +48,15 @@ pub(crate) fn bytes(n: i64) -> String {
     }
 }
 
-/// `1 message`, `2 messages`.
+/// `1 message`, `2 messages`, `2 replies`, `2 pushes`.
 pub(crate) fn plural(n: u64, noun: &str) -> String {
-    let s = if n == 1 { "" } else { "s" };
-    format!("{} {noun}{s}", count(n))
+    let (stem, ending) = match noun.strip_suffix('y') {
+        _ if n == 1 => (noun, ""),
+        Some(stem) => (stem, "ies"),
+        None if noun.ends_with("sh") => (noun, "es"),
+        None => (noun, "s"),
+    };
+    format!("{} {stem}{ending}", count(n))
 }
 
 /// `n` per second over `span`.
@@ -81,5 +86,8 @@ mod tests {
         assert_eq!(bytes(82), "82 B");
         assert_eq!(plural(1, "message"), "1 message");
         assert_eq!(plural(2000, "message"), "2,000 messages");
+        assert_eq!(plural(1, "reply"), "1 reply");
+        assert_eq!(plural(12, "reply"), "12 replies");
+        assert_eq!(plural(4, "push"), "4 pushes");
     }
 }
