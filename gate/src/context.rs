@@ -46,12 +46,14 @@ impl Context<'_> {
     }
 
     /// What of the session's reactor can be reached directly.
+    #[inline]
     fn near(&mut self, session: SessionId) -> Option<(&mut Tables, Ctx<'_>)> {
         let near = self.near.as_mut()?;
         (near.reactor == session.reactor()).then(|| (&mut *near.tables, near.ctx.reborrow()))
     }
 
     /// Sends a message, copying the payload.
+    #[inline]
     pub fn send(&mut self, session: SessionId, kind: MessageKind, payload: &[u8]) {
         match self.near(session) {
             // Without success it is gone, or dealt with and counted by the outbox's policy.

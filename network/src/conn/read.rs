@@ -6,8 +6,8 @@ use std::io;
 use common::limits::READ_HEADROOM_BYTES;
 use common::{CloseReason, ConnId, Tick};
 
+use super::Flags;
 use super::state::State;
-use super::{Connection, Flags};
 use crate::buffer::ReadBuf;
 use crate::codec::http::CONTINUE;
 use crate::codec::ws::{Inflater, Opcode};
@@ -19,10 +19,9 @@ use crate::transport;
 /// Serves one connection that may have input, and accounts for what it then holds of it.
 #[inline]
 pub(crate) fn serve<H: Handler>(net: &mut Net, handler: &mut H, buf: &mut ReadBuf, id: ConnId) {
-    let input_bytes = |net: &Net| net.conns.get(id).map_or(0, Connection::input_bytes);
-    let before = input_bytes(net);
+    let before = net.input_bytes_of(id.slot());
     read(net, handler, buf, id);
-    let after = input_bytes(net);
+    let after = net.input_bytes_of(id.slot());
     if after != before {
         net.input_bytes = net.input_bytes + after - before;
         net.settle_memory();

@@ -285,7 +285,9 @@ impl<H: Handler, K: Clock> Reactor<H, K> {
             };
             if conn.flags.has(Flags::CARRIED) {
                 conn.flags.clear(Flags::CARRIED);
-                self.serve(slot);
+                if let Some(id) = self.net.conns.id_at(slot) {
+                    self.serve(id);
+                }
             }
         }
     }
@@ -335,7 +337,7 @@ impl<H: Handler, K: Clock> Reactor<H, K> {
                 self.net.flush(slot);
             }
         }
-        self.serve(slot);
+        self.serve(id);
     }
 
     /// An outgoing connection is made, and needs nothing before it may be used.
@@ -356,10 +358,8 @@ impl<H: Handler, K: Clock> Reactor<H, K> {
     }
 
     #[inline]
-    fn serve(&mut self, slot: u32) {
-        let Some(id) = self.net.conns.id_at(slot) else {
-            return;
-        };
+    fn serve(&mut self, id: common::ConnId) {
+        let slot = id.slot();
         let dirty = self.net.dirty.len();
         read::serve(&mut self.net, &mut self.handler, &mut self.read_buf, id);
         // Who answered nobody but this peer is written at once, while the connection is in the

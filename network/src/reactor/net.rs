@@ -258,7 +258,11 @@ impl Net {
             conn.outbox
                 .mark_last(bytes, overflow.run_kind(delivery.key));
         }
-        self.mark_dirty(id.slot());
+        // As `mark_dirty` does, without looking the connection up once more.
+        if !conn.flags.has(Flags::DIRTY | Flags::BLOCKED) {
+            conn.flags.set(Flags::DIRTY);
+            self.dirty.push(id.slot());
+        }
         if outcome.is_err() {
             self.stats.unfit.add(1);
             return Err(SendError::Unfit);
@@ -281,7 +285,11 @@ impl Net {
             conn.outbox
                 .mark_last(bytes, overflow.run_kind(delivery.key));
         }
-        self.mark_dirty(id.slot());
+        // As `mark_dirty` does, without looking the connection up once more.
+        if !conn.flags.has(Flags::DIRTY | Flags::BLOCKED) {
+            conn.flags.set(Flags::DIRTY);
+            self.dirty.push(id.slot());
+        }
         self.stats.frames_out.add(1);
         Ok(())
     }
@@ -704,6 +712,12 @@ impl Net {
         if self.pressure > Pressure::Low {
             self.relieve();
         }
+    }
+
+    /// Bytes of heap behind the input of one connection.
+    #[inline]
+    pub(crate) fn input_bytes_of(&mut self, slot: u32) -> usize {
+        self.conns.at(slot).map_or(0, |conn| conn.input_bytes())
     }
 
     pub(crate) fn held_bytes(&self) -> usize {
