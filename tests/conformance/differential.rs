@@ -63,14 +63,16 @@ fn frame() -> impl Strategy<Value = FrameSpec> {
         prop::bool::weighted(0.97),
         payload(),
     )
-        .prop_map(|(fin, reserved, opcode, masked_rightly, payload)| FrameSpec {
-            // Control frames are seldom in pieces.
-            fin: fin || opcode >= 8,
-            reserved,
-            opcode,
-            masked_rightly,
-            payload,
-        })
+        .prop_map(
+            |(fin, reserved, opcode, masked_rightly, payload)| FrameSpec {
+                // Control frames are seldom in pieces.
+                fin: fin || opcode >= 8,
+                reserved,
+                opcode,
+                masked_rightly,
+                payload,
+            },
+        )
 }
 
 proptest! {

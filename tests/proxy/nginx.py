@@ -41,7 +41,6 @@ framing = "ndjson"
 proxy_protocol = "required"
 trusted_proxies = ["127.0.0.1"]
 """
-STREAM = Path(__file__).with_name("stream.conf")
 # Debian has the module in a package of its own.
 STREAM_MODULE = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
 DOCUMENT = Path(__file__).parents[2] / "docs" / "proxy.md"
@@ -91,7 +90,7 @@ class Node:
             if "session opened" not in line:
                 continue
             peer = re.search(r"peer=(\S+)", line)[1]
-            target = re.search(r'path="?([^\s"]+)', line)[1]
+            target = re.search(r'path="?([^\s"]*)', line)[1]
             with self.news:
                 self.peers[target] = peer
                 self.news.notify_all()
@@ -102,7 +101,7 @@ class Node:
 
 
 class Nginx:
-    """nginx with the text of the document, or that for TCP, its addresses replaced."""
+    """nginx with a text of the document, its addresses replaced."""
 
     def __init__(self, folder, nodes, read_timeout_s=None, stream=False):
         self.folder = Path(folder)
@@ -117,10 +116,9 @@ class Nginx:
         self.wait_for_answer()
 
     def write(self, nodes):
-        if self.stream:
-            text = STREAM.read_text()
-        else:
-            text = re.search(r"```nginx\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)[1]
+        # The document has one for the `http` section, and then one for `stream`.
+        texts = re.findall(r"```nginx\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+        text = texts[1 if self.stream else 0]
         servers = "".join(f"    server {node.address};\n" for node in nodes)
 
         def replace(pattern, by):
@@ -292,13 +290,6 @@ async def clients_are_counted(nginx):
         await stack.enter_async_context(session(nginx, "alice", "127.0.0.9"))
 
 
-def knows_the_proxy_protocol(program, folder):
-    config = Path(folder) / "lines.toml"
-    config.write_text(LINES)
-    done = subprocess.run([program, "check-config", config], capture_output=True, check=False)
-    return done.returncode == 0
-
-
 def tcp_clients_are_counted(nginx):
     """One session for each address; who has none left is cut off."""
     with contextlib.ExitStack() as stack:
@@ -337,10 +328,8 @@ async def main(program):
         await users_stay_on_their_nodes(nginx, nodes[:2], nodes[2])
         await clients_are_counted(hasty)
         await silent_sessions_stay(hasty, strict)
-        if knows_the_proxy_protocol(program, folder):
-            lines = started(Node(program, folder, LINES, "connections_per_address = 1"))
-            tcp_clients_are_counted(started(Nginx(beside("c"), [lines], stream=True)))
-            print("  the PROXY protocol names the clients of TCP")
+        lines = started(Node(program, folder, LINES, "connections_per_address = 1"))
+        tcp_clients_are_counted(started(Nginx(beside("c"), [lines], stream=True)))
     print("nginx passes sessions, requests and addresses on")
 
 

@@ -408,7 +408,7 @@ fn tls_and_proxies_read_back_and_find_their_files() {
     assert_eq!(tls.certificates[0].cert, Path::new("/etc/gatehouse/a.pem"));
     assert_eq!(tls.certificates[0].key, Path::new("/etc/a.key"));
     assert_eq!(tls.client_ca.unwrap(), Path::new("/etc/gatehouse/ca.pem"));
-    assert_eq!(tls.alpn, [b"http/1.1"]);
+    assert_eq!(tls.alpn, [b"http/1.1", b"http/1.0"]);
     assert!(config.listeners[0].proxy_protocol);
     let tls = config.listeners[1].tls.clone().unwrap();
     assert!(tls.session_tickets && tls.alpn.is_empty() && tls.client_ca.is_none());

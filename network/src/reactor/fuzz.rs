@@ -140,14 +140,15 @@ impl<H: Handler, K: Clock> Reactor<H, K> {
             );
             let flushing = matches!(conn.state, State::Flushing(_));
             assert!(!flushing || waits, "nothing will end it: {conn:?}");
-            let choked = conn.flags.has(Flags::CHOKED) && !conn.flags.has(Flags::CARRIED);
+            let carried = conn.flags.has(Flags::CARRIED);
+            let choked = conn.state.hears() && conn.flags.has(Flags::CHOKED) && !carried;
             assert!(!choked || waits, "nothing will take it up again: {conn:?}");
         }
         if rested && net.pressure != Pressure::Full {
             let blocked = conn.state.hears() && conn.is_blocked();
             let unread = conn.flags.has(Flags::READABLE) && conn.state.reads();
             assert!(blocked || !unread, "not read: {conn:?}");
-            let unseen = conn.flags.has(Flags::UNSEEN) && conn.state.reads();
+            let unseen = conn.flags.has(Flags::UNSEEN) && conn.state.hears();
             assert!(blocked || !unseen, "not decoded: {conn:?}");
         }
     }

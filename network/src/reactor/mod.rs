@@ -198,6 +198,8 @@ impl<H: Handler, K: Clock> Reactor<H, K> {
     fn work(&mut self) {
         self.read_clock();
         self.net.transports.begin_turn();
+        // While this reactor slept, the others may have used the memory up.
+        self.net.pressure = self.net.memory.pressure();
         self.drain_commands();
         self.serve_carried();
         self.serve_events();

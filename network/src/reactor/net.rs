@@ -428,11 +428,25 @@ impl Net {
         opcode: Opcode,
         payload: &[u8],
     ) -> Result<(), SendError> {
-        self.make_room(id, payload.len() + HEADER_BYTES_MAX, Delivery::default())?;
-        let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
+        let conn = self.conns.get(id).ok_or(SendError::Gone)?;
+        if !conn.state.speaks() {
+            return Err(SendError::Gone);
+        }
+        // Before room is made: nothing is dropped for a frame that is not sent.
         if !conn.stack.is_ws() {
             return Err(SendError::Unfit);
         }
+        let overflow = match self.profiles[usize::from(conn.profile)].overflow {
+            // A control frame stands for nothing that a message could, and supersedes none.
+            Overflow::Latest => Overflow::DropOldest,
+            overflow => overflow,
+        };
+        let delivery = Delivery {
+            overflow: Some(overflow),
+            key: 0,
+        };
+        self.make_room(id, payload.len() + HEADER_BYTES_MAX, delivery)?;
+        let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
         let mask = conn.stack.masks().then(|| self.rng.random());
         conn.outbox
             .append(&mut self.pool, |out| ws::encode(opcode, payload, mask, out));
@@ -939,6 +953,22 @@ impl Net {
         }
     }
 
+    /// As [`Net::schedule`], for a connection that the wheel has just let go of: it must not stay
+    /// without an entry, or no deadline would come again.
+    fn schedule_again(&mut self, slot: u32) {
+        let at = match (self.earliest(slot), self.conns.at(slot)) {
+            (Some((at, _)), _) => at,
+            (None, Some(conn)) if !matches!(conn.state, State::Closed(_)) => {
+                // One that is paused will soon have a deadline again; one without an idle time has
+                // none until its state changes, and is looked at as seldom as the wheel allows.
+                let waits = conn.flags.has(Flags::PAUSED | Flags::ANSWERING);
+                self.now.after(if waits { 1 } else { u32::MAX })
+            }
+            _ => return,
+        };
+        self.wheel.schedule(&mut self.conns, slot, at);
+    }
+
     fn earliest(&mut self, slot: u32) -> Option<(Tick, Expiry)> {
         let conn = self.conns.at(slot)?;
         let profile = &self.profiles[usize::from(conn.profile)];
@@ -974,16 +1004,7 @@ impl Net {
     /// again for the next.
     pub(crate) fn expire(&mut self, slot: u32) -> Due {
         let Some((at, expiry)) = self.earliest(slot) else {
-            let Some(conn) = self.conns.at(slot) else {
-                return Due::Nothing;
-            };
-            if !matches!(conn.state, State::Closed(_)) {
-                // One that is paused will soon have a deadline again; one without an idle time has
-                // none until its state changes, and is looked at as seldom as the wheel allows.
-                let waits = conn.flags.has(Flags::PAUSED | Flags::ANSWERING);
-                let again = self.now.after(if waits { 1 } else { u32::MAX });
-                self.wheel.schedule(&mut self.conns, slot, again);
-            }
+            self.schedule_again(slot);
             return Due::Nothing;
         };
         if at > self.now {
@@ -1008,7 +1029,7 @@ impl Net {
                 if let Some(conn) = self.conns.at(slot) {
                     conn.handler_deadline = Tick::default();
                 }
-                self.schedule(slot);
+                self.schedule_again(slot);
                 return Due::Handler(Deadline::Asked);
             }
         }

@@ -39,6 +39,8 @@ pub(crate) fn parse(input: &[u8]) -> Result<Option<Header>, NoHeader> {
         ..ParseConfig::default()
     };
     match ProxyHeader::parse(input, config) {
+        // A line ends at its first line feed, whatever comes with it in one read.
+        Ok((_, bytes)) if is_line && input[..bytes - 1].contains(&b'\n') => Err(NoHeader),
         Ok((header, bytes)) if bytes <= bytes_max => Ok(Some(Header {
             bytes,
             client: header.proxied_address().map(|address| address.source),
@@ -142,6 +144,7 @@ mod tests {
             b"PROXY TCP4 192.0.2.1\r\n",
             b"PROXY TCP4 192.0.2.1 198.51.100.1 56324\r\n",
             b"PROXY-TCP4 192.0.2.1 198.51.100.1 56324 443\r\n",
+            b"PROXY UNKNOWN ffff::1\n 6553\r\n",
             b"PROXX TCP4 192.0.2.1 198.51.100.1 56324 443\r\n",
             long.as_bytes(),
             &v2(0x31, 0x11, &ipv4()),

@@ -13,10 +13,11 @@
 //!   a protocol error (1002) to us, since there is no frame that could be too large; to them it is
 //!   too large (1009), which they look at first.
 //! - **Lengths that are not in their shortest form.** RFC 6455 section 5.2 says "the minimal number
-//!   of bytes MUST be used". We refuse others; they take them.
+//!   of bytes MUST be used". We refuse others, in control frames as too long; they take them.
 //! - **Close code 1014.** IANA has registered it after the RFC. We take it; they take it for a
 //!   violation.
 
+use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 
 use network::codec::ws::{Role, WsCodec, WsConfig};
@@ -64,7 +65,8 @@ pub fn check(input: &[u8]) {
         End::Failed(error.close_reason().ws_code().expect("a violation"))
     });
 
-    if error == Some(ProtocolError::BadLength) {
+    // Of a control frame any longer form of the length says that it is too long.
+    if let Some(ProtocolError::BadLength | ProtocolError::ControlTooLong) = error {
         assert!(their_units.starts_with(&units), "{units:?} {their_units:?}");
         return;
     }
@@ -127,8 +129,10 @@ fn our_outcome(role: Role, pieces: &[&[u8]]) -> (Vec<Unit>, Option<ProtocolError
 fn their_outcome(role: protocol::Role, pieces: Vec<&[u8]>) -> (Vec<Unit>, End) {
     let config = WebSocketConfig::default()
         .max_message_size(Some(MESSAGE_BYTES_MAX))
-        .max_frame_size(Some(MESSAGE_BYTES_MAX));
-    let pieces = Pieces(pieces.into_iter());
+        .max_frame_size(Some(MESSAGE_BYTES_MAX))
+        // The default is cleared for each input, and takes longer than all the rest.
+        .read_buffer_size(1024);
+    let pieces = Pieces(pieces.into());
     let mut socket = WebSocket::from_raw_socket(pieces, role, Some(config));
     let mut units = Vec::new();
     loop {
@@ -154,15 +158,21 @@ fn their_outcome(role: protocol::Role, pieces: Vec<&[u8]>) -> (Vec<Unit>, End) {
     }
 }
 
-/// A stream that gives a piece a read, and takes whatever is written.
-struct Pieces<'a>(std::vec::IntoIter<&'a [u8]>);
+/// A stream that gives a piece a read, or what of it there is room for, and takes whatever is
+/// written.
+struct Pieces<'a>(VecDeque<&'a [u8]>);
 
 impl Read for Pieces<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let piece = self.0.next().ok_or(io::ErrorKind::WouldBlock)?;
-        // Their buffer is far larger than a piece can be.
-        into[..piece.len()].copy_from_slice(piece);
-        Ok(piece.len())
+        let piece = self.0.front_mut().ok_or(io::ErrorKind::WouldBlock)?;
+        let taken = piece.len().min(into.len());
+        let (now, later) = piece.split_at(taken);
+        into[..taken].copy_from_slice(now);
+        *piece = later;
+        if later.is_empty() {
+            self.0.pop_front();
+        }
+        Ok(taken)
     }
 }
 

@@ -50,6 +50,8 @@ pub(super) struct Sent {
 #[derive(Debug, Default)]
 pub(super) struct Log {
     pub(super) sent: Vec<Sent>,
+    /// Keys of messages under `Latest`, also of those that were refused.
+    pub(super) keys: Vec<u64>,
     /// Messages that were refused because the outbox was full.
     pub(super) refused: u32,
     pub(super) told: Drops,
@@ -135,10 +137,13 @@ impl Actor {
             assert_eq!(outcome, Err(SendError::Gone));
             return;
         };
+        let overflow = policy.delivery.overflow.unwrap_or(self.overflow);
+        if overflow == Overflow::Latest {
+            log.keys.push(policy.delivery.key);
+        }
         match outcome {
             Ok(()) => {
                 assert_eq!(log.closed, None);
-                let overflow = policy.delivery.overflow.unwrap_or(self.overflow);
                 log.sent.push(Sent {
                     number,
                     may_be_dropped: matches!(overflow, Overflow::DropOldest | Overflow::Latest),
@@ -264,7 +269,10 @@ impl Actor {
     pub(super) fn check_rest(&self, ctx: &Ctx<'_>) {
         for (&id, log) in &self.logs {
             if log.closed.is_none() && log.watched && !log.ended {
-                assert!(ctx.outbox_bytes(id) > 0, "{id} has drained in silence");
+                assert!(
+                    ctx.outbox_bytes(id) > 0,
+                    "{id} has drained in silence: {log:?}"
+                );
             }
         }
     }

@@ -21,6 +21,7 @@ use std::time::Duration;
 use common::{CloseReason, ConnId, ManualClock};
 use network::codec::MessageKind;
 use network::{LastInput, MemoryBudget, Reactor, ReactorSeed};
+use nix::sys::signal::{SigSet, Signal};
 
 use actor::{Actor, Policy};
 use peer::Peer;
@@ -46,6 +47,7 @@ pub fn check(input: &[u8]) {
     let Some((setting, events)) = input.split_first_chunk::<4>() else {
         return;
     };
+    block_broken_pipes();
     let mut scene = Scene::new(Setting::of(*setting));
     let mut events = Events(events);
     scene.open();
@@ -57,6 +59,17 @@ pub fn check(input: &[u8]) {
         scene.reactor.audit(false);
     }
     scene.end();
+}
+
+/// A write to a peer that has gone is an error and no signal. Programs of Rust ignore the signal
+/// from the start; those that libFuzzer begins do not.
+fn block_broken_pipes() {
+    thread_local! {
+        static BLOCKED: () = SigSet::from(Signal::SIGPIPE)
+            .thread_block()
+            .expect("a mask of signals");
+    }
+    BLOCKED.with(|()| ());
 }
 
 /// The rest of the input.
@@ -264,7 +277,7 @@ impl Scene {
             self.read_all();
             for peer in &self.peers {
                 if let Some(log) = self.reactor.handler().log(peer.id()) {
-                    peer.has_all(log, false);
+                    peer.has_all(log, Rest::Open);
                 }
             }
         }
@@ -300,6 +313,11 @@ impl Scene {
         }
         assert_eq!(self.reactor.held_bytes(), 0, "{:?}", self.reactor);
         assert!(self.memory.used() < SLACK_BYTES, "{}", self.memory.used());
+        // An end that takes too long or too much memory is cut short, and keeps its reason.
+        let cut_short = self.setting.is_short_of_memory()
+            || self
+                .reactor
+                .act(|_, ctx| ctx.stats().unanswered_closes.get() > 0);
         let opened = self.opened;
         let actor = self.reactor.handler();
         assert_eq!(actor.opened(), actor.closed());
@@ -307,7 +325,7 @@ impl Scene {
         let logs: HashMap<ConnId, actor::Log> = actor.take_logs();
         for peer in &self.peers {
             if let Some(log) = logs.get(&peer.id()) {
-                peer.has_all(log, true);
+                peer.has_all(log, Rest::Ended { cut_short });
             }
         }
     }
@@ -332,6 +350,15 @@ fn kind(bits: usize) -> MessageKind {
     } else {
         MessageKind::Binary
     }
+}
+
+/// When what a peer has read is looked at: all of it has been read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rest {
+    /// Nothing is left to be written.
+    Open,
+    /// Every connection has ended.
+    Ended { cut_short: bool },
 }
 
 /// Whether a connection that ended so has written all that was queued.

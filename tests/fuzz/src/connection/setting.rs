@@ -82,6 +82,10 @@ impl Setting {
         }
     }
 
+    pub(super) const fn is_short_of_memory(&self) -> bool {
+        self.memory_bytes < usize::MAX
+    }
+
     pub(super) fn profile(&self) -> Profile {
         let mut profile = Profile::new(self.framing.clone());
         profile.handshake_seconds = 3;
