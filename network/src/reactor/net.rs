@@ -351,7 +351,10 @@ impl Net {
         if fits(conn) {
             return Ok(());
         }
-        if overflow != Overflow::DropNewest {
+        // Nothing is dropped for a message that would not fit all the same.
+        let fixed = conn.outbox.fixed_len();
+        let may_fit = fixed == 0 || fixed + bytes <= max;
+        if overflow != Overflow::DropNewest && may_fit {
             // More is dropped than this message needs, so that the work of dropping is shared by
             // the messages that come after it.
             let target = (max - max / 8).saturating_sub(bytes);
