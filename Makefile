@@ -27,7 +27,7 @@ lint: ## formatting and lints, warnings denied
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
 unit: ## unit, integration, process and tidy tests, examples and documentation
-	cargo nextest run --workspace --locked
+	cargo nextest run --workspace --locked --no-fail-fast
 	cargo test --workspace --doc --locked
 
 AUTOBAHN_CLIENT := $(RELEASE)/examples/autobahn_client

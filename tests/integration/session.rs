@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use common::CloseReason;
 use gate::{Limits, Placement, Rate};
-use harness::script::is_reset;
 use harness::ws::{WsFrame, fragment, frame, header, upgrade_request};
 use harness::{Echo, Gated, Hall, Options, Probe, Script, Seen, TestNode, WsClient};
 use network::codec::ws::Opcode;
@@ -22,14 +21,6 @@ fn refused_with_503(node: &TestNode) {
     let mut refused = Script::connect(node.web());
     assert_eq!(refused.reply().status, 503);
     refused.expect_end();
-}
-
-fn refused_with_a_reset(addr: SocketAddr) {
-    // The reset may be quicker than our own call that connects.
-    match Script::try_connect(addr) {
-        Ok(mut refused) => refused.expect_reset(),
-        Err(error) => assert!(is_reset(&error), "{error}"),
-    }
 }
 
 /// Opens a WebSocket as soon as there is room for it again.
@@ -64,7 +55,7 @@ fn a_listener_holds_no_more_connections_than_it_may() {
             client.send("in\n");
             client.expect("in\n");
         }
-        refused_with_a_reset(node.ndjson());
+        Script::refused_with_a_reset(node.ndjson());
         assert_eq!(node.count(|stats| stats.refused.get()), 2);
         assert_eq!(closes(&node, CloseReason::TooManyConnections), 2);
         first.ask("still here", "still here");
@@ -101,7 +92,7 @@ fn a_node_holds_no_more_connections_than_it_may() {
     second.send("in\n");
     second.expect("in\n");
     refused_with_503(&node);
-    refused_with_a_reset(node.len4be());
+    Script::refused_with_a_reset(node.len4be());
     assert_eq!(closes(&node, CloseReason::TooManyConnections), 2);
     first.close();
     open_when_there_is_room(&node).ask("in", "in");

@@ -60,6 +60,18 @@ impl Script {
         Self::over(TcpStream::connect_timeout(&addr, PATIENCE)?)
     }
 
+    /// Connects to a server that refuses it at once.
+    ///
+    /// # Panics
+    /// If it is not refused with a reset.
+    pub fn refused_with_a_reset(addr: SocketAddr) {
+        // The reset may be quicker than our own call that connects.
+        match Self::try_connect(addr) {
+            Ok(mut refused) => refused.expect_reset(),
+            Err(error) => assert!(is_reset(&error), "{error}"),
+        }
+    }
+
     /// Connects and makes a TLS handshake, asking for this name.
     ///
     /// # Panics
