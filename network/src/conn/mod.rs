@@ -146,6 +146,10 @@ impl Flags {
     pub(crate) const WATCHED: u16 = 1 << 12;
     /// What goes in and out is not what the codec sees: TLS, or a header of a proxy is awaited.
     pub(crate) const WRAPPED: u16 = 1 << 13;
+    /// Counted among those that are open.
+    pub(crate) const COUNTED_OPEN: u16 = 1 << 14;
+    /// Counted among those whose end is under way.
+    pub(crate) const COUNTED_CLOSING: u16 = 1 << 15;
 
     #[inline]
     pub(crate) const fn has(self, any: u16) -> bool {

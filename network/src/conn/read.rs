@@ -275,6 +275,7 @@ fn on_frame<H: Handler>(net: &mut Net, handler: &mut H, id: ConnId, frame: Frame
         conn.since = Tick::default();
         // The idle time may be shorter than what is left of the handshake's.
         net.schedule(id.slot());
+        net.note_open(id.slot());
     }
     net.stats.frames_in.add(1);
     handler.on_frame(&mut Ctx { net }, id, frame);

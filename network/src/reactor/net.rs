@@ -157,6 +157,7 @@ impl Net {
             self.conns.remove(id.slot());
             return Err(error);
         }
+        self.note_opening(profile);
         self.wheel.schedule(&mut self.conns, id.slot(), deadline);
         self.stats.connections.set(self.conns.len() as u64);
         Ok(id)
@@ -196,7 +197,7 @@ impl Net {
         conn.since = self.now;
         self.stats.connected.add(1);
         if let Some(tls @ Tls::Client(_)) = &self.profiles[usize::from(conn.profile)].tls {
-            if let Err(error) = self.transports.begin(id.slot(), tls) {
+            if let Err(error) = self.transports.begin(id.slot(), tls, self.now_ms) {
                 tracing::warn!(conn = %id, %error, "cannot begin a TLS session");
                 self.finish(id, CloseReason::TlsFailed);
                 return false;
@@ -227,6 +228,7 @@ impl Net {
             // There is no upgrade to wait for: who connects may speak first.
             conn.state = State::Open;
             conn.since = Tick::default();
+            self.note_open(id.slot());
         }
         self.mark_dirty(id.slot());
     }
@@ -544,6 +546,7 @@ impl Net {
         conn.outbox.append(&mut self.pool, |out| {
             accept.write_response(protocol, deflate, out);
         });
+        self.stats.upgrades.add(1);
         conn.flags.clear(Flags::ANSWERING);
         if !conn.spill.is_empty() {
             self.carry(id.slot());
@@ -938,6 +941,7 @@ impl Net {
         if !conn.flags.has(Flags::DOOMED) {
             conn.flags.set(Flags::DOOMED);
             self.doomed.push(slot);
+            self.note_closing(slot);
         }
     }
 
@@ -951,6 +955,7 @@ impl Net {
             .now
             .past(self.profiles[usize::from(conn.profile)].close_seconds);
         self.wheel.schedule(&mut self.conns, slot, at);
+        self.note_closing(slot);
     }
 
     // Deadlines.
