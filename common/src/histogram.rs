@@ -29,6 +29,9 @@ impl<const FIRST: u32, const BUCKETS: usize> Default for Histogram<FIRST, BUCKET
 }
 
 impl<const FIRST: u32, const BUCKETS: usize> Histogram<FIRST, BUCKETS> {
+    /// How many buckets there are.
+    pub const BUCKETS: usize = BUCKETS;
+
     /// Records a value. Only the owning thread may call this.
     #[inline]
     pub fn record(&self, value: u64) {
