@@ -2,12 +2,14 @@
 
 use std::net::SocketAddr;
 
+use gate::admin::AdminConfig;
 use gate::{
     ALPN_HTTP_VERSIONS, Builder, CertificateFiles, Context, Envelope, HttpRequest, Limits,
     Listener, Message, Module, Origins, Placement, Response, TcpFraming, TlsSettings,
 };
 use network::codec::tcp::Prefix;
 
+use crate::admin;
 use crate::compression::Deflate;
 use crate::node::{Listening, Node, Secured, StartError, load_tls, raise_descriptor_limit, scheme};
 
@@ -35,6 +37,8 @@ pub struct EchoConfig {
     pub message_bytes_max: usize,
     /// How WebSocket messages are compressed.
     pub deflate: Deflate,
+    /// Where metrics and the dashboard are, if they are to be anywhere.
+    pub admin: Option<AdminConfig>,
     /// Certificate and key of all listeners, if they are to be secured.
     pub tls: Option<CertificateFiles>,
 }
@@ -98,6 +102,7 @@ impl Module for Echo {
 /// [`StartError`]; then nothing is left running.
 pub fn start(config: &EchoConfig) -> Result<Node, StartError> {
     raise_descriptor_limit();
+    let admin = admin::start(config.admin.as_ref())?;
     let placement = config.placement;
     let mut builder = Builder::new()
         .reactors(config.reactors)
@@ -152,5 +157,5 @@ pub fn start(config: &EchoConfig) -> Result<Node, StartError> {
             page: false,
         });
     let listeners = listeners.collect();
-    Ok(Node::around(running, listeners, secured))
+    Ok(Node::around(running, listeners, secured).watched_by(admin))
 }
