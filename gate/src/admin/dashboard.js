@@ -218,6 +218,7 @@ function panels(present) {
   table("listeners", ["", "opening", "open", "closing", "accepted"],
     present.listeners.map(l => [l.name, whole(l.opening), whole(l.open), whole(l.closing), short(l.accepted)]));
   const flows = (of, name, quiet) => Object.entries(of)
+    .filter(([, flow]) => flow.total > 0)
     .sort((a, b) => b[1].total - a[1].total)
     .map(([key, flow]) => [name(key), whole(flow.total),
       flow.per_second ? [perSecond(flow.per_second), quiet ? "" : "hot"] : ["0", "quiet"]]);
