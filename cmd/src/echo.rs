@@ -139,7 +139,7 @@ pub fn start(config: &EchoConfig) -> Result<Node, StartError> {
             let listener = name.to_owned();
             secured.push(Secured { listener, server });
         }
-        builder.listen(listener.limits(limits.clone()));
+        builder.listen(listener.named(name).limits(limits.clone()));
         names.push((addr, name));
     }
     let running = builder
