@@ -430,7 +430,10 @@ fn listening(config: &ListenerConfig, addr: SocketAddr) -> Listening {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// An address could not be listened on.
-    #[error("listener `{listener}` cannot listen on {addr}: {error}\n  {}", advice(error, *addr, OF_LISTENER))]
+    #[error(
+        "listener `{listener}` cannot listen on {addr}: {error}\n  {}",
+        advice(error, *addr, OF_LISTENER)
+    )]
     Listen {
         /// Name of the listener.
         listener: String,

@@ -114,8 +114,8 @@ impl Dispatcher {
 }
 
 impl Lane {
-    /// Says when the batch began to wait, if it is one of those that are measured: reading the clock
-    /// for each would cost the most where batches are shortest.
+    /// Says when the batch began to wait, if it is one of those that are measured: reading the
+    /// clock for each would cost the most where batches are shortest.
     fn stamp(&mut self, now: Tick) {
         let sampled = self.sent.is_multiple_of(WorkerStats::SAMPLED_BATCHES);
         if (sampled || self.measured != now) && self.letter.sent_at.is_none() {

@@ -20,8 +20,8 @@ pub struct WorkerStats {
     pub events: Counter,
     /// Module calls that panicked, each of which cost a session.
     pub panics: Counter,
-    /// How long batches waited in the mailbox, one in [`WorkerStats::SAMPLED_BATCHES`] and the first
-    /// of each second from each reactor.
+    /// How long batches waited in the mailbox: one in [`WorkerStats::SAMPLED_BATCHES`], and the
+    /// first of each second from each reactor.
     pub wait_time: DurationHistogram,
     /// How long those batches then took.
     pub batch_time: DurationHistogram,

@@ -14,7 +14,8 @@ pub struct Token(String);
 /// The text cannot be a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a token has at least {LENGTH_MIN} characters, letters, digits and -._~+/ (`openssl rand -hex 32` makes one)"
+    "a token has at least {LENGTH_MIN} characters, letters, digits and -._~+/= \
+     (`openssl rand -hex 32` makes one)"
 )]
 pub struct BadToken;
 
