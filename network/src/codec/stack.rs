@@ -147,7 +147,7 @@ fn encode_message(
     }
 }
 
-const fn opcode(kind: MessageKind) -> Opcode {
+pub(crate) const fn opcode(kind: MessageKind) -> Opcode {
     match kind {
         MessageKind::Text => Opcode::Text,
         MessageKind::Binary => Opcode::Binary,
@@ -249,6 +249,25 @@ impl Stack {
         }
     }
 
+    /// A message that needs nothing but to be unwrapped, if one stands whole at the front of
+    /// `input`: how many bytes it takes, and itself. `None` says nothing about what is there
+    /// instead, and leaves it as it was.
+    #[inline]
+    pub(crate) fn decode_whole<'a>(
+        &self,
+        config: &StackConfig,
+        input: &'a mut [u8],
+    ) -> Option<(usize, MessageKind, &'a mut [u8])> {
+        match (self, &config.tcp) {
+            (Self::Ws(codec), _) => codec.decode_whole(&config.ws, input),
+            (Self::Length, TcpFraming::Length(length)) => {
+                let (consumed, payload) = length.decode_whole(input)?;
+                Some((consumed, MessageKind::Binary, payload))
+            }
+            _ => None,
+        }
+    }
+
     /// See [`Codec::decode`]. A frame may borrow from `inflater` in place of the input.
     #[inline]
     pub(crate) fn decode<'a>(
@@ -333,6 +352,18 @@ impl Stack {
     /// Whether this is a TCP framing.
     pub(crate) fn is_tcp(&self) -> bool {
         matches!(self, Self::Length | Self::Line(_))
+    }
+
+    /// Whether messages go both ways, and no requests and answers.
+    #[inline]
+    pub(crate) const fn is_framed(&self) -> bool {
+        !matches!(self, Self::Http(..) | Self::Upgrading(_))
+    }
+
+    /// Whether a message is sent as one plain WebSocket frame: no mask, no compression.
+    #[inline]
+    pub(crate) fn frames_plainly(&self) -> bool {
+        matches!(self, Self::Ws(codec) if codec.role() == Role::Server && codec.send_bits().is_none())
     }
 
     /// The wire form of messages on this connection, if it takes messages.

@@ -81,6 +81,19 @@ impl<S> Connection<S> {
         }
     }
 
+    /// Whether there is nothing out of the ordinary about it, as nearly always: frames go both
+    /// ways, in the clear, nothing holds them back, and none is unfinished.
+    #[inline]
+    pub(crate) fn is_calm(&self) -> bool {
+        self.state == State::Open && !self.flags.has(Flags::UNUSUAL)
+    }
+
+    /// Whether a frame has begun that is not complete, or what came is not decoded.
+    #[inline]
+    pub(crate) fn is_mid_input(&self) -> bool {
+        !self.spill.is_empty() || self.stack.mid_frame()
+    }
+
     /// Whether input may be decoded and handed up now.
     pub(crate) fn is_blocked(&self) -> bool {
         self.flags
@@ -146,6 +159,23 @@ impl Flags {
     pub(crate) const WATCHED: u16 = 1 << 12;
     /// What goes in and out is not what the codec sees: TLS, or a header of a proxy is awaited.
     pub(crate) const WRAPPED: u16 = 1 << 13;
+    /// When it was last served, something was left over: [`Connection::is_mid_input`].
+    pub(crate) const MID_INPUT: u16 = 1 << 14;
+
+    /// With one of these there is more to a write than its own success.
+    pub(crate) const AFTER_WRITE: u16 =
+        Self::BLOCKED | Self::CHOKED | Self::WATCHED | Self::WRAPPED;
+    /// With one of these a connection is not read as all the others are.
+    const UNUSUAL: u16 = Self::ENDING
+        | Self::PAUSED
+        | Self::ANSWERING
+        | Self::CHOKED
+        | Self::DOOMED
+        | Self::PEER_DONE
+        | Self::UNSEEN
+        | Self::MUTE
+        | Self::WRAPPED
+        | Self::MID_INPUT;
 
     #[inline]
     pub(crate) const fn has(self, any: u16) -> bool {

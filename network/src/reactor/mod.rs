@@ -37,8 +37,8 @@ use net::Due;
 /// How long a reactor that may not read waits for memory to be freed elsewhere.
 const STALL: Duration = Duration::from_millis(2);
 const WAKER: Token = Token(usize::MAX);
-/// Tokens from here on are listeners; those of connections have a generation below 2^30 in their
-/// upper half and stay below.
+/// Tokens from here on are listeners. Those of connections are their ids, whose generation is never
+/// the last and which therefore stay below.
 const LISTENERS: usize = usize::MAX - 1024;
 
 /// A reactor before it has a handler and a thread.
@@ -314,11 +314,7 @@ impl<H: Handler, K: Clock> Reactor<H, K> {
 
     #[inline]
     fn on_event(&mut self, token: Token, event: &Event) {
-        let Some(id) = self.net.conns.resolve(token) else {
-            return;
-        };
-        let slot = id.slot();
-        let Some(conn) = self.net.conns.at(slot) else {
+        let Some((id, conn)) = self.net.conns.resolve(token) else {
             return;
         };
         if event.is_readable() {
@@ -334,7 +330,7 @@ impl<H: Handler, K: Clock> Reactor<H, K> {
                 }
             } else if conn.flags.has(Flags::BLOCKED) {
                 conn.flags.clear(Flags::BLOCKED);
-                self.net.flush(slot);
+                self.net.flush(id.slot());
             }
         }
         self.serve(id);

@@ -21,7 +21,7 @@ use super::stats::ReactorStats;
 use crate::codec::http::{Response, ResponseContext, encode_response_head};
 use crate::codec::ws::handshake::Accept;
 use crate::codec::ws::{self, Deflaters, Opcode};
-use crate::codec::{EncodeError, Framing, MessageKind, ProtocolError, Stack, WireForm};
+use crate::codec::{EncodeError, Framing, MessageKind, ProtocolError, Stack, WireForm, opcode};
 use crate::conn::outbox::{Flush, QueuePool};
 use crate::conn::state::State;
 use crate::conn::table::ConnTable;
@@ -241,28 +241,56 @@ impl Net {
         payload: &[u8],
         delivery: Delivery,
     ) -> Result<(), SendError> {
-        let overflow = self.make_room(id, payload.len() + HEADER_BYTES_MAX, delivery)?;
+        let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
+        let profile = &self.profiles[usize::from(conn.profile)];
+        let overflow = delivery.overflow.unwrap_or(profile.overflow);
+        let bytes = payload.len() + HEADER_BYTES_MAX;
+        let plain = conn.state == State::Open
+            && conn.stack.frames_plainly()
+            && !overflow.drops_waiting()
+            && conn.outbox.len() + bytes <= profile.outbox_bytes_max / 2;
+        if !plain {
+            return self.send_in_long(id, (kind, payload), delivery);
+        }
+        conn.outbox.reserve(&mut self.pool, bytes);
+        conn.outbox.append(&mut self.pool, |out| {
+            ws::encode(opcode(kind), payload, None, out);
+        });
+        // As `mark_dirty` does, without looking the connection up once more.
+        if !conn.flags.has(Flags::DIRTY | Flags::BLOCKED) {
+            conn.flags.set(Flags::DIRTY);
+            self.dirty.push(id.slot());
+        }
+        self.stats.frames_out.add(1);
+        Ok(())
+    }
+
+    /// A message that is framed otherwise, masked, compressed, or may be dropped, or for which room
+    /// has to be made.
+    #[inline(never)]
+    fn send_in_long(
+        &mut self,
+        id: ConnId,
+        message: (MessageKind, &[u8]),
+        delivery: Delivery,
+    ) -> Result<(), SendError> {
+        let most = message.1.len() + HEADER_BYTES_MAX;
+        let overflow = self.make_room(id, most, delivery)?;
         let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
         let config = &self.profiles[usize::from(conn.profile)].stack;
         let (stack, rng) = (&mut conn.stack, &mut self.rng);
         let deflaters = &mut self.deflaters;
         let sure = !overflow.drops_waiting();
         let mut outcome = Ok(());
-        conn.outbox
-            .reserve(&mut self.pool, payload.len() + HEADER_BYTES_MAX);
+        conn.outbox.reserve(&mut self.pool, most);
         let bytes = conn.outbox.append(&mut self.pool, |out| {
-            let message = (kind, payload);
             outcome = stack.encode(config, deflaters, message, sure, || rng.random(), out);
         });
         if overflow.drops_waiting() {
             conn.outbox
                 .mark_last(bytes, overflow.run_kind(delivery.key));
         }
-        // As `mark_dirty` does, without looking the connection up once more.
-        if !conn.flags.has(Flags::DIRTY | Flags::BLOCKED) {
-            conn.flags.set(Flags::DIRTY);
-            self.dirty.push(id.slot());
-        }
+        self.mark_dirty(id.slot());
         if outcome.is_err() {
             self.stats.unfit.add(1);
             return Err(SendError::Unfit);
@@ -583,6 +611,28 @@ impl Net {
         let Some(conn) = self.conns.at(slot) else {
             return;
         };
+        // Of a connection with nothing else under way, nearly always the kernel takes it all.
+        if conn.state == State::Open
+            && conn.stack.is_framed()
+            && !conn.flags.has(Flags::AFTER_WRITE)
+            && let Some(flushed) =
+                conn.outbox
+                    .write_at_once(&mut self.pool, &mut conn.stream, &self.stats)
+        {
+            conn.flags.clear(Flags::DIRTY);
+            if flushed == Flush::Blocked {
+                conn.flags.set(Flags::BLOCKED);
+            }
+        } else {
+            self.flush_in_long(slot);
+        }
+    }
+
+    #[inline(never)]
+    fn flush_in_long(&mut self, slot: u32) {
+        let Some(conn) = self.conns.at(slot) else {
+            return;
+        };
         conn.flags.clear(Flags::DIRTY);
         if matches!(conn.state, State::Closed(_) | State::Connecting) {
             return;
@@ -715,12 +765,6 @@ impl Net {
         if self.pressure > Pressure::Low {
             self.relieve();
         }
-    }
-
-    /// Bytes of heap behind the input of one connection.
-    #[inline]
-    pub(crate) fn input_bytes_of(&mut self, slot: u32) -> usize {
-        self.conns.at(slot).map_or(0, |conn| conn.input_bytes())
     }
 
     pub(crate) fn held_bytes(&self) -> usize {

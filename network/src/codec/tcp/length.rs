@@ -142,6 +142,18 @@ impl LengthConfig {
         self.payload_bytes_max
     }
 
+    /// Takes a payload that is whole from the front of `input`, and tells how many bytes that are.
+    /// `None` says nothing about what is there instead.
+    #[inline]
+    pub(crate) fn decode_whole<'a>(&self, input: &'a mut [u8]) -> Option<(usize, &'a mut [u8])> {
+        let (length, rest) = self.split_length(input)?;
+        if length < self.payload_bytes_min || length > self.payload_bytes_max {
+            return None;
+        }
+        let payload = rest.get_mut(..length as usize)?;
+        Some((self.prefix.bytes() + payload.len(), payload))
+    }
+
     /// Splits the length from the bytes behind it; `None` until it is complete.
     #[inline]
     fn split_length<'a>(&self, input: &'a mut [u8]) -> Option<(u32, &'a mut [u8])> {
