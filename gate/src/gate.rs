@@ -106,7 +106,7 @@ impl Gate {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn on_message(
         &mut self,
         ctx: &mut Ctx<'_>,
@@ -537,7 +537,7 @@ impl Handler for Gate {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn on_frame(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, frame: Frame<'_>) {
         match frame {
             Frame::Text(payload) => self.on_message(ctx, conn, MessageKind::Text, payload),

@@ -20,7 +20,7 @@ use bytes::{Bytes, BytesMut};
 
 pub use error::ProtocolError;
 pub use stack::{EncodeError, Framing, MessageKind, StackConfig, WireForm};
-pub(crate) use stack::{Stack, opcode};
+pub(crate) use stack::{PlainForm, Stack};
 
 /// One framing's state for one connection: a machine from bytes to frames.
 pub trait Codec {

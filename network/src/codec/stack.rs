@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use super::http::{HttpCodec, HttpConfig, ResponseContext};
-use super::tcp::{LengthCodec, LineCodec, LineConfig, TcpFraming, encode_line, encode_prefix};
+use super::tcp::{LengthCodec, LengthConfig, LineCodec, LineConfig, TcpFraming, encode_line};
 use super::ws::handshake::ClientHandshake;
 use super::ws::{
     self, Agreement, Contexts, DeflateForm, DeflateParams, Deflaters, Inflater, Opcode, Role,
@@ -78,6 +78,15 @@ pub enum WireForm {
     Tcp(TcpFraming),
 }
 
+/// A wire form that puts a header before a message and nothing else.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum PlainForm {
+    /// WebSocket without mask and compression.
+    WebSocket,
+    /// A length.
+    Length(LengthConfig),
+}
+
 /// Why a message cannot be put on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
@@ -136,10 +145,11 @@ fn encode_message(
             Ok(())
         }
         WireForm::Tcp(TcpFraming::Length(config)) => {
-            let prefix = encode_prefix(&config, payload.len()).map_err(|_| EncodeError::Unfit)?;
-            out.extend_from_slice(&prefix);
-            out.extend_from_slice(payload);
-            Ok(())
+            if config.encode(payload, out) {
+                Ok(())
+            } else {
+                Err(EncodeError::Unfit)
+            }
         }
         WireForm::Tcp(TcpFraming::Line(_)) => {
             encode_line(payload, out).map_err(|_| EncodeError::Unfit)
@@ -147,7 +157,7 @@ fn encode_message(
     }
 }
 
-pub(crate) const fn opcode(kind: MessageKind) -> Opcode {
+const fn opcode(kind: MessageKind) -> Opcode {
     match kind {
         MessageKind::Text => Opcode::Text,
         MessageKind::Binary => Opcode::Binary,
@@ -360,10 +370,16 @@ impl Stack {
         !matches!(self, Self::Http(..) | Self::Upgrading(_))
     }
 
-    /// Whether a message is sent as one plain WebSocket frame: no mask, no compression.
+    /// The form in which a message is sent, if there is nothing to it but a header.
     #[inline]
-    pub(crate) fn frames_plainly(&self) -> bool {
-        matches!(self, Self::Ws(codec) if codec.role() == Role::Server && codec.send_bits().is_none())
+    pub(crate) fn plain_form(&self, config: &StackConfig) -> Option<PlainForm> {
+        match (self, &config.tcp) {
+            (Self::Ws(codec), _) if codec.role() == Role::Server && codec.send_bits().is_none() => {
+                Some(PlainForm::WebSocket)
+            }
+            (Self::Length, TcpFraming::Length(length)) => Some(PlainForm::Length(*length)),
+            _ => None,
+        }
     }
 
     /// The wire form of messages on this connection, if it takes messages.

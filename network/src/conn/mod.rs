@@ -6,12 +6,13 @@ pub(crate) mod runs;
 pub(crate) mod state;
 pub(crate) mod table;
 
-use std::io::{self, IoSlice, Write};
+use std::io::{self, IoSlice};
 
 use common::{CloseReason, Tick};
 
 use crate::buffer::Spill;
 use crate::codec::Stack;
+use crate::sys;
 use crate::timer::Links;
 use outbox::Outbox;
 use state::State;
@@ -26,12 +27,12 @@ pub(crate) trait Stream {
 impl Stream for mio::net::TcpStream {
     #[inline]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Write::write(self, bytes)
+        sys::send(self, bytes)
     }
 
     #[inline]
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        Write::write_vectored(self, slices)
+        sys::send_vectored(self, slices)
     }
 }
 
@@ -195,6 +196,8 @@ impl Flags {
 
 #[cfg(test)]
 pub(crate) mod testing {
+    use std::io::Write;
+
     use super::*;
 
     /// A stream whose kernel takes `room` bytes at a time.

@@ -291,13 +291,19 @@ impl Outbox {
         self.len() == 0
     }
 
+    /// Whether it is empty and has no queue.
+    #[inline]
+    pub(crate) const fn is_null(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Bytes that wait.
     pub(crate) fn len(&self) -> usize {
         self.0.as_ref().map_or(0, |queue| queue.len())
     }
 
     /// Appends what `encode` writes and returns how many bytes that was.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn append(
         &mut self,
         pool: &mut QueuePool,

@@ -14,6 +14,7 @@ use crate::codec::ws::{Inflater, Opcode};
 use crate::codec::{Decoded, Frame, MessageKind, Payload};
 use crate::memory::Pressure;
 use crate::reactor::{Ctx, Ending, Handler, LastInput, Net};
+use crate::sys;
 use crate::transport;
 
 /// Serves one connection that may have input, and accounts for what it then holds of it.
@@ -35,7 +36,7 @@ pub(crate) fn serve<H: Handler>(net: &mut Net, handler: &mut H, buf: &mut ReadBu
     }
     let area = buf.area();
     let room = area.len();
-    let read = io::Read::read(&mut conn.stream, area);
+    let read = sys::recv(&conn.stream, area);
     net.stats.reads.add(1);
     match read {
         Ok(n) if n > 0 => {
@@ -46,7 +47,9 @@ pub(crate) fn serve<H: Handler>(net: &mut Net, handler: &mut H, buf: &mut ReadBu
             conn.heard = net.now;
             net.stats.bytes_in.add(n as u64);
             let (bytes, inflater) = buf.parts(n);
+            net.cork(id);
             let mut taken = take_whole(net, handler, id, bytes);
+            net.write_corked();
             if taken.bytes < n {
                 let more = decode(net, handler, inflater, id, &mut bytes[taken.bytes..]);
                 taken.bytes += more.bytes;
@@ -144,7 +147,7 @@ fn read<H: Handler>(
             }
             continue;
         }
-        match io::Read::read(&mut conn.stream, area) {
+        match sys::recv(&conn.stream, area) {
             Ok(n) if n > 0 => {
                 // Here the end of the stream may have come in the same edge as these bytes.
                 if n < area.len() && !conn.flags.has(Flags::ENDING) {
@@ -271,7 +274,8 @@ fn take_whole<H: Handler>(net: &mut Net, handler: &mut H, id: ConnId, bytes: &mu
         bytes: 0,
         frames: 0,
     };
-    while let Some(conn) = net.conns.get_mut(id)
+    while taken.bytes < bytes.len()
+        && let Some(conn) = net.conns.get_mut(id)
         && conn.state == State::Open
         && !conn.is_blocked()
     {

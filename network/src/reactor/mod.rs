@@ -2,6 +2,7 @@
 
 mod command;
 mod config;
+mod cork;
 mod date;
 mod delivery;
 #[cfg(feature = "fuzz")]

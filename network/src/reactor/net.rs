@@ -14,6 +14,7 @@ use rand::{Rng, SeedableRng};
 use rustc_hash::FxHashMap;
 
 use super::config::{Profile, ReactorConfig};
+use super::cork::Cork;
 use super::date::DateCache;
 use super::delivery::{Delivery, Drops, Overflow};
 use super::handler::{Deadline, LastInput, Offer, SendError};
@@ -21,11 +22,11 @@ use super::stats::ReactorStats;
 use crate::codec::http::{Response, ResponseContext, encode_response_head};
 use crate::codec::ws::handshake::Accept;
 use crate::codec::ws::{self, Deflaters, Opcode};
-use crate::codec::{EncodeError, Framing, MessageKind, ProtocolError, Stack, WireForm, opcode};
+use crate::codec::{EncodeError, Framing, MessageKind, ProtocolError, Stack, WireForm};
 use crate::conn::outbox::{Flush, QueuePool};
 use crate::conn::state::State;
 use crate::conn::table::ConnTable;
-use crate::conn::{Connection, Flags};
+use crate::conn::{Connection, Flags, Stream};
 use crate::memory::{Account, MemoryBudget, Pressure};
 use crate::sys;
 use crate::timer::TimerWheel;
@@ -43,6 +44,7 @@ pub(crate) struct Net {
     pub(crate) conns: ConnTable,
     pub(crate) wheel: TimerWheel,
     pub(crate) pool: QueuePool,
+    cork: Cork,
     pub(crate) deflaters: Deflaters,
     pub(crate) profiles: Vec<Profile>,
     pub(crate) registry: Registry,
@@ -101,6 +103,7 @@ impl Net {
             conns: ConnTable::new(index),
             wheel: TimerWheel::new(now),
             pool: QueuePool::default(),
+            cork: Cork::default(),
             deflaters: Deflaters::default(),
             profiles,
             registry,
@@ -231,8 +234,6 @@ impl Net {
         self.mark_dirty(id.slot());
     }
 
-    // Output.
-
     #[inline]
     pub(crate) fn send(
         &mut self,
@@ -241,39 +242,106 @@ impl Net {
         payload: &[u8],
         delivery: Delivery,
     ) -> Result<(), SendError> {
-        let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
-        let profile = &self.profiles[usize::from(conn.profile)];
-        let overflow = delivery.overflow.unwrap_or(profile.overflow);
-        let bytes = payload.len() + HEADER_BYTES_MAX;
-        let plain = conn.state == State::Open
-            && conn.stack.frames_plainly()
-            && !overflow.drops_waiting()
-            && conn.outbox.len() + bytes <= profile.outbox_bytes_max / 2;
-        if !plain {
-            return self.send_in_long(id, (kind, payload), delivery);
+        let may_be_dropped = delivery.overflow.is_some_and(Overflow::drops_waiting);
+        if !may_be_dropped && self.cork.take(id, kind, payload) {
+            self.stats.frames_out.add(1);
+            return Ok(());
         }
-        conn.outbox.reserve(&mut self.pool, bytes);
-        conn.outbox.append(&mut self.pool, |out| {
-            ws::encode(opcode(kind), payload, None, out);
-        });
-        // As `mark_dirty` does, without looking the connection up once more.
-        if !conn.flags.has(Flags::DIRTY | Flags::BLOCKED) {
-            conn.flags.set(Flags::DIRTY);
-            self.dirty.push(id.slot());
-        }
-        self.stats.frames_out.add(1);
-        Ok(())
+        self.queue(id, (kind, payload), delivery)
     }
 
-    /// A message that is framed otherwise, masked, compressed, or may be dropped, or for which room
-    /// has to be made.
-    #[inline(never)]
-    fn send_in_long(
+    /// Bytes that wait to be written.
+    pub(crate) fn outbox_bytes(&self, id: ConnId) -> usize {
+        let queued = self.conns.get(id).map_or(0, |conn| conn.outbox.len());
+        queued + self.cork.bytes_for(id)
+    }
+
+    // Answers to the connection that is being served.
+
+    /// From here on messages to this connection, which is calm and about to hand up what it was
+    /// sent, are gathered. Whatever else is asked of it ends that: see [`Net::uncork`].
+    #[inline]
+    pub(crate) fn cork(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
+        let profile = &self.profiles[usize::from(conn.profile)];
+        let queued = conn.flags.has(Flags::DIRTY | Flags::AFTER_WRITE) || !conn.outbox.is_null();
+        if !queued
+            && !profile.overflow.drops_waiting()
+            && let Some(form) = conn.stack.plain_form(&profile.stack)
+        {
+            self.cork.begin(id, form, profile.outbox_bytes_max / 2);
+        }
+    }
+
+    /// Ends the gathering of answers, and queues them in the outbox of their connection: something
+    /// is about to happen that must come behind them.
+    #[inline]
+    pub(crate) fn uncork(&mut self) {
+        if let Some(id) = self.cork.end() {
+            self.queue_corked(id, 0);
+        }
+    }
+
+    /// All but the first `written` bytes.
+    #[cold]
+    fn queue_corked(&mut self, id: ConnId, written: usize) {
+        if self.cork.bytes().len() > written
+            && let Some(conn) = self.conns.get_mut(id)
+        {
+            let left = &self.cork.bytes()[written..];
+            conn.outbox
+                .append(&mut self.pool, |out| out.extend_from_slice(left));
+            self.mark_dirty(id.slot());
+        }
+        self.cork.clear();
+    }
+
+    /// Ends the gathering of answers and writes them. What the kernel does not take goes to the
+    /// outbox.
+    #[inline]
+    pub(crate) fn write_corked(&mut self) {
+        let Some(id) = self.cork.end() else {
+            return;
+        };
+        if self.cork.bytes().is_empty() {
+            return;
+        }
+        let Some(conn) = self.conns.get_mut(id) else {
+            self.cork.clear();
+            return;
+        };
+        self.stats.writes.add(1);
+        // An error comes again when the outbox is flushed.
+        let written = conn.stream.write(self.cork.bytes());
+        let taken = *written.as_ref().unwrap_or(&0);
+        self.stats.bytes_out.add(taken as u64);
+        if taken == self.cork.bytes().len() {
+            self.cork.clear();
+            return;
+        }
+        // Its event starts the next write.
+        let is_full = match &written {
+            Ok(_) => true,
+            Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+        };
+        if is_full {
+            conn.flags.set(Flags::BLOCKED);
+        }
+        self.queue_corked(id, taken);
+    }
+
+    // Output.
+
+    /// Queues a message in the outbox.
+    fn queue(
         &mut self,
         id: ConnId,
         message: (MessageKind, &[u8]),
         delivery: Delivery,
     ) -> Result<(), SendError> {
+        self.uncork();
         let most = message.1.len() + HEADER_BYTES_MAX;
         let overflow = self.make_room(id, most, delivery)?;
         let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;

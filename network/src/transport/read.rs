@@ -11,6 +11,7 @@ use crate::conn::Flags;
 use crate::conn::state::State;
 use crate::listener::REFUSED;
 use crate::reactor::{Admission, Ctx, Handler, Net, Offer};
+use crate::sys;
 use crate::tls::Tls;
 use crate::tls::session::Session;
 
@@ -66,7 +67,7 @@ fn read_header<H: Handler>(
         });
     }
     match proxy::parse(&area[..seen]) {
-        Ok(Some(header)) => match io::Read::read(&mut conn.stream, &mut area[..header.bytes]) {
+        Ok(Some(header)) => match sys::recv(&conn.stream, &mut area[..header.bytes]) {
             Ok(read) => {
                 on_header(net, handler, id, header);
                 Some(Input {
@@ -171,7 +172,7 @@ fn read_records<H: Handler>(
     let kept = partial.len();
     buffers.sealed[..kept].copy_from_slice(partial);
     let free = &mut buffers.sealed[kept..];
-    let read = match io::Read::read(&mut conn.stream, free) {
+    let read = match sys::recv(&conn.stream, free) {
         Ok(read) => read,
         Err(error) => return stop(net, id, &error),
     };

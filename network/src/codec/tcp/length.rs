@@ -154,6 +154,18 @@ impl LengthConfig {
         Some((self.prefix.bytes() + payload.len(), payload))
     }
 
+    /// Appends a payload behind its length; false, and nothing is appended, if it is too long or
+    /// too short for that.
+    #[inline]
+    pub(crate) fn encode(&self, payload: &[u8], out: &mut Vec<u8>) -> bool {
+        let Ok(prefix) = encode_prefix(self, payload.len()) else {
+            return false;
+        };
+        out.extend_from_slice(&prefix);
+        out.extend_from_slice(payload);
+        true
+    }
+
     /// Splits the length from the bytes behind it; `None` until it is complete.
     #[inline]
     fn split_length<'a>(&self, input: &'a mut [u8]) -> Option<(u32, &'a mut [u8])> {

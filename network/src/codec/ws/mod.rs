@@ -36,6 +36,7 @@ use deflate::{Inflate, InflateWith};
 pub use extension::DeflateParams;
 use header::FrameHeader;
 pub use header::{Header, Opcode};
+pub(crate) use whole::encode_whole;
 
 /// Which end of the connection this is. It decides which way frames are masked (section 5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
