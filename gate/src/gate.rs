@@ -514,7 +514,6 @@ impl Handler for Gate {
             address: self.address(offer),
             bucket,
             topics: Default::default(),
-            user: 0,
         };
         let handshake = module.map(|module| {
             tracing::debug!(%conn, peer = %offer.peer, "session opened");
