@@ -67,18 +67,25 @@ fn an_echo_with_one_in_flight_is_one_read_and_one_write() {
     }
 }
 
+/// What one more idle connection may cost, everything included. Debug builds of mio carry a check
+/// of 16 bytes in every socket.
+const IDLE_BYTES_MAX: u64 = if cfg!(debug_assertions) { 144 } else { 128 };
+
 #[test]
-fn an_idle_websocket_connection_costs_at_most_250_bytes() {
-    const IDLE: usize = 5_000;
+fn one_more_idle_websocket_connection_stays_within_its_budget() {
+    // What is touched once for all is touched by the first.
+    const FIRST: usize = 2_000;
+    const MORE: usize = 12_000;
     let _one = ONE_SERVER.lock().unwrap_or_else(PoisonError::into_inner);
     let path = env!("CARGO_BIN_EXE_bench-server");
     let server = ServerProcess::start(path, &[], Placement::Reactor, 1, 1).unwrap();
-    let before = Footprint::of(server.id()).unwrap();
     let mut crowd = IdleCrowd::default();
-    crowd.grow(server.addr(Wire::Ws), Wire::Ws, IDLE).unwrap();
+    crowd.grow(server.addr(Wire::Ws), Wire::Ws, FIRST).unwrap();
+    let before = Footprint::of(server.id()).unwrap();
+    crowd.grow(server.addr(Wire::Ws), Wire::Ws, MORE).unwrap();
     let after = Footprint::of(server.id()).unwrap();
-    let each = (after.anonymous - before.anonymous) / IDLE as u64;
-    assert!(each <= 250, "{each} bytes");
+    let each = (after.anonymous - before.anonymous) / MORE as u64;
+    assert!(each <= IDLE_BYTES_MAX, "{each} bytes");
     drop(crowd);
     server.stop().unwrap();
 }

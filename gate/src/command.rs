@@ -40,7 +40,6 @@ pub(crate) enum Command {
     },
     Bind {
         session: SessionId,
-        user: u64,
     },
     Unbind {
         session: SessionId,

@@ -135,9 +135,10 @@ impl Context<'_> {
         self.ask(session, Command::Watch { session });
     }
 
-    /// Says that a user has logged in, which ends the session's authentication deadline.
-    pub fn bind(&mut self, session: SessionId, user: u64) {
-        self.ask(session, Command::Bind { session, user });
+    /// Says that a user has logged in, which ends the session's authentication deadline. Who that
+    /// is, is the module's to know.
+    pub fn bind(&mut self, session: SessionId) {
+        self.ask(session, Command::Bind { session });
     }
 
     /// Says that the user has logged out; a new authentication deadline runs.

@@ -106,7 +106,7 @@ impl Gate {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn on_message(
         &mut self,
         ctx: &mut Ctx<'_>,
@@ -514,7 +514,6 @@ impl Handler for Gate {
             address: self.address(offer),
             bucket,
             topics: Default::default(),
-            user: 0,
         };
         let handshake = module.map(|module| {
             tracing::debug!(%conn, peer = %offer.peer, "session opened");
@@ -537,7 +536,7 @@ impl Handler for Gate {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn on_frame(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, frame: Frame<'_>) {
         match frame {
             Frame::Text(payload) => self.on_message(ctx, conn, MessageKind::Text, payload),

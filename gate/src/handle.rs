@@ -64,9 +64,9 @@ impl GateHandle {
         self.batch().watch(session);
     }
 
-    /// Says that a user has logged in, which ends the session's authentication deadline.
-    pub fn bind(&self, session: SessionId, user: u64) {
-        self.batch().bind(session, user);
+    /// See [`crate::Context::bind`].
+    pub fn bind(&self, session: SessionId) {
+        self.batch().bind(session);
     }
 
     /// Answers the HTTP request that the session waits with.
@@ -143,8 +143,8 @@ impl Batch<'_> {
     }
 
     /// See [`GateHandle::bind`].
-    pub fn bind(&mut self, session: SessionId, user: u64) {
-        self.outgoing.push(session, Command::Bind { session, user });
+    pub fn bind(&mut self, session: SessionId) {
+        self.outgoing.push(session, Command::Bind { session });
     }
 
     /// See [`GateHandle::respond`].

@@ -60,17 +60,15 @@ impl Tables {
             Command::Subscribe { session, topic } => self.subscribe(session, topic),
             Command::Unsubscribe { session, topic } => self.unsubscribe(session, topic),
             Command::Watch { session } => ctx.watch(session),
-            Command::Bind { session, user } => {
+            Command::Bind { session } => {
                 if let Some(entry) = self.sessions.get_mut(session) {
                     entry.state = SessionState::Bound;
-                    entry.user = user;
                     ctx.set_deadline(session, Tick::default());
                 }
             }
             Command::Unbind { session } => {
                 if let Some(entry) = self.sessions.get_mut(session) {
                     entry.state = SessionState::Anonymous;
-                    entry.user = 0;
                     self.expect_login(ctx, session);
                 }
             }

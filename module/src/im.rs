@@ -169,7 +169,7 @@ impl Im {
             context.send_message(old.session, old.protocol.encode(&Event::Kicked));
             context.close(old.session, CloseReason::Kicked, "logged in elsewhere");
         }
-        context.bind(session, user.id.0);
+        context.bind(session);
         context.subscribe(session, Audience::Everyone.topic(protocol));
         for group in self.store.groups_of(user.id) {
             context.subscribe(session, Audience::Group(group).topic(protocol));

@@ -1,15 +1,46 @@
 //! What the host decides: descriptor tables and limits, processor affinity, socket options. The
 //! one file that speaks to the operating system beside mio.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::{SocketAddr, TcpStream as StdStream};
 use std::os::fd::RawFd;
 
+use mio::net::TcpStream;
 use nix::sched::{CloneFlags, CpuSet};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::unistd::{Pid, SysconfVar, sysconf};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+/// Reads what has come on a socket that does not block.
+///
+/// # Errors
+/// What the kernel answers.
+#[inline]
+pub(crate) fn recv(stream: &TcpStream, into: &mut [u8]) -> io::Result<usize> {
+    let (bytes, _) = rustix::net::recv(stream, into, RecvFlags::empty())?;
+    Ok(bytes)
+}
+
+/// Writes to a socket that does not block; a peer that is gone is an error and no signal.
+///
+/// # Errors
+/// What the kernel answers.
+#[inline]
+pub(crate) fn send(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    Ok(rustix::net::send(stream, bytes, SendFlags::NOSIGNAL)?)
+}
+
+/// As [`send`], of several slices in a row.
+///
+/// # Errors
+/// What the kernel answers.
+pub(crate) fn send_vectored(stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    let mut no_control = SendAncillaryBuffer::default();
+    let sent = rustix::net::sendmsg(stream, slices, &mut no_control, SendFlags::NOSIGNAL)?;
+    Ok(sent)
+}
 
 /// Gives the calling thread a descriptor table of its own (`unshare(CLONE_FILES)`, Linux), a copy
 /// of the one it shared.
@@ -180,10 +211,7 @@ pub(crate) fn listen(
 /// With a local address the port is left to the connect (IP_BIND_ADDRESS_NO_PORT), so that it must
 /// be unique per pair of addresses and not per host: one local address then carries as many
 /// connections to each remote one as there are ports.
-pub(crate) fn connect(
-    remote: SocketAddr,
-    local: Option<SocketAddr>,
-) -> io::Result<mio::net::TcpStream> {
+pub(crate) fn connect(remote: SocketAddr, local: Option<SocketAddr>) -> io::Result<TcpStream> {
     let socket = stream_socket(remote)?;
     socket.set_nonblocking(true)?;
     socket.set_tcp_nodelay(true)?;
@@ -198,11 +226,11 @@ pub(crate) fn connect(
         Err(error) if error.raw_os_error() == Some(nix::errno::Errno::EINPROGRESS as i32) => {}
         Err(error) => return Err(error),
     }
-    Ok(mio::net::TcpStream::from_std(StdStream::from(socket)))
+    Ok(TcpStream::from_std(StdStream::from(socket)))
 }
 
 /// Makes the close of `stream` a reset: unsent bytes are dropped, and the kernel keeps nothing.
-pub(crate) fn reset_on_close(stream: &mio::net::TcpStream) {
+pub(crate) fn reset_on_close(stream: &TcpStream) {
     // A socket that is already gone needs no reset.
     let _ = socket2::SockRef::from(stream).set_linger(Some(std::time::Duration::ZERO));
 }

@@ -73,7 +73,7 @@ fn a_stale_id_reaches_nobody() {
         handle.subscribe(stale, TopicId(1));
         handle.publish(TopicId(1), Message::text("nobody subscribed"), None);
         handle.unsubscribe(stale, TopicId(1));
-        handle.bind(stale, 1);
+        handle.bind(stale);
         handle.respond(stale, Response::new(200));
         handle.close(stale, CloseReason::Module(1000), "");
         // Ids that no reactor here has ever made.

@@ -63,7 +63,7 @@ impl Module for Hall {
                 context.send_message(session, Message::text(rest.to_owned()));
                 return;
             }
-            "bind" => context.bind(session, 1),
+            "bind" => context.bind(session),
             "unbind" => context.unbind(session),
             "quit" => {
                 let code = number.parse().expect("a close code");

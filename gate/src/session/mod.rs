@@ -42,9 +42,7 @@ pub(crate) struct Session {
     pub(crate) address: u32,
     pub(crate) bucket: Bucket,
     pub(crate) topics: Memberships,
-    /// The user, once bound.
-    pub(crate) user: u64,
 }
 
-/// A million of these is 48 MB.
-const _: () = assert!(size_of::<Session>() <= 48);
+/// A million of these is 36 MB.
+const _: () = assert!(size_of::<Session>() <= 36);

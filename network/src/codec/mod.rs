@@ -19,8 +19,8 @@ mod stack;
 use bytes::{Bytes, BytesMut};
 
 pub use error::ProtocolError;
-pub(crate) use stack::Stack;
 pub use stack::{EncodeError, Framing, MessageKind, StackConfig, WireForm};
+pub(crate) use stack::{PlainForm, Stack};
 
 /// One framing's state for one connection: a machine from bytes to frames.
 pub trait Codec {

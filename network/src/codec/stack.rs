@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use super::http::{HttpCodec, HttpConfig, ResponseContext};
-use super::tcp::{LengthCodec, LineCodec, LineConfig, TcpFraming, encode_line, encode_prefix};
+use super::tcp::{LengthCodec, LengthConfig, LineCodec, LineConfig, TcpFraming, encode_line};
 use super::ws::handshake::ClientHandshake;
 use super::ws::{
     self, Agreement, Contexts, DeflateForm, DeflateParams, Deflaters, Inflater, Opcode, Role,
@@ -78,6 +78,15 @@ pub enum WireForm {
     Tcp(TcpFraming),
 }
 
+/// A wire form that puts a header before a message and nothing else.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum PlainForm {
+    /// WebSocket without mask and compression.
+    WebSocket,
+    /// A length.
+    Length(LengthConfig),
+}
+
 /// Why a message cannot be put on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
@@ -136,10 +145,11 @@ fn encode_message(
             Ok(())
         }
         WireForm::Tcp(TcpFraming::Length(config)) => {
-            let prefix = encode_prefix(&config, payload.len()).map_err(|_| EncodeError::Unfit)?;
-            out.extend_from_slice(&prefix);
-            out.extend_from_slice(payload);
-            Ok(())
+            if config.encode(payload, out) {
+                Ok(())
+            } else {
+                Err(EncodeError::Unfit)
+            }
         }
         WireForm::Tcp(TcpFraming::Line(_)) => {
             encode_line(payload, out).map_err(|_| EncodeError::Unfit)
@@ -249,6 +259,25 @@ impl Stack {
         }
     }
 
+    /// A message that needs nothing but to be unwrapped, if one stands whole at the front of
+    /// `input`: how many bytes it takes, and itself. `None` says nothing about what is there
+    /// instead, and leaves it as it was.
+    #[inline]
+    pub(crate) fn decode_whole<'a>(
+        &self,
+        config: &StackConfig,
+        input: &'a mut [u8],
+    ) -> Option<(usize, MessageKind, &'a mut [u8])> {
+        match (self, &config.tcp) {
+            (Self::Ws(codec), _) => codec.decode_whole(&config.ws, input),
+            (Self::Length, TcpFraming::Length(length)) => {
+                let (consumed, payload) = length.decode_whole(input)?;
+                Some((consumed, MessageKind::Binary, payload))
+            }
+            _ => None,
+        }
+    }
+
     /// See [`Codec::decode`]. A frame may borrow from `inflater` in place of the input.
     #[inline]
     pub(crate) fn decode<'a>(
@@ -333,6 +362,24 @@ impl Stack {
     /// Whether this is a TCP framing.
     pub(crate) fn is_tcp(&self) -> bool {
         matches!(self, Self::Length | Self::Line(_))
+    }
+
+    /// Whether messages go both ways, and no requests and answers.
+    #[inline]
+    pub(crate) const fn is_framed(&self) -> bool {
+        !matches!(self, Self::Http(..) | Self::Upgrading(_))
+    }
+
+    /// The form in which a message is sent, if there is nothing to it but a header.
+    #[inline]
+    pub(crate) fn plain_form(&self, config: &StackConfig) -> Option<PlainForm> {
+        match (self, &config.tcp) {
+            (Self::Ws(codec), _) if codec.role() == Role::Server && codec.send_bits().is_none() => {
+                Some(PlainForm::WebSocket)
+            }
+            (Self::Length, TcpFraming::Length(length)) => Some(PlainForm::Length(*length)),
+            _ => None,
+        }
     }
 
     /// The wire form of messages on this connection, if it takes messages.

@@ -6,12 +6,14 @@ pub(crate) mod runs;
 pub(crate) mod state;
 pub(crate) mod table;
 
-use std::io::{self, IoSlice, Write};
+use std::io::{self, IoSlice};
 
 use common::{CloseReason, Tick};
 
 use crate::buffer::Spill;
 use crate::codec::Stack;
+use crate::reactor::ReactorStats;
+use crate::sys;
 use crate::timer::Links;
 use outbox::Outbox;
 use state::State;
@@ -26,12 +28,12 @@ pub(crate) trait Stream {
 impl Stream for mio::net::TcpStream {
     #[inline]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Write::write(self, bytes)
+        sys::send(self, bytes)
     }
 
     #[inline]
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        Write::write_vectored(self, slices)
+        sys::send_vectored(self, slices)
     }
 }
 
@@ -81,6 +83,19 @@ impl<S> Connection<S> {
         }
     }
 
+    /// Whether there is nothing out of the ordinary about it, as nearly always: frames go both
+    /// ways, in the clear, nothing holds them back, and none is unfinished.
+    #[inline]
+    pub(crate) fn is_calm(&self) -> bool {
+        self.state == State::Open && !self.flags.has(Flags::UNUSUAL)
+    }
+
+    /// Whether a frame has begun that is not complete, or what came is not decoded.
+    #[inline]
+    pub(crate) fn is_mid_input(&self) -> bool {
+        !self.spill.is_empty() || self.stack.mid_frame()
+    }
+
     /// Whether input may be decoded and handed up now.
     pub(crate) fn is_blocked(&self) -> bool {
         self.flags
@@ -104,11 +119,22 @@ impl<S> Connection<S> {
         input + self.outbox.footprint()
     }
 
+    /// Goes over to another state, and is counted there.
+    pub(crate) fn enter(&mut self, state: State, stats: &ReactorStats) {
+        let (from, to) = (self.state.phase(), state.phase());
+        self.state = state;
+        if from != to {
+            let counts = &stats.profiles[usize::from(self.profile)];
+            counts.of(from).sub(1);
+            counts.of(to).add(1);
+        }
+    }
+
     /// Ends the connection at the end of the turn, unless that is decided already.
-    pub(crate) fn finish(&mut self, reason: CloseReason) {
+    pub(crate) fn finish(&mut self, reason: CloseReason, stats: &ReactorStats) {
         if !matches!(self.state, State::Closed(_)) {
             let reason = self.state.reason().unwrap_or(reason);
-            self.state = State::Closed(reason);
+            self.enter(State::Closed(reason), stats);
         }
     }
 }
@@ -146,10 +172,23 @@ impl Flags {
     pub(crate) const WATCHED: u16 = 1 << 12;
     /// What goes in and out is not what the codec sees: TLS, or a header of a proxy is awaited.
     pub(crate) const WRAPPED: u16 = 1 << 13;
-    /// Counted among those that are open.
-    pub(crate) const COUNTED_OPEN: u16 = 1 << 14;
-    /// Counted among those whose end is under way.
-    pub(crate) const COUNTED_CLOSING: u16 = 1 << 15;
+    /// When it was last served, something was left over: [`Connection::is_mid_input`].
+    pub(crate) const MID_INPUT: u16 = 1 << 14;
+
+    /// With one of these there is more to a write than its own success.
+    pub(crate) const AFTER_WRITE: u16 =
+        Self::BLOCKED | Self::CHOKED | Self::WATCHED | Self::WRAPPED;
+    /// With one of these a connection is not read as all the others are.
+    const UNUSUAL: u16 = Self::ENDING
+        | Self::PAUSED
+        | Self::ANSWERING
+        | Self::CHOKED
+        | Self::DOOMED
+        | Self::PEER_DONE
+        | Self::UNSEEN
+        | Self::MUTE
+        | Self::WRAPPED
+        | Self::MID_INPUT;
 
     #[inline]
     pub(crate) const fn has(self, any: u16) -> bool {
@@ -169,6 +208,8 @@ impl Flags {
 
 #[cfg(test)]
 pub(crate) mod testing {
+    use std::io::Write;
+
     use super::*;
 
     /// A stream whose kernel takes `room` bytes at a time.

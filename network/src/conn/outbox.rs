@@ -17,6 +17,7 @@ use bytes::{Buf, Bytes};
 
 use super::Stream;
 use super::runs::{RunKind, Runs};
+use crate::reactor::ReactorStats;
 
 /// Slices passed to one vectored write; the kernel takes up to 1024, but beyond some tens the gain
 /// is nil and the array is on the stack.
@@ -290,13 +291,19 @@ impl Outbox {
         self.len() == 0
     }
 
+    /// Whether it is empty and has no queue.
+    #[inline]
+    pub(crate) const fn is_null(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Bytes that wait.
     pub(crate) fn len(&self) -> usize {
         self.0.as_ref().map_or(0, |queue| queue.len())
     }
 
     /// Appends what `encode` writes and returns how many bytes that was.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn append(
         &mut self,
         pool: &mut QueuePool,
@@ -406,6 +413,34 @@ impl Outbox {
                 .push_shared(payload);
         }
         added
+    }
+
+    /// Writes an outbox of copied frames that nothing has been written of yet. `None` if it is not
+    /// one, or on an error: [`flush`](Outbox::flush) knows what to do.
+    #[inline]
+    pub(crate) fn write_at_once(
+        &mut self,
+        pool: &mut QueuePool,
+        stream: &mut impl Stream,
+        stats: &ReactorStats,
+    ) -> Option<Flush> {
+        let Some(queue) = &mut self.0 else {
+            return Some(Flush::Done);
+        };
+        if queue.start > 0 || !queue.segments.is_empty() || !queue.runs.is_empty() {
+            return None;
+        }
+        stats.writes.add(1);
+        let written = stream.write(&queue.bytes).ok()?;
+        stats.bytes_out.add(written as u64);
+        if written < queue.bytes.len() {
+            queue.advance(written);
+            return Some(Flush::Blocked);
+        }
+        if let Some(queue) = self.0.take() {
+            pool.give(queue);
+        }
+        Some(Flush::Done)
     }
 
     /// Writes what the kernel takes.

@@ -11,26 +11,99 @@ use super::state::State;
 use crate::buffer::ReadBuf;
 use crate::codec::http::CONTINUE;
 use crate::codec::ws::{Inflater, Opcode};
-use crate::codec::{Decoded, Frame};
+use crate::codec::{Decoded, Frame, MessageKind, Payload};
 use crate::memory::Pressure;
 use crate::reactor::{Ctx, Ending, Handler, LastInput, Net};
+use crate::sys;
 use crate::transport;
 
 /// Serves one connection that may have input, and accounts for what it then holds of it.
+///
+/// Nearly all that come by here are calm and have sent whole frames: this is their way, short and
+/// with nothing to account for. The others go the long one.
 #[inline]
 pub(crate) fn serve<H: Handler>(net: &mut Net, handler: &mut H, buf: &mut ReadBuf, id: ConnId) {
-    let before = net.input_bytes_of(id.slot());
-    read(net, handler, buf, id);
-    let after = net.input_bytes_of(id.slot());
+    let Some(conn) = net.conns.get_mut(id) else {
+        return;
+    };
+    if !conn.is_calm() || net.pressure == Pressure::Full {
+        let budget = net.read_bytes_per_turn;
+        serve_in_long(net, handler, buf, id, budget);
+        return;
+    }
+    if !conn.flags.has(Flags::READABLE) {
+        return;
+    }
+    let area = buf.area();
+    let room = area.len();
+    let read = sys::recv(&conn.stream, area);
+    net.stats.reads.add(1);
+    match read {
+        Ok(n) if n > 0 => {
+            // A short read has emptied the socket: whatever comes later makes an edge of its own.
+            if n < room {
+                conn.flags.clear(Flags::READABLE);
+            }
+            conn.heard = net.now;
+            net.stats.bytes_in.add(n as u64);
+            let (bytes, inflater) = buf.parts(n);
+            net.cork(id);
+            let mut taken = take_whole(net, handler, id, bytes);
+            net.write_corked();
+            if taken.bytes < n {
+                let more = decode(net, handler, inflater, id, &mut bytes[taken.bytes..]);
+                taken.bytes += more.bytes;
+                taken.frames += more.frames;
+                keep(net, id, taken, |left| bytes[left..].to_vec(), n);
+                account(net, id, 0);
+            }
+            if n == room {
+                let budget = net.read_bytes_per_turn.saturating_sub(n);
+                serve_in_long(net, handler, buf, id, budget);
+            }
+        }
+        read => on_nothing(net, handler, id, read),
+    }
+}
+
+/// Serves a connection of which anything may be true.
+#[inline(never)]
+fn serve_in_long<H: Handler>(
+    net: &mut Net,
+    handler: &mut H,
+    buf: &mut ReadBuf,
+    id: ConnId,
+    budget: usize,
+) {
+    let before = net.conns.get(id).map_or(0, |conn| conn.input_bytes());
+    read(net, handler, buf, id, budget);
+    account(net, id, before);
+}
+
+/// Accounts for what the connection holds of its input, which was `before` bytes.
+fn account(net: &mut Net, id: ConnId, before: usize) {
+    let Some(conn) = net.conns.get_mut(id) else {
+        return;
+    };
+    if conn.is_mid_input() {
+        conn.flags.set(Flags::MID_INPUT);
+    } else {
+        conn.flags.clear(Flags::MID_INPUT);
+    }
+    let after = conn.input_bytes();
     if after != before {
         net.input_bytes = net.input_bytes + after - before;
         net.settle_memory();
     }
 }
 
-#[inline]
-fn read<H: Handler>(net: &mut Net, handler: &mut H, buf: &mut ReadBuf, id: ConnId) {
-    let mut budget = net.read_bytes_per_turn;
+fn read<H: Handler>(
+    net: &mut Net,
+    handler: &mut H,
+    buf: &mut ReadBuf,
+    id: ConnId,
+    mut budget: usize,
+) {
     loop {
         let Some(conn) = net.conns.get_mut(id) else {
             return;
@@ -74,15 +147,9 @@ fn read<H: Handler>(net: &mut Net, handler: &mut H, buf: &mut ReadBuf, id: ConnI
             }
             continue;
         }
-        match io::Read::read(&mut conn.stream, area) {
-            Ok(0) => {
-                conn.flags.clear(Flags::READABLE);
-                on_end(net, handler, id);
-                return;
-            }
-            Ok(n) => {
-                // A short read has emptied the socket: whatever comes later makes an edge of its
-                // own. Only the end of the stream may have come in the same edge as these bytes.
+        match sys::recv(&conn.stream, area) {
+            Ok(n) if n > 0 => {
+                // Here the end of the stream may have come in the same edge as these bytes.
                 if n < area.len() && !conn.flags.has(Flags::ENDING) {
                     conn.flags.clear(Flags::READABLE);
                 }
@@ -90,21 +157,35 @@ fn read<H: Handler>(net: &mut Net, handler: &mut H, buf: &mut ReadBuf, id: ConnI
                 net.stats.bytes_in.add(n as u64);
                 on_bytes(net, handler, buf, id, n);
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                conn.flags.clear(Flags::READABLE);
-                return;
-            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => {
-                net.finish(id, CloseReason::Io);
+            read => {
+                on_nothing(net, handler, id, read);
                 return;
             }
         }
     }
 }
 
+/// A read has brought no bytes.
+#[cold]
+fn on_nothing<H: Handler>(net: &mut Net, handler: &mut H, id: ConnId, read: io::Result<usize>) {
+    let Some(conn) = net.conns.get_mut(id) else {
+        return;
+    };
+    match read {
+        Ok(_) => {
+            conn.flags.clear(Flags::READABLE);
+            on_end(net, handler, id);
+        }
+        Err(error) => match error.kind() {
+            io::ErrorKind::WouldBlock => conn.flags.clear(Flags::READABLE),
+            io::ErrorKind::Interrupted => net.carry(id.slot()),
+            _ => net.finish(id, CloseReason::Io),
+        },
+    }
+}
+
 /// `n` new bytes lie in the area of `buf`.
-#[inline]
 fn on_bytes<H: Handler>(net: &mut Net, handler: &mut H, buf: &mut ReadBuf, id: ConnId, n: usize) {
     let Some(conn) = net.conns.get_mut(id) else {
         return;
@@ -158,7 +239,6 @@ struct Taken {
 }
 
 /// Keeps the bytes behind those taken, and the time since when a unit is unfinished.
-#[inline]
 fn keep(
     net: &mut Net,
     id: ConnId,
@@ -187,9 +267,39 @@ fn keep(
     }
 }
 
+/// Hands up the messages at the front of `bytes` that need nothing but to be unwrapped.
+#[inline]
+fn take_whole<H: Handler>(net: &mut Net, handler: &mut H, id: ConnId, bytes: &mut [u8]) -> Taken {
+    let mut taken = Taken {
+        bytes: 0,
+        frames: 0,
+    };
+    while taken.bytes < bytes.len()
+        && let Some(conn) = net.conns.get_mut(id)
+        && conn.state == State::Open
+        && !conn.is_blocked()
+    {
+        let config = &net.profiles[usize::from(conn.profile)].stack;
+        let rest = &mut bytes[taken.bytes..];
+        let Some((consumed, kind, payload)) = conn.stack.decode_whole(config, rest) else {
+            break;
+        };
+        taken.bytes += consumed;
+        taken.frames += 1;
+        net.stats.frames_in.add(1);
+        let payload = Payload::Borrowed(payload);
+        let frame = match kind {
+            MessageKind::Text => Frame::Text(payload),
+            MessageKind::Binary => Frame::Binary(payload),
+        };
+        handler.on_frame(&mut Ctx { net }, id, frame);
+    }
+    taken
+}
+
 /// Decodes frames from the front of `bytes` and hands them up, until the rest is partial, the
 /// connection is blocked, or it ends.
-#[inline]
+#[inline(never)]
 fn decode<H: Handler>(
     net: &mut Net,
     handler: &mut H,
@@ -199,7 +309,13 @@ fn decode<H: Handler>(
 ) -> Taken {
     let mut at = 0;
     let mut frames = 0;
-    while at < bytes.len() {
+    loop {
+        let usual = take_whole(net, handler, id, &mut bytes[at..]);
+        at += usual.bytes;
+        frames += usual.frames;
+        if at == bytes.len() {
+            break;
+        }
         let Some(conn) = net.conns.get_mut(id) else {
             break;
         };
@@ -271,11 +387,10 @@ fn on_frame<H: Handler>(net: &mut Net, handler: &mut H, id: ConnId, frame: Frame
         Frame::Text(_) | Frame::Binary(_) | Frame::Pong(_) | Frame::Upgraded => {}
     }
     if conn.state == State::Opening {
-        conn.state = State::Open;
+        conn.enter(State::Open, &net.stats);
         conn.since = Tick::default();
         // The idle time may be shorter than what is left of the handshake's.
         net.schedule(id.slot());
-        net.note_open(id.slot());
     }
     net.stats.frames_in.add(1);
     handler.on_frame(&mut Ctx { net }, id, frame);
@@ -308,7 +423,7 @@ fn on_end<H: Handler>(net: &mut Net, handler: &mut H, id: ConnId) {
         }
         State::Opening | State::Open => {
             conn.flags.set(Flags::PEER_DONE);
-            conn.state = State::Flushing(CloseReason::PeerEof);
+            conn.enter(State::Flushing(CloseReason::PeerEof), &net.stats);
             net.expect_end(id.slot());
             net.mark_dirty(id.slot());
         }

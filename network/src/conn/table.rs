@@ -14,7 +14,7 @@ const EMPTY_CAPACITY_MAX: usize = 1024;
 ///
 /// The generation is counted once for the table and not per slot, which keeps freed slots free of
 /// bookkeeping: an id comes round again only if its slot is taken anew after exactly a multiple of
-/// 2^30 connections.
+/// 2^30 - 2 connections.
 #[derive(Debug)]
 pub(crate) struct ConnTable {
     reactor: u16,
@@ -44,7 +44,8 @@ impl ConnTable {
 
     /// Puts a connection into a free slot, under a generation of its own.
     pub(crate) fn insert(&mut self, make: impl FnOnce(u32) -> Connection) -> ConnId {
-        self.generation = if self.generation == GENERATION_MAX {
+        // The last generation is not given, so that the reactor has tokens left that are no id's.
+        self.generation = if self.generation >= GENERATION_MAX - 1 {
             1
         } else {
             self.generation + 1
@@ -120,20 +121,16 @@ impl ConnTable {
         conn
     }
 
-    /// The token under which mio reports on the connection.
+    /// The token under which mio reports on the connection: its id.
     pub(crate) fn token(id: ConnId) -> Token {
-        Token(((id.generation() as usize) << 32) | id.slot() as usize)
+        Token(id.as_u64() as usize)
     }
 
     /// The connection that an event speaks of; `None` if the token is stale.
     #[inline]
-    pub(crate) fn resolve(&self, token: Token) -> Option<ConnId> {
-        let slot = token.0 as u32;
-        let generation = (token.0 >> 32) as u32;
-        self.slab
-            .get(slot as usize)
-            .filter(|conn| conn.generation == generation)
-            .map(|_| ConnId::new(self.reactor, slot, generation))
+    pub(crate) fn resolve(&mut self, token: Token) -> Option<(ConnId, &mut Connection)> {
+        let id = ConnId::from_u64(token.0 as u64);
+        self.get_mut(id).map(|conn| (id, conn))
     }
 }
 

@@ -148,6 +148,13 @@ pub struct Ctx<'a> {
 }
 
 impl Ctx<'_> {
+    /// The reactor's side, for all that must come behind what was sent before it.
+    #[inline]
+    fn net(&mut self) -> &mut Net {
+        self.net.uncork();
+        self.net
+    }
+
     /// The same for a shorter time, to be handed on by value.
     #[must_use]
     pub fn reborrow(&mut self) -> Ctx<'_> {
@@ -187,7 +194,7 @@ impl Ctx<'_> {
     /// Tells the budget what is held here now, in the middle of a turn that may queue much; if that
     /// is too much, those who hold the most are closed.
     pub fn settle_memory(&mut self) -> Pressure {
-        self.net.settle_memory();
+        self.net().settle_memory();
         self.net.pressure
     }
 
@@ -257,13 +264,13 @@ impl Ctx<'_> {
         encoded: Bytes,
         delivery: Delivery,
     ) -> Result<(), SendError> {
-        self.net.send_encoded(conn, encoded, delivery)
+        self.net().send_encoded(conn, encoded, delivery)
     }
 
     /// Asks for [`Handler::on_drained`] once all that is queued now is with the kernel; soon, if
     /// it is already.
     pub fn watch(&mut self, conn: ConnId) {
-        self.net.watch(conn);
+        self.net().watch(conn);
     }
 
     /// The wire form of messages on this connection; `None` if it takes none (now), or none that
@@ -279,7 +286,7 @@ impl Ctx<'_> {
     /// # Errors
     /// [`SendError::Unfit`] on other framings, [`SendError::Gone`].
     pub fn ping(&mut self, conn: ConnId) -> Result<(), SendError> {
-        self.net.ping(conn)
+        self.net().ping(conn)
     }
 
     /// Answers the HTTP request that the connection waits with.
@@ -287,7 +294,7 @@ impl Ctx<'_> {
     /// # Errors
     /// [`SendError::Gone`] if there is none.
     pub fn respond(&mut self, conn: ConnId, response: &Response) -> Result<(), SendError> {
-        self.net.respond(conn, response, None)
+        self.net().respond(conn, response, None)
     }
 
     /// The same, and the connection ends behind the answer, for `reason`.
@@ -300,13 +307,13 @@ impl Ctx<'_> {
         response: &Response,
         reason: CloseReason,
     ) -> Result<(), SendError> {
-        self.net.respond(conn, response, Some(reason))
+        self.net().respond(conn, response, Some(reason))
     }
 
     /// Lets the connection end behind the answer to the HTTP request that it waits with; false, and
     /// nothing happens, if it waits with none.
     pub fn end_after_answer(&mut self, conn: ConnId) -> bool {
-        self.net.end_after_answer(conn)
+        self.net().end_after_answer(conn)
     }
 
     /// Answers the request for an upgrade; from here on the connection speaks WebSocket.
@@ -319,46 +326,46 @@ impl Ctx<'_> {
         accept: &Accept,
         protocol: Option<&str>,
     ) -> Result<(), SendError> {
-        self.net.upgrade(conn, accept, protocol)
+        self.net().upgrade(conn, accept, protocol)
     }
 
     /// Begins an orderly end: a close frame on WebSocket, the end of the stream elsewhere. What is
     /// queued is written first.
     pub fn close(&mut self, conn: ConnId, reason: CloseReason, text: &str) {
-        self.net.close(conn, reason, text);
+        self.net().close(conn, reason, text);
     }
 
     /// Ends a connection as [`Handler::on_last`] would have at once: what was wrong is said in the
     /// framing's own way, behind what is queued.
     pub fn end(&mut self, conn: ConnId, last: LastInput) {
-        self.net.end(conn, last);
+        self.net().end(conn, last);
     }
 
     /// Hears nothing more from this connection, which is about to be ended by the handler; it is
     /// closed after the profile's frame time at the latest.
     pub fn mute(&mut self, conn: ConnId) {
-        self.net.mute(conn);
+        self.net().mute(conn);
     }
 
     /// Ends the connection at the end of the turn with a reset; what is queued is dropped.
     pub fn abort(&mut self, conn: ConnId, reason: CloseReason) {
-        self.net.abort(conn, reason);
+        self.net().abort(conn, reason);
     }
 
     /// Hands up no more frames of this connection and reads it no further; the kernel's window
     /// slows the peer down.
     pub fn pause(&mut self, conn: ConnId) {
-        self.net.pause(conn);
+        self.net().pause(conn);
     }
 
     /// Takes up again what [`Ctx::pause`] stopped.
     pub fn resume(&mut self, conn: ConnId) {
-        self.net.resume(conn);
+        self.net().resume(conn);
     }
 
     /// Asks for [`Deadline::Asked`] at `at`; `Tick(0)` for none. There is one per connection.
     pub fn set_deadline(&mut self, conn: ConnId, at: Tick) {
-        self.net.set_deadline(conn, at);
+        self.net().set_deadline(conn, at);
     }
 
     /// Address of the peer; behind a proxy, of its client. A system call where there is no proxy,
@@ -381,7 +388,7 @@ impl Ctx<'_> {
     /// Bytes that wait to be written.
     #[must_use]
     pub fn outbox_bytes(&self, conn: ConnId) -> usize {
-        self.net.conns.get(conn).map_or(0, |conn| conn.outbox.len())
+        self.net.outbox_bytes(conn)
     }
 
     /// Begins a connection to `remote`, from `local` if it is given. `on_open` says that it is
@@ -396,7 +403,7 @@ impl Ctx<'_> {
         local: Option<SocketAddr>,
         profile: u16,
     ) -> io::Result<ConnId> {
-        self.net.connect(remote, local, profile)
+        self.net().connect(remote, local, profile)
     }
 
     /// Asks for a turn in so many milliseconds at the latest.

@@ -2,6 +2,7 @@
 
 mod command;
 mod config;
+mod cork;
 mod date;
 mod delivery;
 #[cfg(feature = "fuzz")]
@@ -38,8 +39,8 @@ use net::Due;
 /// How long a reactor that may not read waits for memory to be freed elsewhere.
 const STALL: Duration = Duration::from_millis(2);
 const WAKER: Token = Token(usize::MAX);
-/// Tokens from here on are listeners; those of connections have a generation below 2^30 in their
-/// upper half and stay below.
+/// Tokens from here on are listeners. Those of connections are their ids, whose generation is never
+/// the last and which therefore stay below.
 const LISTENERS: usize = usize::MAX - 1024;
 
 /// A reactor before it has a handler and a thread.
@@ -322,11 +323,7 @@ impl<H: Handler, K: Clock> Reactor<H, K> {
 
     #[inline]
     fn on_event(&mut self, token: Token, event: &Event) {
-        let Some(id) = self.net.conns.resolve(token) else {
-            return;
-        };
-        let slot = id.slot();
-        let Some(conn) = self.net.conns.at(slot) else {
+        let Some((id, conn)) = self.net.conns.resolve(token) else {
             return;
         };
         if event.is_readable() {
@@ -342,7 +339,7 @@ impl<H: Handler, K: Clock> Reactor<H, K> {
                 }
             } else if conn.flags.has(Flags::BLOCKED) {
                 conn.flags.clear(Flags::BLOCKED);
-                self.net.flush(slot);
+                self.net.flush(id.slot());
             }
         }
         self.serve(id);
@@ -452,7 +449,8 @@ impl<H: Handler, K: Clock> Reactor<H, K> {
             net.input_bytes -= net.conns.at(slot).map_or(0, |conn| conn.input_bytes());
             net.wheel.cancel(&mut net.conns, slot);
             let mut conn = net.conns.remove(slot);
-            net.note_freed(&conn);
+            let counts = &net.stats.profiles[usize::from(conn.profile)];
+            counts.of(conn.state.phase()).sub(1);
             conn.outbox.clear(&mut net.pool);
         }
         if !self.net.doomed.is_empty() {

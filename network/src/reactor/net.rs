@@ -14,6 +14,7 @@ use rand::{Rng, SeedableRng};
 use rustc_hash::FxHashMap;
 
 use super::config::{Profile, ReactorConfig};
+use super::cork::Cork;
 use super::date::DateCache;
 use super::delivery::{Delivery, Drops, Overflow};
 use super::handler::{Deadline, LastInput, Offer, SendError};
@@ -25,7 +26,7 @@ use crate::codec::{EncodeError, Framing, MessageKind, ProtocolError, Stack, Wire
 use crate::conn::outbox::{Flush, QueuePool};
 use crate::conn::state::State;
 use crate::conn::table::ConnTable;
-use crate::conn::{Connection, Flags};
+use crate::conn::{Connection, Flags, Stream};
 use crate::memory::{Account, MemoryBudget, Pressure};
 use crate::sys;
 use crate::timer::TimerWheel;
@@ -43,6 +44,7 @@ pub(crate) struct Net {
     pub(crate) conns: ConnTable,
     pub(crate) wheel: TimerWheel,
     pub(crate) pool: QueuePool,
+    cork: Cork,
     pub(crate) deflaters: Deflaters,
     pub(crate) profiles: Vec<Profile>,
     pub(crate) registry: Registry,
@@ -101,6 +103,7 @@ impl Net {
             conns: ConnTable::new(index),
             wheel: TimerWheel::new(now),
             pool: QueuePool::default(),
+            cork: Cork::default(),
             deflaters: Deflaters::default(),
             profiles,
             registry,
@@ -157,7 +160,8 @@ impl Net {
             self.conns.remove(id.slot());
             return Err(error);
         }
-        self.note_opening(profile);
+        let counts = &self.stats.profiles[usize::from(profile)];
+        counts.of(state.phase()).add(1);
         self.wheel.schedule(&mut self.conns, id.slot(), deadline);
         self.stats.connections.set(self.conns.len() as u64);
         Ok(id)
@@ -203,7 +207,7 @@ impl Net {
                 return false;
             }
             conn.flags.set(Flags::WRAPPED);
-            conn.state = State::Greeting;
+            conn.enter(State::Greeting, &self.stats);
             self.mark_dirty(id.slot());
             return false;
         }
@@ -216,7 +220,7 @@ impl Net {
         let Some(conn) = self.conns.get_mut(id) else {
             return;
         };
-        conn.state = State::Opening;
+        conn.enter(State::Opening, &self.stats);
         if let Stack::Upgrading(upgrading) = &conn.stack
             && let Framing::WebSocketClient { host, target } =
                 &self.profiles[usize::from(conn.profile)].framing
@@ -226,14 +230,11 @@ impl Net {
             });
         } else {
             // There is no upgrade to wait for: who connects may speak first.
-            conn.state = State::Open;
+            conn.enter(State::Open, &self.stats);
             conn.since = Tick::default();
-            self.note_open(id.slot());
         }
         self.mark_dirty(id.slot());
     }
-
-    // Output.
 
     #[inline]
     pub(crate) fn send(
@@ -243,28 +244,123 @@ impl Net {
         payload: &[u8],
         delivery: Delivery,
     ) -> Result<(), SendError> {
-        let overflow = self.make_room(id, payload.len() + HEADER_BYTES_MAX, delivery)?;
+        let may_be_dropped = delivery.overflow.is_some_and(Overflow::drops_waiting);
+        if !may_be_dropped && self.cork.take(id, kind, payload) {
+            self.stats.frames_out.add(1);
+            return Ok(());
+        }
+        self.queue(id, (kind, payload), delivery)
+    }
+
+    /// Bytes that wait to be written.
+    pub(crate) fn outbox_bytes(&self, id: ConnId) -> usize {
+        let queued = self.conns.get(id).map_or(0, |conn| conn.outbox.len());
+        queued + self.cork.bytes_for(id)
+    }
+
+    // Answers to the connection that is being served.
+
+    /// From here on messages to this connection, which is calm and about to hand up what it was
+    /// sent, are gathered. Whatever else is asked of it ends that: see [`Net::uncork`].
+    #[inline]
+    pub(crate) fn cork(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
+        let profile = &self.profiles[usize::from(conn.profile)];
+        let queued = conn.flags.has(Flags::DIRTY | Flags::AFTER_WRITE) || !conn.outbox.is_null();
+        if !queued
+            && !profile.overflow.drops_waiting()
+            && let Some(form) = conn.stack.plain_form(&profile.stack)
+        {
+            self.cork.begin(id, form, profile.outbox_bytes_max / 2);
+        }
+    }
+
+    /// Ends the gathering of answers, and queues them in the outbox of their connection: something
+    /// is about to happen that must come behind them.
+    #[inline]
+    pub(crate) fn uncork(&mut self) {
+        if let Some(id) = self.cork.end() {
+            self.queue_corked(id, 0);
+        }
+    }
+
+    /// All but the first `written` bytes.
+    #[cold]
+    fn queue_corked(&mut self, id: ConnId, written: usize) {
+        if self.cork.bytes().len() > written
+            && let Some(conn) = self.conns.get_mut(id)
+        {
+            let left = &self.cork.bytes()[written..];
+            conn.outbox
+                .append(&mut self.pool, |out| out.extend_from_slice(left));
+            self.mark_dirty(id.slot());
+        }
+        self.cork.clear();
+    }
+
+    /// Ends the gathering of answers and writes them. What the kernel does not take goes to the
+    /// outbox.
+    #[inline]
+    pub(crate) fn write_corked(&mut self) {
+        let Some(id) = self.cork.end() else {
+            return;
+        };
+        if self.cork.bytes().is_empty() {
+            return;
+        }
+        let Some(conn) = self.conns.get_mut(id) else {
+            self.cork.clear();
+            return;
+        };
+        self.stats.writes.add(1);
+        // An error comes again when the outbox is flushed.
+        let written = conn.stream.write(self.cork.bytes());
+        let taken = *written.as_ref().unwrap_or(&0);
+        self.stats.bytes_out.add(taken as u64);
+        if taken == self.cork.bytes().len() {
+            self.cork.clear();
+            return;
+        }
+        // Its event starts the next write.
+        let is_full = match &written {
+            Ok(_) => true,
+            Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+        };
+        if is_full {
+            conn.flags.set(Flags::BLOCKED);
+        }
+        self.queue_corked(id, taken);
+    }
+
+    // Output.
+
+    /// Queues a message in the outbox.
+    fn queue(
+        &mut self,
+        id: ConnId,
+        message: (MessageKind, &[u8]),
+        delivery: Delivery,
+    ) -> Result<(), SendError> {
+        self.uncork();
+        let most = message.1.len() + HEADER_BYTES_MAX;
+        let overflow = self.make_room(id, most, delivery)?;
         let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
         let config = &self.profiles[usize::from(conn.profile)].stack;
         let (stack, rng) = (&mut conn.stack, &mut self.rng);
         let deflaters = &mut self.deflaters;
         let sure = !overflow.drops_waiting();
         let mut outcome = Ok(());
-        conn.outbox
-            .reserve(&mut self.pool, payload.len() + HEADER_BYTES_MAX);
+        conn.outbox.reserve(&mut self.pool, most);
         let bytes = conn.outbox.append(&mut self.pool, |out| {
-            let message = (kind, payload);
             outcome = stack.encode(config, deflaters, message, sure, || rng.random(), out);
         });
         if overflow.drops_waiting() {
             conn.outbox
                 .mark_last(bytes, overflow.run_kind(delivery.key));
         }
-        // As `mark_dirty` does, without looking the connection up once more.
-        if !conn.flags.has(Flags::DIRTY | Flags::BLOCKED) {
-            conn.flags.set(Flags::DIRTY);
-            self.dirty.push(id.slot());
-        }
+        self.mark_dirty(id.slot());
         if outcome.is_err() {
             self.stats.unfit.add(1);
             return Err(SendError::Unfit);
@@ -496,7 +592,10 @@ impl Net {
         conn.flags.clear(Flags::ANSWERING);
         conn.heard = self.now;
         if !keep_alive {
-            conn.state = State::Flushing(end.unwrap_or(CloseReason::HttpDone));
+            conn.enter(
+                State::Flushing(end.unwrap_or(CloseReason::HttpDone)),
+                &self.stats,
+            );
             self.expect_end(id.slot());
         } else {
             // Who asks for pages and does not read them is not heard before it has.
@@ -586,6 +685,28 @@ impl Net {
         let Some(conn) = self.conns.at(slot) else {
             return;
         };
+        // Of a connection with nothing else under way, nearly always the kernel takes it all.
+        if conn.state == State::Open
+            && conn.stack.is_framed()
+            && !conn.flags.has(Flags::AFTER_WRITE)
+            && let Some(flushed) =
+                conn.outbox
+                    .write_at_once(&mut self.pool, &mut conn.stream, &self.stats)
+        {
+            conn.flags.clear(Flags::DIRTY);
+            if flushed == Flush::Blocked {
+                conn.flags.set(Flags::BLOCKED);
+            }
+        } else {
+            self.flush_in_long(slot);
+        }
+    }
+
+    #[inline(never)]
+    fn flush_in_long(&mut self, slot: u32) {
+        let Some(conn) = self.conns.at(slot) else {
+            return;
+        };
         conn.flags.clear(Flags::DIRTY);
         if matches!(conn.state, State::Closed(_) | State::Connecting) {
             return;
@@ -670,7 +791,7 @@ impl Net {
             self.finish_slot(slot, reason);
             return;
         }
-        conn.state = State::Draining(reason);
+        conn.enter(State::Draining(reason), &self.stats);
         conn.flags.set(Flags::READABLE);
         if conn.stream.shutdown(Shutdown::Write).is_err() {
             self.finish_slot(slot, reason);
@@ -718,12 +839,6 @@ impl Net {
         if self.pressure > Pressure::Low {
             self.relieve();
         }
-    }
-
-    /// Bytes of heap behind the input of one connection.
-    #[inline]
-    pub(crate) fn input_bytes_of(&mut self, slot: u32) -> usize {
-        self.conns.at(slot).map_or(0, |conn| conn.input_bytes())
     }
 
     pub(crate) fn held_bytes(&self) -> usize {
@@ -819,9 +934,9 @@ impl Net {
                 conn.outbox.append(&mut self.pool, |out| {
                     ws::encode_close(code, text, mask, out)
                 });
-                conn.state = State::AwaitClose(reason);
+                conn.enter(State::AwaitClose(reason), &self.stats);
             }
-            _ => conn.state = State::Flushing(reason),
+            _ => conn.enter(State::Flushing(reason), &self.stats),
         }
         // What was held back is of no interest any more, but the peer's close behind it is.
         conn.flags
@@ -847,7 +962,7 @@ impl Net {
             .state
             .reason()
             .unwrap_or_else(|| CloseReason::Peer(code.unwrap_or(1005)));
-        conn.state = State::Flushing(reason);
+        conn.enter(State::Flushing(reason), &self.stats);
         self.expect_end(id.slot());
         self.mark_dirty(id.slot());
     }
@@ -885,7 +1000,7 @@ impl Net {
             }
         }
         if let Some(conn) = self.conns.get_mut(id) {
-            conn.state = State::Flushing(reason);
+            conn.enter(State::Flushing(reason), &self.stats);
         }
         self.expect_end(id.slot());
         self.mark_dirty(id.slot());
@@ -898,7 +1013,7 @@ impl Net {
         };
         tracing::debug!(conn = %id, %error, "TLS failed");
         let reason = conn.state.reason().unwrap_or(CloseReason::TlsFailed);
-        conn.state = State::Flushing(reason);
+        conn.enter(State::Flushing(reason), &self.stats);
         self.expect_end(id.slot());
         self.mark_dirty(id.slot());
     }
@@ -937,11 +1052,10 @@ impl Net {
         let Some(conn) = self.conns.at(slot) else {
             return;
         };
-        conn.finish(reason);
+        conn.finish(reason, &self.stats);
         if !conn.flags.has(Flags::DOOMED) {
             conn.flags.set(Flags::DOOMED);
             self.doomed.push(slot);
-            self.note_closing(slot);
         }
     }
 
@@ -955,7 +1069,6 @@ impl Net {
             .now
             .past(self.profiles[usize::from(conn.profile)].close_seconds);
         self.wheel.schedule(&mut self.conns, slot, at);
-        self.note_closing(slot);
     }
 
     // Deadlines.
@@ -1077,7 +1190,7 @@ impl Net {
             return;
         };
         if matches!(conn.state, State::Opening | State::Greeting) {
-            conn.state = State::Flushing(CloseReason::HandshakeTimeout);
+            conn.enter(State::Flushing(CloseReason::HandshakeTimeout), &self.stats);
             self.expect_end(id.slot());
             self.mark_dirty(id.slot());
         } else {

@@ -2,6 +2,8 @@
 
 use common::{CloseReason, CountHistogram, Counter, DurationHistogram};
 
+use crate::conn::state::Phase;
+
 /// Counters of one reactor: it alone writes them, anyone may read.
 #[derive(Debug, Default)]
 pub struct ReactorStats {
@@ -99,5 +101,16 @@ impl ReactorStats {
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.dropped_newest.get() + self.dropped_oldest.get() + self.superseded.get()
+    }
+}
+
+impl ProfileStats {
+    /// Connections in this phase of their life.
+    pub(crate) const fn of(&self, phase: Phase) -> &Counter {
+        match phase {
+            Phase::Opening => &self.opening,
+            Phase::Open => &self.open,
+            Phase::Closing => &self.closing,
+        }
     }
 }

@@ -11,6 +11,7 @@ use crate::conn::Flags;
 use crate::conn::state::State;
 use crate::listener::REFUSED;
 use crate::reactor::{Admission, Ctx, Handler, Net, Offer};
+use crate::sys;
 use crate::tls::Tls;
 use crate::tls::session::Session;
 
@@ -66,7 +67,7 @@ fn read_header<H: Handler>(
         });
     }
     match proxy::parse(&area[..seen]) {
-        Ok(Some(header)) => match io::Read::read(&mut conn.stream, &mut area[..header.bytes]) {
+        Ok(Some(header)) => match sys::recv(&conn.stream, &mut area[..header.bytes]) {
             Ok(read) => {
                 on_header(net, handler, id, header);
                 Some(Input {
@@ -137,7 +138,7 @@ fn refuse(net: &mut Net, id: ConnId) {
     conn.flags.clear(Flags::WRAPPED);
     conn.outbox
         .append(&mut net.pool, |out| out.extend_from_slice(REFUSED));
-    conn.state = State::Flushing(CloseReason::TooManyConnections);
+    conn.enter(State::Flushing(CloseReason::TooManyConnections), &net.stats);
     net.expect_end(id.slot());
     net.mark_dirty(id.slot());
 }
@@ -172,7 +173,7 @@ fn read_records<H: Handler>(
     let kept = partial.len();
     buffers.sealed[..kept].copy_from_slice(partial);
     let free = &mut buffers.sealed[kept..];
-    let read = match io::Read::read(&mut conn.stream, free) {
+    let read = match sys::recv(&conn.stream, free) {
         Ok(read) => read,
         Err(error) => return stop(net, id, &error),
     };
@@ -251,7 +252,7 @@ fn announce<H: Handler>(net: &mut Net, handler: &mut H, id: ConnId) {
     let Some(conn) = net.conns.get_mut(id) else {
         return;
     };
-    conn.state = State::Opening;
+    conn.enter(State::Opening, &net.stats);
     let offer = match net.transports.take_offer(id.slot()) {
         Some(offer) => offer,
         None => {

@@ -142,6 +142,30 @@ impl LengthConfig {
         self.payload_bytes_max
     }
 
+    /// Takes a payload that is whole from the front of `input`, and tells how many bytes that are.
+    /// `None` says nothing about what is there instead.
+    #[inline]
+    pub(crate) fn decode_whole<'a>(&self, input: &'a mut [u8]) -> Option<(usize, &'a mut [u8])> {
+        let (length, rest) = self.split_length(input)?;
+        if length < self.payload_bytes_min || length > self.payload_bytes_max {
+            return None;
+        }
+        let payload = rest.get_mut(..length as usize)?;
+        Some((self.prefix.bytes() + payload.len(), payload))
+    }
+
+    /// Appends a payload behind its length; false, and nothing is appended, if it is too long or
+    /// too short for that.
+    #[inline]
+    pub(crate) fn encode(&self, payload: &[u8], out: &mut Vec<u8>) -> bool {
+        let Ok(prefix) = encode_prefix(self, payload.len()) else {
+            return false;
+        };
+        out.extend_from_slice(&prefix);
+        out.extend_from_slice(payload);
+        true
+    }
+
     /// Splits the length from the bytes behind it; `None` until it is complete.
     #[inline]
     fn split_length<'a>(&self, input: &'a mut [u8]) -> Option<(u32, &'a mut [u8])> {

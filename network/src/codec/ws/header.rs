@@ -14,15 +14,15 @@ use crate::codec::ProtocolError;
 /// second header byte.
 pub(super) const SHORT_PAYLOAD_BYTES_MAX: usize = 125;
 
-const FIN: u8 = 0b1000_0000;
+pub(super) const FIN: u8 = 0b1000_0000;
 /// As it stands among the three reserved bits. It marks a compressed message (RFC 7692 section 6).
 pub(super) const RSV1: u8 = 0b100;
-const MASK: u8 = 0b1000_0000;
+pub(super) const MASK: u8 = 0b1000_0000;
 const LENGTH: u8 = 0b0111_1111;
 /// Marks a length of two bytes behind the second header byte.
-const LENGTH_16: u8 = 126;
+pub(super) const LENGTH_16: u8 = 126;
 /// Marks a length of eight bytes behind the second header byte.
-const LENGTH_64: u8 = 127;
+pub(super) const LENGTH_64: u8 = 127;
 
 /// What a frame carries. The value is the one on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

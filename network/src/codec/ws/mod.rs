@@ -5,7 +5,7 @@
 //!   input   [ header 2..=14 | payload ............ | next frame ]
 //!             checked         unmasked in place
 //!
-//!   whole, unfragmented ──▶ Frame borrowing the input, no allocation
+//!   whole, unfragmented ──▶ Frame borrowing the input, no allocation (the usual one: whole.rs)
 //!   anything longer     ──▶ Assembly: bytes copied as they come ──▶ Frame owning them
 //!   compressed, either  ──▶ inflated when it is complete ──▶ Frame borrowing the Inflater
 //! ```
@@ -20,6 +20,7 @@ pub(crate) mod mask;
 #[cfg(test)]
 mod tests;
 pub(crate) mod utf8;
+mod whole;
 
 use bytes::BytesMut;
 use common::limits;
@@ -35,6 +36,7 @@ use deflate::{Inflate, InflateWith};
 pub use extension::DeflateParams;
 use header::FrameHeader;
 pub use header::{Header, Opcode};
+pub(crate) use whole::encode_whole;
 
 /// Which end of the connection this is. It decides which way frames are masked (section 5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
