@@ -116,6 +116,7 @@ impl Listener {
             }
             Ok(id) => {
                 net.stats.accepted.add(1);
+                net.note_peer(id, peer);
                 handler.on_open(&mut Ctx { net }, id, offer);
             }
             Err(error) => {

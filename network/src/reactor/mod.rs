@@ -9,6 +9,7 @@ mod delivery;
 mod fuzz;
 mod handler;
 mod net;
+mod peers;
 mod stats;
 
 use std::io;

@@ -18,6 +18,7 @@ use super::cork::Cork;
 use super::date::DateCache;
 use super::delivery::{Delivery, Drops, Overflow};
 use super::handler::{Deadline, LastInput, Offer, SendError};
+use super::peers::RecentPeers;
 use super::stats::ReactorStats;
 use crate::codec::http::{Response, ResponseContext, encode_response_head};
 use crate::codec::ws::handshake::Accept;
@@ -45,6 +46,7 @@ pub(crate) struct Net {
     pub(crate) wheel: TimerWheel,
     pub(crate) pool: QueuePool,
     cork: Cork,
+    peers: RecentPeers,
     pub(crate) deflaters: Deflaters,
     pub(crate) profiles: Vec<Profile>,
     pub(crate) registry: Registry,
@@ -104,6 +106,7 @@ impl Net {
             wheel: TimerWheel::new(now),
             pool: QueuePool::default(),
             cork: Cork::default(),
+            peers: RecentPeers::default(),
             deflaters: Deflaters::default(),
             profiles,
             registry,
@@ -163,6 +166,20 @@ impl Net {
         self.wheel.schedule(&mut self.conns, id.slot(), deadline);
         self.stats.connections.set(self.conns.len() as u64);
         Ok(id)
+    }
+
+    /// Remembers for a moment who a connection was accepted from.
+    pub(crate) fn note_peer(&mut self, id: ConnId, peer: SocketAddr) {
+        self.peers.note(id, peer);
+    }
+
+    /// Address of the peer, or of the client for whom a proxy speaks.
+    pub(crate) fn peer_addr(&self, id: ConnId) -> Option<SocketAddr> {
+        let conn = self.conns.get(id)?;
+        self.transports
+            .peer(id.slot())
+            .or_else(|| self.peers.get(id))
+            .or_else(|| conn.stream.peer_addr().ok())
     }
 
     /// An accepted connection that is not there before its transport is.
