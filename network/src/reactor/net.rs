@@ -23,7 +23,7 @@ use super::stats::ReactorStats;
 use crate::codec::http::{Response, ResponseContext, encode_response_head};
 use crate::codec::ws::handshake::Accept;
 use crate::codec::ws::{self, Deflaters, Opcode};
-use crate::codec::{EncodeError, Framing, MessageKind, ProtocolError, Stack, WireForm};
+use crate::codec::{EncodeError, Framing, MessageKind, PlainForm, ProtocolError, Stack, WireForm};
 use crate::conn::outbox::{Flush, QueuePool};
 use crate::conn::state::State;
 use crate::conn::table::ConnTable;
@@ -36,6 +36,9 @@ use crate::transport::Transports;
 
 /// Bytes that a connection takes while it holds nothing: its own, and its handler's for a session.
 const CONNECTION_BYTES: usize = size_of::<Connection>() + 64;
+/// Outboxes that may be filled before they are written. A message to all is so written from caches
+/// that still hold it, and does not take a queue for each of its receivers.
+const DIRTY_MAX: usize = 256;
 /// Bytes that a frame's header can add to its payload, at most.
 const HEADER_BYTES_MAX: usize = 14;
 
@@ -355,10 +358,47 @@ impl Net {
     fn queue(
         &mut self,
         id: ConnId,
-        message: (MessageKind, &[u8]),
+        (kind, payload): (MessageKind, &[u8]),
         delivery: Delivery,
     ) -> Result<(), SendError> {
         self.uncork();
+        let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
+        let profile = &self.profiles[usize::from(conn.profile)];
+        let overflow = delivery.overflow.unwrap_or(profile.overflow);
+        let most = payload.len() + HEADER_BYTES_MAX;
+        let usual = conn.state == State::Open
+            && !overflow.drops_waiting()
+            && conn.outbox.len() + most <= profile.outbox_bytes_max / 2
+            && matches!(
+                conn.stack.plain_form(&profile.stack),
+                Some(PlainForm::WebSocket)
+            );
+        if !usual {
+            return self.queue_in_long(id, (kind, payload), delivery);
+        }
+        conn.outbox.reserve(&mut self.pool, most);
+        conn.outbox.append(&mut self.pool, |out| {
+            ws::encode_whole(kind, payload, out);
+        });
+        // As `mark_dirty` does, without looking the connection up once more.
+        if !conn.flags.has(Flags::DIRTY | Flags::BLOCKED) {
+            conn.flags.set(Flags::DIRTY);
+            self.dirty.push(id.slot());
+            self.flush_if_many();
+        }
+        self.stats.frames_out.add(1);
+        Ok(())
+    }
+
+    /// Of a message that is framed otherwise, masked, compressed, or may be dropped, or for which
+    /// room has to be made.
+    #[inline(never)]
+    fn queue_in_long(
+        &mut self,
+        id: ConnId,
+        message: (MessageKind, &[u8]),
+        delivery: Delivery,
+    ) -> Result<(), SendError> {
         let most = message.1.len() + HEADER_BYTES_MAX;
         let overflow = self.make_room(id, most, delivery)?;
         let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
@@ -402,6 +442,7 @@ impl Net {
         if !conn.flags.has(Flags::DIRTY | Flags::BLOCKED) {
             conn.flags.set(Flags::DIRTY);
             self.dirty.push(id.slot());
+            self.flush_if_many();
         }
         self.stats.frames_out.add(1);
         Ok(())
@@ -575,6 +616,7 @@ impl Net {
         conn.outbox
             .append(&mut self.pool, |out| ws::encode(opcode, payload, mask, out));
         self.mark_dirty(id.slot());
+        self.flush_if_many();
         Ok(())
     }
 
@@ -766,6 +808,14 @@ impl Net {
                 conn.flags.clear(Flags::CHOKED);
                 self.carry(slot);
             }
+        }
+    }
+
+    /// Writes what was queued, if it is so much that it should not wait for the end of the turn.
+    #[inline]
+    fn flush_if_many(&mut self) {
+        if self.dirty.len() >= DIRTY_MAX {
+            self.flush_dirty();
         }
     }
 
