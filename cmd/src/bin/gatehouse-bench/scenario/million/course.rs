@@ -23,6 +23,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 const STALL: Duration = Duration::from_secs(20);
 /// Time for answers that are still under way when a phase of echoes ends.
 const ANSWERS: Duration = Duration::from_secs(30);
+/// Time before which a rate says nothing.
+const SOON: Duration = Duration::from_millis(500);
 /// One in so many connections that fail ends the phase in which all are opened.
 const FAILED_PART: u64 = 100;
 /// Connects under way at once, of all threads together: more would only wait in the kernel.
@@ -116,6 +118,9 @@ impl<'a> Course<'a> {
             self.load.progress(name, counted, all, || {
                 let rate = units::per_second(counted, elapsed) as u64;
                 let (counted, all) = (units::count(counted), units::count(all));
+                if elapsed < SOON {
+                    return format!("{counted} of {all} {what}");
+                }
                 format!("{counted} of {all} {what}, {}/s", units::count(rate))
             });
             self.load.rest(LOOK_EVERY)?;
@@ -202,20 +207,23 @@ impl<'a> Course<'a> {
         (key, label): (&'static str, &'static str),
         rate: f64,
     ) -> anyhow::Result<(Wait, Echoes)> {
-        let (begin, threads) = (self.load.nanos(), usize::from(self.load.plan().threads));
-        for thread in 0..threads {
-            let pace = Pace::share(rate, thread, threads, begin);
-            self.load.order(thread, Order::Speak(Speech::Paced(pace)));
-        }
-        self.echo(key, label, Some(rate))
+        self.echo(key, label, Some(rate), |course| {
+            let (begin, threads) = (course.load.nanos(), course.load.plan().threads.into());
+            for thread in 0..threads {
+                let pace = Pace::share(rate, thread, threads, begin);
+                let order = Order::Speak(Speech::Paced(pace));
+                course.load.order(thread, order);
+            }
+        })
     }
 
     /// Echoes as fast as can be.
     pub(super) fn echo_at_most(&mut self) -> anyhow::Result<(Wait, Echoes)> {
         let threads = u32::from(self.load.plan().threads);
         let each = self.options.in_flight.div_ceil(threads);
-        self.load.order_all(|| Order::Speak(Speech::Busy(each)));
-        self.echo("saturated", "as fast as can be", None)
+        self.echo("saturated", "as fast as can be", None, |course| {
+            course.load.order_all(|| Order::Speak(Speech::Busy(each)));
+        })
     }
 
     fn echo(
@@ -223,8 +231,10 @@ impl<'a> Course<'a> {
         key: &'static str,
         label: &'static str,
         rate: Option<f64>,
+        order: impl FnOnce(&Self),
     ) -> anyhow::Result<(Wait, Echoes)> {
         let (begin, before) = (Instant::now(), self.load.totals());
+        order(self);
         let time = self.options.echo_time;
         let text = move |totals: &Totals, elapsed: Duration| {
             let answered = totals.answered - before.answered;
@@ -415,7 +425,7 @@ impl<'a> Course<'a> {
     }
 
     /// What all threads have measured since the last time.
-    fn report(&mut self) -> anyhow::Result<Heard> {
+    fn report(&self) -> anyhow::Result<Heard> {
         let (sender, parts) = channel();
         self.load.order_all(|| Order::Report(sender.clone()));
         drop(sender);

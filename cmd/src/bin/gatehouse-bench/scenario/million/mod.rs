@@ -123,7 +123,7 @@ pub(super) fn run(options: &Million, common: &Common) -> anyhow::Result<Report> 
 
     let mut report = summary::report(&findings, begin.elapsed());
     summary::troubles(&mut report, &ended.reasons);
-    let lines = verdict::lines(&findings);
+    let lines = verdict::lines(&findings, options.busy_host);
     verdict::judge(&mut report, &lines);
     if let Err(error) = stopped {
         report.fault(&format!("{error:#}"));

@@ -32,7 +32,8 @@ pub(super) fn report(findings: &Findings, lasted: Duration) -> Report {
         "host",
         json!({
             "cores": shape.cores, "memory_bytes": shape.memory, "descriptors": shape.descriptors,
-            "available_bytes": shape.available, "lowest_available_bytes": findings.lowest_available(),
+            "available_bytes": shape.available, "floor_bytes": shape.floor,
+            "lowest_available_bytes": findings.lowest_available(),
         }),
     );
     report.fact(

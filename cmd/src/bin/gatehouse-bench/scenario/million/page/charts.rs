@@ -31,6 +31,16 @@ fn seconds(value: f64) -> String {
     format!("{} s", trimmed(value))
 }
 
+/// Seconds, in the unit that fits.
+fn time(seconds: f64) -> String {
+    match seconds {
+        0.0 => "0".to_owned(),
+        _ if seconds >= 1.0 => format!("{} s", trimmed(seconds)),
+        _ if seconds >= 1e-3 => format!("{} ms", trimmed(seconds * 1e3)),
+        _ => format!("{} µs", trimmed(seconds * 1e6)),
+    }
+}
+
 fn short(value: f64) -> String {
     match value {
         _ if value >= 1e6 => format!("{} M", trimmed(value / 1e6)),
@@ -65,11 +75,11 @@ pub(super) fn over_time(findings: &Findings) -> String {
     let most = |of: &dyn Fn(&Sample) -> f64| samples.iter().map(of).fold(0.0, f64::max);
     let of =
         |of: &dyn Fn(&Sample) -> f64| samples.iter().map(|s| (s.at, of(s))).collect::<Vec<_>>();
-    let time = || Axis::exactly(last.at, seconds);
+    let axis = || Axis::exactly(last.at, seconds);
     let floor = vec![0.0; samples.len()];
 
     let open = |s: &Sample| s.open as f64;
-    let plot = Plot::new(time(), Axis::linear(most(&open).max(1.0), short));
+    let plot = Plot::new(axis(), Axis::linear(most(&open).max(1.0), short));
     let plot = plot
         .bands(&bands)
         .height(260.0)
@@ -84,7 +94,7 @@ pub(super) fn over_time(findings: &Findings) -> String {
     let client = |s: &Sample| kernel(s) + s.client_bytes as f64;
     let server = |s: &Sample| client(s) + s.server_bytes as f64;
     let values = |of: &dyn Fn(&Sample) -> f64| samples.iter().map(of).collect::<Vec<_>>();
-    let plot = Plot::new(time(), Axis::linear(most(&server).max(1e6), bytes))
+    let plot = Plot::new(axis(), Axis::linear(most(&server).max(1e6), bytes))
         .bands(&bands)
         .area("kernel, both ends", 3, of(&kernel), floor)
         .area("load client", 1, of(&client), values(&kernel))
@@ -99,7 +109,7 @@ pub(super) fn over_time(findings: &Findings) -> String {
     let server = |s: &Sample| s.server_cores;
     let client = |s: &Sample| s.client_cores;
     let top = most(&server).max(most(&client)).max(0.5);
-    let plot = Plot::new(time(), Axis::linear(top, trimmed))
+    let plot = Plot::new(axis(), Axis::linear(top, trimmed))
         .bands(&bands)
         .height(240.0)
         .line("server", 0, smoothed(of(&server)))
@@ -135,10 +145,9 @@ pub(super) fn distributions(findings: &Findings) -> String {
             .iter()
             .enumerate()
             .map(|(at, text)| (at as f64, (*text).to_owned()));
-        let read = |value: f64| units::nanos((value * 1e6) as u64);
         let mut plot = Plot::new(
             Axis::with_ticks(4.0, ticks.collect()),
-            Axis::logarithmic(least.max(0.001), most.max(0.01), read),
+            Axis::logarithmic(least.max(0.001), most.max(0.01), |ms| time(ms / 1e3)),
         )
         .height(420.0);
         for (color, one) in echoes.iter().enumerate() {
@@ -160,10 +169,8 @@ pub(super) fn distributions(findings: &Findings) -> String {
     if !rounds.is_empty() {
         let last = rounds.iter().map(|round| round.last()).max().unwrap_or(1);
         let all = f64::from(findings.shape.connections);
-        let time = Axis::exactly(last as f64 / 1e9, |value| {
-            units::nanos((value * 1e9) as u64).replace("0.00 µs", "0")
-        });
-        let mut plot = Plot::new(time, Axis::linear(all, short)).height(420.0);
+        let axis = Axis::exactly(last as f64 / 1e9, time);
+        let mut plot = Plot::new(axis, Axis::linear(all, short)).height(420.0);
         for (index, round) in rounds.iter().enumerate() {
             let name = format!("round {}", index + 1);
             plot = plot.line(&name, index % 5, arrivals(&round.arrivals));

@@ -7,7 +7,7 @@ mod plot;
 use std::fmt::Write as _;
 
 use super::findings::Findings;
-use super::verdict::Line;
+use super::verdict::{Line, Mark};
 use crate::report::Report;
 use crate::units;
 
@@ -19,7 +19,7 @@ pub(super) fn render(findings: &Findings, lines: &[Line], report: &Report) -> St
     let (class, verdict) = if report.is_ok() {
         ("good", "Every threshold kept")
     } else {
-        ("bad", "Thresholds missed")
+        ("bad", "Not passed")
     };
     let count = units::count(shape.connections.into());
     let style = STYLE;
@@ -170,11 +170,12 @@ fn kernel(findings: &Findings) -> String {
 fn verdicts(lines: &[Line], report: &Report) -> String {
     let mut rows = String::new();
     for line in lines {
-        let (class, word) = if line.kept {
-            ("good", "ok")
-        } else {
-            ("bad", "missed")
+        let class = match line.mark {
+            Mark::Kept => "good",
+            Mark::Missed => "bad",
+            Mark::Unjudged => "none",
         };
+        let word = line.mark.word();
         let _ = write!(
             rows,
             "<tr><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
