@@ -51,8 +51,8 @@ enum Command {
     ///
     /// Every message comes back as it was, on every WebSocket path and on TCP, and the body of an
     /// HTTP request in the answer to it. Nobody has to log in, no rate is limited, and pages of
-    /// every origin may connect; connections that are silent for 60 s are pinged. With --broadcast a
-    /// POST to /broadcast sends its body to everybody.
+    /// every origin may connect; connections that are silent for 60 s are pinged. With --broadcast
+    /// a POST to /broadcast sends its body to everybody.
     ///
     /// Prints one line for each address, with its real port: `listening ws://127.0.0.1:9001`, or
     /// wss:// and tls+tcp:// with a certificate, which SIGHUP lets it read anew.

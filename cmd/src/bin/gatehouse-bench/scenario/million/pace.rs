@@ -10,8 +10,8 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// The part of thread `index` of `threads` in a rate of `per_second`, beginning at `begin`: they
-    /// take turns, so that they do not all wake at once.
+    /// The part of thread `index` of `threads` in a rate of `per_second`, beginning at `begin`:
+    /// they take turns, so that they do not all wake at once.
     pub(super) fn share(per_second: f64, index: usize, threads: usize, begin: u64) -> Self {
         let interval = threads as f64 * 1e9 / per_second.max(1e-3);
         Self {

@@ -100,7 +100,8 @@ impl Server {
             .context("connecting for a broadcast")?;
         stream.set_read_timeout(Some(ANSWER_TIME))?;
         let mut request = format!(
-            "POST /broadcast HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+            "POST /broadcast HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\
+             content-length: {}\r\n\r\n",
             self.http,
             body.len()
         )

@@ -25,7 +25,7 @@ const BROADCAST_EACH: u64 = 20_000;
 const BROADCAST_MIN: u64 = 250_000_000;
 /// What may still be held after all have left, as a part of what they took, and at least.
 const LEFT_PART: u64 = 10;
-const LEFT_BYTES: u64 = 16 << 20;
+const LEFT_BYTES: u64 = 24 << 20;
 /// How much more than the first a burst may need, in percent, and in bytes.
 const CLIMB_PERCENT: u64 = 3;
 

@@ -91,20 +91,30 @@ pub(super) fn over_time(findings: &Findings) -> String {
     );
 
     let kernel = |s: &Sample| s.kernel_bytes as f64;
-    let client = |s: &Sample| kernel(s) + s.client_bytes as f64;
-    let server = |s: &Sample| client(s) + s.server_bytes as f64;
-    let values = |of: &dyn Fn(&Sample) -> f64| samples.iter().map(of).collect::<Vec<_>>();
-    let plot = Plot::new(axis(), Axis::linear(most(&server).max(1e6), bytes))
+    let plot = Plot::new(axis(), Axis::linear(most(&kernel).max(1e6), bytes))
+        .half()
         .bands(&bands)
-        .area("kernel, both ends", 3, of(&kernel), floor)
-        .area("load client", 1, of(&client), values(&kernel))
-        .area("server", 0, of(&server), values(&client));
+        .area("kernel, both ends", 3, of(&kernel), floor.clone());
+    out += "<div class=\"pair\">";
     out += &section(
-        "Memory over time",
-        "One above the other: objects and buffers of the kernel beyond those at the start, and the \
-         anonymous memory of the two processes.",
-        &plot.draw("memory over time"),
+        "Memory of the kernel",
+        "Objects and buffers of both ends, beyond those before the first connection.",
+        &plot.draw("memory of the kernel over time"),
     );
+    let server = |s: &Sample| s.server_bytes as f64;
+    let client = |s: &Sample| s.client_bytes as f64;
+    let top = most(&server).max(most(&client)).max(1e6);
+    let plot = Plot::new(axis(), Axis::linear(top, bytes))
+        .half()
+        .bands(&bands)
+        .area("server", 0, of(&server), floor)
+        .line("load client", 1, of(&client));
+    out += &section(
+        "Memory of the processes",
+        "Anonymous memory, what they start with included.",
+        &plot.draw("memory of the processes over time"),
+    );
+    out += "</div>";
 
     let server = |s: &Sample| s.server_cores;
     let client = |s: &Sample| s.client_cores;
@@ -149,7 +159,7 @@ pub(super) fn distributions(findings: &Findings) -> String {
             Axis::with_ticks(4.0, ticks.collect()),
             Axis::logarithmic(least.max(0.001), most.max(0.01), |ms| time(ms / 1e3)),
         )
-        .height(420.0);
+        .half();
         for (color, one) in echoes.iter().enumerate() {
             let rate = units::count(one.per_second as u64);
             let name = format!("{}: {rate}/s", one.label);
@@ -170,7 +180,7 @@ pub(super) fn distributions(findings: &Findings) -> String {
         let last = rounds.iter().map(|round| round.last()).max().unwrap_or(1);
         let all = f64::from(findings.shape.connections);
         let axis = Axis::exactly(last as f64 / 1e9, time);
-        let mut plot = Plot::new(axis, Axis::linear(all, short)).height(420.0);
+        let mut plot = Plot::new(axis, Axis::linear(all, short)).half();
         for (index, round) in rounds.iter().enumerate() {
             let name = format!("round {}", index + 1);
             plot = plot.line(&name, index % 5, arrivals(&round.arrivals));
@@ -238,10 +248,11 @@ pub(super) fn bursts(findings: &Findings) -> String {
         );
     }
     format!(
-        "<section><h2>Bursts</h2><p>All connect, each exchanges one message, all leave; then again. \
-         The bars are the most that the server had resident in each.</p><div class=\"wide\"><table>\
-         <tr><th>burst</th><th class=\"n\">connects/s</th><th class=\"n\">echoes/s</th>\
-         <th class=\"n\">closes/s</th><th class=\"n\">server, peak</th><th class=\"n\">server, after\
-         </th><th class=\"n\">kernel, after</th><th></th></tr>{rows}</table></div></section>"
+        "<section><h2>Bursts</h2><p>All connect, each exchanges one message, all leave; then \
+         again. The bars are the most that the server had resident in each.</p>\
+         <div class=\"wide\"><table><tr><th>burst</th><th class=\"n\">connects/s</th><th class=\"n\">echoes/s</th>\
+         <th class=\"n\">closes/s</th><th class=\"n\">server, peak</th>\
+         <th class=\"n\">server, after</th><th class=\"n\">kernel, after</th><th></th></tr>\
+         {rows}</table></div></section>"
     )
 }

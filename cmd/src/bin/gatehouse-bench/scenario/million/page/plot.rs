@@ -8,8 +8,8 @@ const LEFT: f64 = 68.0;
 const RIGHT: f64 = 16.0;
 const TOP: f64 = 26.0;
 const BOTTOM: f64 = 34.0;
-/// Width of a letter of a band's name.
-const LETTER: f64 = 7.0;
+/// Width of a letter of a band's name, in a plot as wide as the page and in one half as wide.
+const LETTER: [f64; 2] = [7.0, 12.0];
 
 /// How values lie along an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +119,7 @@ pub(super) struct Plot {
     x: Axis,
     y: Axis,
     height: f64,
+    letter: f64,
     bands: Vec<Band>,
     lines: Vec<Line>,
 }
@@ -129,6 +130,7 @@ impl Plot {
             x,
             y,
             height: 300.0,
+            letter: LETTER[0],
             bands: vec![],
             lines: vec![],
         }
@@ -136,6 +138,12 @@ impl Plot {
 
     pub(super) fn height(mut self, height: f64) -> Self {
         self.height = height;
+        self
+    }
+
+    /// To stand beside another one: drawn to half the size, so that letters take more room.
+    pub(super) fn half(mut self) -> Self {
+        (self.height, self.letter) = (420.0, LETTER[1]);
         self
     }
 
@@ -215,7 +223,7 @@ impl Plot {
                 band.to - band.from,
                 bottom - top
             );
-            if width > LETTER * name.chars().count() as f64 {
+            if width > self.letter * name.chars().count() as f64 {
                 let middle = f64::midpoint(from, to);
                 let _ = write!(
                     out,
@@ -244,7 +252,8 @@ impl Plot {
             let _ = write!(
                 out,
                 "<line class=\"grid\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{bottom}\" y2=\"{:.1}\"/>\
-                 <text class=\"tick\" text-anchor=\"middle\" x=\"{x:.1}\" y=\"{:.1}\">{text}</text>",
+                 <text class=\"tick\" text-anchor=\"middle\" x=\"{x:.1}\" y=\"{:.1}\">{text}\
+                 </text>",
                 bottom + 5.0,
                 bottom + 20.0
             );
