@@ -105,7 +105,7 @@ fn connecting(report: &mut Report, findings: &Findings) {
 fn memory(report: &mut Report, findings: &Findings) {
     let columns = ["all", "each", "after"];
     let moments = [&findings.full, &findings.after];
-    if moments.iter().all(|moment| moment.is_none()) {
+    if findings.full.is_none() {
         return;
     }
     report.table(

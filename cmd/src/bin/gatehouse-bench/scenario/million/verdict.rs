@@ -235,14 +235,7 @@ impl Lines {
 
     fn end(&mut self, findings: &Findings) {
         if let Some(closed) = &findings.closed {
-            let unanswered = closed.unanswered;
-            let value = units::count(unanswered);
-            self.add(
-                "closes without an answer",
-                value,
-                "0".to_owned(),
-                unanswered == 0,
-            );
+            self.answers(closed.unanswered);
         }
         let (Some(full), Some(after)) = (&findings.full, &findings.after) else {
             return;
@@ -260,10 +253,18 @@ impl Lines {
         );
     }
 
+    fn answers(&mut self, missing: u64) {
+        let value = units::count(missing);
+        let none = "0".to_owned();
+        self.add("closes without an answer", value, none, missing == 0);
+    }
+
     fn bursts(&mut self, findings: &Findings) {
         let [first, others @ ..] = &findings.bursts[..] else {
             return;
         };
+        let bursts = findings.bursts.iter();
+        self.answers(bursts.map(|burst| burst.closed.unanswered).sum());
         let Some(worst) = others.iter().map(|burst| burst.peak).max() else {
             return;
         };

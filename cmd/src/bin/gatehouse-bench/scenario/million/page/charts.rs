@@ -250,7 +250,8 @@ pub(super) fn bursts(findings: &Findings) -> String {
     format!(
         "<section><h2>Bursts</h2><p>All connect, each exchanges one message, all leave; then \
          again. The bars are the most that the server had resident in each.</p>\
-         <div class=\"wide\"><table><tr><th>burst</th><th class=\"n\">connects/s</th><th class=\"n\">echoes/s</th>\
+         <div class=\"wide\"><table><tr><th>burst</th>\
+         <th class=\"n\">connects/s</th><th class=\"n\">echoes/s</th>\
          <th class=\"n\">closes/s</th><th class=\"n\">server, peak</th>\
          <th class=\"n\">server, after</th><th class=\"n\">kernel, after</th><th></th></tr>\
          {rows}</table></div></section>"
