@@ -8,7 +8,7 @@ PID := $(RUN)/gatehouse.pid
 LOG := $(RUN)/gatehouse.log
 HEALTH := http://127.0.0.1:8080/healthz
 
-.PHONY: help run test bench lint start check stop tools unit conformance conformance-all clients proxy fuzz
+.PHONY: help run test bench lint start check stop tools unit conformance conformance-all clients proxy fuzz million hundred-thousand
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -16,7 +16,7 @@ help: ## this list
 run: ## build and serve; the chat page is at http://127.0.0.1:8080/
 	cargo run --release -- serve $(ARGS)
 
-test: tools lint unit conformance clients proxy ## everything: formatting, lints, tests, Autobahn, browser, other clients, nginx
+test: tools lint unit conformance clients proxy hundred-thousand ## everything: formatting, lints, tests, Autobahn, browser, other clients, nginx, 100,000 connections
 	@echo "make test: everything passed"
 
 tools: ## install what the tests need and the machine lacks
@@ -43,6 +43,17 @@ clients: $(RELEASE)/gatehouse ## curl, ws and websockets; a browser, websockets 
 
 proxy: $(RELEASE)/gatehouse ## nginx with the configuration of docs/proxy.md in front of nodes
 	tests/proxy/run.sh $(RELEASE)/gatehouse
+
+MILLION := target/million
+
+million: $(RELEASE)/gatehouse ## a million connections, or as many as this host can hold: plots and verdict in target/million (minutes); ARGS="--tcp", "--bursts 10" …
+	@mkdir -p $(MILLION)
+	$(RELEASE)/gatehouse-bench million --html $(MILLION)/million.html --json $(MILLION)/million.json $(ARGS)
+
+hundred-thousand: $(RELEASE)/gatehouse ## the same with 100,000, and no verdict on times (a minute)
+	@mkdir -p $(MILLION)
+	$(RELEASE)/gatehouse-bench million --connections 100000 --heartbeat 10 --echo-time 5s --churn-time 5s --busy-host \
+	  --html $(MILLION)/hundred-thousand.html --json $(MILLION)/hundred-thousand.json
 
 bench: ## the benches: codecs, compression, dispatch, fan-out, timers, cost of an echo, memory
 	cargo bench --package gatehouse-benches

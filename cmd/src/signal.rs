@@ -10,7 +10,8 @@ use std::io;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::unistd::Pid;
 
 /// The signals of an operator or supervisor who wants the program to end.
 const ENDING: [Signal; 2] = [Signal::SIGTERM, Signal::SIGINT];
@@ -73,4 +74,19 @@ impl Signals {
             })?;
         Ok(asked)
     }
+}
+
+/// Ends this program as SIGTERM does once standard input has ended: when whoever started it closes
+/// its end of the pipe, or is gone.
+///
+/// # Errors
+/// If the thread that reads cannot be started.
+pub fn end_at_eof() -> io::Result<()> {
+    thread::Builder::new().name("stdin".to_owned()).spawn(|| {
+        // Whatever is said there means nothing, and an input that cannot be read has ended.
+        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+        // To signal oneself is always allowed.
+        let _ = kill(Pid::this(), Signal::SIGTERM);
+    })?;
+    Ok(())
 }

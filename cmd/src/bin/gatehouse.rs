@@ -10,13 +10,14 @@ use std::process::ExitCode;
 use anstyle::{AnsiColor, Style};
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use common::limits::IDLE_SECONDS;
 use gate::{CertificateFiles, Drain, Placement};
 use gatehouse::compression::Deflate;
 use gatehouse::config::{Config, ConfigError, Format, Level, Setting, Size};
 use gatehouse::echo::{self, EchoConfig};
 use gatehouse::log;
 use gatehouse::node::{NOT_RELOADED, Node};
-use gatehouse::signal::{Request, Signals};
+use gatehouse::signal::{self, Request, Signals};
 
 /// Seconds that the echo server's stop may take.
 const ECHO_SHUTDOWN_SECONDS: u32 = 10;
@@ -50,7 +51,8 @@ enum Command {
     ///
     /// Every message comes back as it was, on every WebSocket path and on TCP, and the body of an
     /// HTTP request in the answer to it. Nobody has to log in, no rate is limited, and pages of
-    /// every origin may connect; connections that are silent for 60 s are pinged.
+    /// every origin may connect; connections that are silent for 60 s are pinged. With --broadcast
+    /// a POST to /broadcast sends its body to everybody.
     ///
     /// Prints one line for each address, with its real port: `listening ws://127.0.0.1:9001`, or
     /// wss:// and tls+tcp:// with a certificate, which SIGHUP lets it read anew.
@@ -140,6 +142,17 @@ struct Echo {
     #[arg(long, value_name = "HOW", value_enum, default_value = "off")]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "shared")]
     deflate: Deflate,
+    /// Send the body of a POST to /broadcast to every connection; it is answered with 202
+    #[arg(long)]
+    broadcast: bool,
+    /// Seconds of silence after which a WebSocket connection is pinged, and after twice as many any
+    /// connection closed; 0 for never
+    #[arg(long, value_name = "SECONDS", default_value_t = IDLE_SECONDS)]
+    #[arg(value_parser = clap::value_parser!(u32).range(..=86_400))]
+    idle: u32,
+    /// Stop when standard input ends: for programs that start this one, and may end before it
+    #[arg(long)]
+    until_eof: bool,
     /// What is logged to stderr: this and everything more urgent
     #[arg(long, value_name = "LEVEL", value_enum, default_value = "warn")]
     log: LogLevel,
@@ -238,7 +251,12 @@ fn run_echo(options: &Echo) -> anyhow::Result<()> {
             .zip(options.tls_key.clone())
             .map(|(cert, key)| CertificateFiles { cert, key }),
         deflate: options.deflate,
+        broadcast: options.broadcast,
+        idle_seconds: options.idle,
     };
+    if options.until_eof {
+        signal::end_at_eof().context("cannot start the thread for standard input")?;
+    }
     let listening = |node: &Node| {
         let mut out = anstream::stdout();
         for listener in node.listeners() {
