@@ -17,6 +17,7 @@ use module::adapter::native::Native;
 use module::{Im, ImConfig, web};
 
 use crate::config::{Config, ListenerConfig, Speech};
+use crate::host::ACCOUNTED_BYTES;
 
 /// What the program calls itself to clients.
 const SERVER: &str = concat!("gatehouse/", env!("CARGO_PKG_VERSION"));
@@ -29,8 +30,6 @@ const LINE_TOO_LONG: &str =
 pub const NOT_RELOADED: &str = "certificates not reloaded, the old ones stay";
 /// How often a stop that takes long says how far it is.
 const PROGRESS: Duration = Duration::from_secs(5);
-/// Bytes of an idle connection: benches/memory.rs measures them.
-const IDLE_BYTES: usize = 144;
 /// Seconds beyond the deadline that threads get to end in, before they are left behind.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -69,7 +68,7 @@ impl fmt::Display for Room {
             "memory: {} for clients, the kernel's buffers aside: {} idle connections, or {} full \
              outboxes",
             bytesize::ByteSize::b(self.memory_bytes as u64),
-            indicatif::HumanCount((usable / IDLE_BYTES) as u64),
+            indicatif::HumanCount(usable as u64 / ACCOUNTED_BYTES),
             indicatif::HumanCount((usable / self.outbox_bytes.max(1)) as u64),
         )
     }
