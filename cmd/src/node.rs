@@ -17,7 +17,8 @@ use module::adapter::native::Native;
 use module::{Im, ImConfig, web};
 
 use crate::config::{Config, ListenerConfig, Speech};
-use crate::host::ACCOUNTED_BYTES;
+use crate::doctor::broken_promises;
+use crate::host::{ACCOUNTED_BYTES, HostFacts};
 
 /// What the program calls itself to clients.
 const SERVER: &str = concat!("gatehouse/", env!("CARGO_PKG_VERSION"));
@@ -125,6 +126,9 @@ impl Node {
     pub fn start(config: &Config) -> Result<Self, StartError> {
         // 1. Room for connections, before the first descriptor of a reactor is made.
         raise_descriptor_limit();
+        for broken in broken_promises(config, &HostFacts::read(Path::new("/"))) {
+            tracing::warn!("{broken} (gatehouse doctor says more)");
+        }
         // 2. The IM, one for all workers.
         let im = ImConfig::default();
         let im = Im::new(ImConfig {

@@ -4,7 +4,7 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
@@ -13,7 +13,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use gate::{CertificateFiles, Drain, Placement};
 use gatehouse::compression::Deflate;
 use gatehouse::config::{Config, ConfigError, Format, Level, Setting, Size};
+use gatehouse::doctor::{self, Examination};
 use gatehouse::echo::{self, EchoConfig};
+use gatehouse::host::HostFacts;
 use gatehouse::log;
 use gatehouse::node::{NOT_RELOADED, Node};
 use gatehouse::signal::{Request, Signals};
@@ -65,6 +67,30 @@ enum Command {
         /// File to check (TOML)
         file: PathBuf,
     },
+    /// Say how many connections this host can hold, and how to raise it
+    ///
+    /// Looks at what bounds connections here (limits of descriptors, of the kernel and of the
+    /// control group, memory, connection tracking), for the node that `gatehouse serve` would
+    /// start with the same file and GATEHOUSE_… variables, and prints what binds first, the
+    /// commands and lines that raise it, and the settings that make the most of limits that cannot
+    /// be raised. It changes nothing.
+    ///
+    /// The exit status is 1 if the connections that are asked for, or those that the configuration
+    /// promises, do not fit.
+    Doctor(Doctor),
+}
+
+#[derive(Debug, Args)]
+struct Doctor {
+    /// Ask whether so many connections fit [default: those that the configuration promises]
+    #[arg(long, value_name = "N")]
+    connections: Option<u64>,
+    /// Configuration file (TOML) to examine the host for
+    #[arg(long, value_name = "FILE", env = "GATEHOUSE_CONFIG")]
+    config: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 const SERVE_HELP: &str = "\
@@ -179,6 +205,11 @@ fn main() -> ExitCode {
         Command::Serve(options) => serve(options),
         Command::Echo(options) => run_echo(&options),
         Command::CheckConfig { file } => check_config(&file),
+        Command::Doctor(options) => match run_doctor(&options) {
+            Ok(true) => Ok(()),
+            Ok(false) => return ExitCode::FAILURE,
+            Err(error) => Err(error),
+        },
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -320,7 +351,7 @@ fn announce(node: &Node) -> std::io::Result<()> {
     out.flush()
 }
 
-fn check_config(file: &std::path::Path) -> anyhow::Result<()> {
+fn check_config(file: &Path) -> anyhow::Result<()> {
     let config = Config::load(Some(file), std::env::vars_os(), Vec::new())?;
     // A certificate that is not valid now is no error, but worth a word.
     let log = log::start(Level::Warn, Format::Text);
@@ -330,6 +361,21 @@ fn check_config(file: &std::path::Path) -> anyhow::Result<()> {
     writeln!(out, "# {} is valid, and means:\n", file.display())?;
     write!(out, "{config}")?;
     Ok(())
+}
+
+/// Whether all fits.
+fn run_doctor(options: &Doctor) -> anyhow::Result<bool> {
+    let config = Config::load(options.config.as_deref(), std::env::vars_os(), Vec::new())?;
+    let facts = HostFacts::read(Path::new("/"));
+    let examination = Examination::new(facts, &config, options.connections);
+    let mut out = anstream::stdout();
+    if options.json {
+        doctor::write_json(&mut out, &examination)?;
+    } else {
+        doctor::write_text(&mut out, &examination)?;
+    }
+    out.flush()?;
+    Ok(examination.fits)
 }
 
 impl Serve {

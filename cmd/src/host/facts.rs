@@ -45,8 +45,8 @@ pub struct HostFacts {
     pub memory: Memory,
     /// Limits of the control group.
     pub group: ControlGroup,
-    /// Threads: the tightest of `kernel.threads-max`, `kernel.pid_max`, RLIMIT_NPROC and the control
-    /// group.
+    /// Threads: the tightest of `kernel.threads-max`, `kernel.pid_max`, RLIMIT_NPROC and the
+    /// control group.
     pub threads: Option<Usage>,
     /// When the kernel backs memory with huge pages: `always`, `madvise` or `never`.
     pub huge_pages: Option<String>,

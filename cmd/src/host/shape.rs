@@ -1,6 +1,7 @@
 //! What of a node decides how much of a host its connections take.
 
 use common::REACTORS_MAX;
+use serde::Serialize;
 
 use crate::config::Config;
 
@@ -30,7 +31,7 @@ const REACTOR_BYTES: u64 = 512 << 10;
 const SPREAD: f64 = 4.0;
 
 /// What of a node decides how much of a host its connections take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Shape {
     /// Reactor threads.
     pub reactors: u64,
