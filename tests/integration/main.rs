@@ -1,6 +1,7 @@
 //! A node in process and raw clients: one file a subject.
 
 mod deflate;
+mod dial;
 mod drain;
 mod files;
 mod handle;
