@@ -10,8 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use gate::{
-    Builder, Drain, Files, FilesError, GateError, Listener, ModuleId, Placement, ReactorConfig,
-    Response, RunningGate, TcpFraming, TlsError, TlsServer, TlsSettings,
+    Builder, Drain, Files, FilesError, GateError, Health, Listener, ModuleId, Placement,
+    ReactorConfig, RunningGate, TcpFraming, TlsError, TlsServer, TlsSettings,
 };
 use module::adapter::native::Native;
 use module::{Im, ImConfig, web};
@@ -231,6 +231,12 @@ impl Node {
         }
     }
 
+    /// Whether its reactors run.
+    #[must_use]
+    pub fn health(&self) -> &Health {
+        self.running.handle().health()
+    }
+
     /// What its memory allows.
     #[must_use]
     pub fn room(&self) -> Room {
@@ -311,7 +317,7 @@ fn build_listener(config: &ListenerConfig, native: ModuleId) -> Result<Listener,
             let listener = Listener::http(config.addr)
                 .websocket(IM_PATH, native)
                 .origins(config.origins.clone())
-                .page("/healthz", Response::text(200, "ok\n"));
+                .health("/healthz");
             match &config.files {
                 Some(folder) => listener.files("/", load_files(config, folder)?),
                 None if page => listener.files("/", web::chat_files()),

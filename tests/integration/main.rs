@@ -5,6 +5,7 @@ mod dial;
 mod drain;
 mod files;
 mod handle;
+mod health;
 mod hostile;
 mod http;
 mod native;

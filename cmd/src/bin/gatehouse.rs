@@ -297,28 +297,41 @@ fn run(
     announce: impl FnOnce(&Node) -> std::io::Result<()>,
     reload: impl Fn(&Node),
 ) -> anyhow::Result<()> {
-    let signals = signals
+    let (requests, asked) = signals
         .watch()
         .context("cannot start the thread for signals")?;
     let node = start()?;
+    let health = node.health().clone();
+    health.on_failure(move |_| {
+        // Without a receiver the program is ending already.
+        let _ = requests.send(Request::Fail);
+    });
     if let Err(error) = announce(&node) {
         // A server that nobody watches start is a server all the same.
         tracing::debug!(%error, "cannot write to stdout");
     }
     loop {
-        match signals.recv() {
+        match asked.recv() {
             Ok(Request::Reload) => reload(&node),
             Ok(Request::End(signal)) => {
                 tracing::info!(signal = signal.as_str(), "asked to stop");
                 break;
             }
+            Ok(Request::Fail) => break,
             Err(_) => {
                 tracing::error!("signals can no longer be waited for");
                 break;
             }
         }
     }
-    Ok(node.stop(drain)?)
+    node.stop(drain)?;
+    match health.failure() {
+        None => Ok(()),
+        // A part of a node is not what was asked for: whoever supervises it starts it anew.
+        Some(failure) => {
+            anyhow::bail!("{failure}; the others were drained, and the node has to be started anew")
+        }
+    }
 }
 
 /// What an operator wants to know first: what listens where, and where to look.
