@@ -7,6 +7,7 @@
 
 pub mod compression;
 pub mod config;
+pub mod doctor;
 pub mod echo;
 pub mod host;
 pub mod log;

@@ -211,6 +211,7 @@ impl Gate {
                 let _ = ctx.respond(conn, page);
                 return;
             }
+            Found::Health => self.handle.health.response(),
             Found::File(file) => {
                 let _ = ctx.respond(conn, &file.answer(request));
                 return;

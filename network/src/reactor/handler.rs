@@ -391,7 +391,7 @@ impl Ctx<'_> {
 
     /// Begins a connection to `remote`, from `local` if it is given. `on_open` says that it is
     /// made, its TLS handshake included; `on_close` without that, that it could not be:
-    /// `ConnectFailed`, or what ended the handshake.
+    /// `ConnectFailed` with the kind of error, or what ended the handshake.
     ///
     /// # Errors
     /// What the host answers at once: exhausted descriptors or ports, an unreachable network.

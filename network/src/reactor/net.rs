@@ -211,9 +211,12 @@ impl Net {
         let Some(conn) = self.conns.get_mut(id) else {
             return false;
         };
-        let failed = !matches!(conn.stream.take_error(), Ok(None));
-        if failed || conn.stream.peer_addr().is_err() {
-            self.finish(id, CloseReason::ConnectFailed);
+        let made = match conn.stream.take_error() {
+            Ok(None) => conn.stream.peer_addr().map(|_| ()),
+            Ok(Some(error)) | Err(error) => Err(error),
+        };
+        if let Err(error) = made {
+            self.finish(id, CloseReason::ConnectFailed(error.kind()));
             return false;
         }
         conn.since = self.now;
@@ -1255,7 +1258,7 @@ impl Net {
             self.expect_end(id.slot());
             self.mark_dirty(id.slot());
         } else {
-            self.finish(id, CloseReason::ConnectFailed);
+            self.finish(id, CloseReason::ConnectFailed(io::ErrorKind::TimedOut));
         }
     }
 
