@@ -1,4 +1,5 @@
-//! sockudo-ws by its streams, split in its own way for broadcasts, and without the timers that nobody else here has running.
+//! sockudo-ws by its streams, split in its own way for broadcasts, without the timers that nobody
+//! else here has running.
 
 use gatehouse_peers::serve::{Arguments, Mode};
 use gatehouse_peers::tasks::{self, Hub};

@@ -39,7 +39,7 @@ struct Client {
 
 /// What everybody sends, and what comes back.
 #[derive(Debug)]
-pub struct Exchange {
+pub(crate) struct Exchange {
     payload: Vec<u8>,
     /// All messages that are in flight at once.
     requests: Vec<u8>,
@@ -48,7 +48,7 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    pub fn new(payload_bytes: usize, in_flight: usize) -> Self {
+    pub(crate) fn new(payload_bytes: usize, in_flight: usize) -> Self {
         let payload: Vec<u8> = (b'a'..=b'z').cycle().take(payload_bytes).collect();
         Self {
             requests: wire::request(&payload).repeat(in_flight),
@@ -70,18 +70,18 @@ struct Mark {
 
 /// An echo of some time.
 #[derive(Debug)]
-pub struct Echoed {
-    pub messages: u64,
-    pub seconds: f64,
-    pub server_ns: u64,
-    pub client_ns: u64,
+pub(crate) struct Echoed {
+    pub(crate) messages: u64,
+    pub(crate) seconds: f64,
+    pub(crate) server_ns: u64,
+    pub(crate) client_ns: u64,
     /// From the write of a message to the wait that found its answer, in nanoseconds.
-    pub latency: Histogram<u64>,
+    pub(crate) latency: Histogram<u64>,
 }
 
 /// Clients of one server.
 #[derive(Debug)]
-pub struct Crowd {
+pub(crate) struct Crowd {
     epoll: OwnedFd,
     clients: Vec<Client>,
     buffer: Vec<u8>,
@@ -89,7 +89,7 @@ pub struct Crowd {
 
 impl Crowd {
     /// Nobody yet.
-    pub fn new() -> anyhow::Result<Self> {
+    pub(crate) fn new() -> anyhow::Result<Self> {
         Ok(Self {
             epoll: epoll::create(CreateFlags::CLOEXEC)?,
             clients: Vec::new(),
@@ -98,7 +98,7 @@ impl Crowd {
     }
 
     /// Connects so many and upgrades them.
-    pub fn connect(&mut self, addr: SocketAddr, clients: usize) -> anyhow::Result<()> {
+    pub(crate) fn connect(&mut self, addr: SocketAddr, clients: usize) -> anyhow::Result<()> {
         for begun in (0..clients).step_by(UPGRADES_AT_ONCE) {
             let first = self.clients.len();
             for _ in 0..UPGRADES_AT_ONCE.min(clients - begun) {
@@ -166,7 +166,7 @@ impl Crowd {
 
     /// Exchanges one message for each client, and compares every byte of the answers; of a server
     /// that `is_blind` only their number.
-    pub fn check(&mut self, payload_bytes: usize, is_blind: bool) -> anyhow::Result<()> {
+    pub(crate) fn check(&mut self, payload_bytes: usize, is_blind: bool) -> anyhow::Result<()> {
         let exchange = Exchange::new(payload_bytes, 1);
         let expected = wire::reply(&exchange.payload);
         for client in &self.clients {
@@ -190,9 +190,9 @@ impl Crowd {
         Ok(())
     }
 
-    /// Everybody sends, and sends again as soon as all answers have come, for `warm_up` and then for
-    /// `span`, which is what counts. `server_ns` tells the CPU time of the server.
-    pub fn echo(
+    /// Everybody sends, and sends again as soon as all answers have come, for `warm_up` and then
+    /// for `span`, which is what counts. `server_ns` tells the CPU time of the server.
+    pub(crate) fn echo(
         &mut self,
         exchange: &Exchange,
         warm_up: Duration,
@@ -257,7 +257,7 @@ impl Crowd {
     }
 
     /// One client sends, everybody receives: the time until the last has it.
-    pub fn broadcast(&mut self, payload_bytes: usize) -> anyhow::Result<Duration> {
+    pub(crate) fn broadcast(&mut self, payload_bytes: usize) -> anyhow::Result<Duration> {
         let exchange = Exchange::new(payload_bytes, 1);
         let mut events = Vec::with_capacity(EVENTS);
         for client in &mut self.clients {
@@ -279,7 +279,7 @@ impl Crowd {
 
     /// Connects so many and writes their requests while the server does not run; lets it run by
     /// `thaw`, and says how long it took until the last was upgraded.
-    pub fn burst(
+    pub(crate) fn burst(
         addr: SocketAddr,
         clients: usize,
         thaw: impl FnOnce() -> anyhow::Result<()>,

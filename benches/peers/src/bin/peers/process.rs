@@ -21,14 +21,14 @@ const GLANCE: Duration = Duration::from_millis(1);
 const GLANCES_MAX: usize = 5_000;
 
 /// Lets the calling thread run on these cores alone, and what it starts.
-pub fn pin(cores: &[usize]) -> anyhow::Result<()> {
+pub(crate) fn pin(cores: &[usize]) -> anyhow::Result<()> {
     let mut set = CpuSet::new();
     cores.iter().for_each(|&core| set.set(core));
     sched_setaffinity(None, &set).with_context(|| format!("cannot use the cores {cores:?}"))
 }
 
 /// The cores that this process may use.
-pub fn cores() -> anyhow::Result<Vec<usize>> {
+pub(crate) fn cores() -> anyhow::Result<Vec<usize>> {
     let set = sched_getaffinity(None)?;
     Ok((0..CpuSet::MAX_CPU)
         .filter(|&core| set.is_set(core))
@@ -36,7 +36,7 @@ pub fn cores() -> anyhow::Result<Vec<usize>> {
 }
 
 /// CPU time of the calling thread, in nanoseconds.
-pub fn own_cpu_ns() -> anyhow::Result<u64> {
+pub(crate) fn own_cpu_ns() -> anyhow::Result<u64> {
     first_number("/proc/thread-self/schedstat")
 }
 
@@ -48,14 +48,14 @@ fn first_number(path: &str) -> anyhow::Result<u64> {
 
 /// A running server.
 #[derive(Debug)]
-pub struct Process {
+pub(crate) struct Process {
     child: Child,
-    pub addr: SocketAddr,
+    pub(crate) addr: SocketAddr,
 }
 
 impl Process {
     /// Starts a server that may use these cores, for clients that send payloads of this size.
-    pub fn start(
+    pub(crate) fn start(
         server: &Server,
         mode: Mode,
         payload_bytes: usize,
@@ -90,7 +90,7 @@ impl Process {
 
     /// CPU time of all its threads that are there, in nanoseconds. The scheduler counts it exactly,
     /// and not by ticks.
-    pub fn cpu_ns(&self) -> anyhow::Result<u64> {
+    pub(crate) fn cpu_ns(&self) -> anyhow::Result<u64> {
         let mut sum = 0;
         for thread in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
             sum += first_number(&format!("{}/schedstat", thread?.path().display()))?;
@@ -99,7 +99,7 @@ impl Process {
     }
 
     /// Bytes of memory that no file is behind and that it shares with nobody.
-    pub fn anonymous_bytes(&self) -> anyhow::Result<u64> {
+    pub(crate) fn anonymous_bytes(&self) -> anyhow::Result<u64> {
         let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.child.id()))?;
         let line = rollup.lines().find(|line| line.starts_with("Pss_Anon:"));
         let kib = line.and_then(|line| line.split_whitespace().nth(1));
@@ -108,7 +108,7 @@ impl Process {
     }
 
     /// Waits until it does nothing any more.
-    pub fn settle(&self) -> anyhow::Result<()> {
+    pub(crate) fn settle(&self) -> anyhow::Result<()> {
         let mut before = self.cpu_ns()?;
         for _ in 0..GLANCES_MAX {
             thread::sleep(GLANCE);
@@ -122,7 +122,7 @@ impl Process {
     }
 
     /// Stops it where it stands, and waits until it has stopped.
-    pub fn freeze(&self) -> anyhow::Result<()> {
+    pub(crate) fn freeze(&self) -> anyhow::Result<()> {
         self.signal(Signal::STOP)?;
         for _ in 0..GLANCES_MAX {
             let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
@@ -140,7 +140,7 @@ impl Process {
     }
 
     /// Lets it go on.
-    pub fn thaw(&self) -> anyhow::Result<()> {
+    pub(crate) fn thaw(&self) -> anyhow::Result<()> {
         self.signal(Signal::CONT)
     }
 
@@ -150,7 +150,7 @@ impl Process {
     }
 
     /// Ends it in order.
-    pub fn stop(mut self) -> anyhow::Result<()> {
+    pub(crate) fn stop(mut self) -> anyhow::Result<()> {
         drop(self.child.stdin.take());
         let status = self.child.wait()?;
         ensure!(status.success(), "the server ended with {status}");

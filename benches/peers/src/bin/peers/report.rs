@@ -121,7 +121,7 @@ const BUSY: usize = 5;
 
 /// All samples of a run.
 #[derive(Debug)]
-pub struct Report {
+pub(crate) struct Report {
     rounds: usize,
     seed: u64,
     effort: Effort,
@@ -131,7 +131,7 @@ pub struct Report {
 
 impl Report {
     /// An empty one. That the files can be written is found out before minutes are spent.
-    pub fn new(
+    pub(crate) fn new(
         json: &Option<PathBuf>,
         rounds: usize,
         seed: u64,
@@ -152,7 +152,7 @@ impl Report {
         })
     }
 
-    pub fn add(&mut self, server: &Server, figures: Vec<Figure>) {
+    pub(crate) fn add(&mut self, server: &Server, figures: Vec<Figure>) {
         for figure in figures {
             let key = (server.name, figure.measure.clone());
             self.samples.entry(key).or_default().push(figure);
@@ -161,7 +161,7 @@ impl Report {
 
     /// A server that fails is missing from the table, and the run ends with an error; the others
     /// are measured all the same.
-    pub fn fail(&mut self, server: &Server, subject: &str, error: &anyhow::Error) {
+    pub(crate) fn fail(&mut self, server: &Server, subject: &str, error: &anyhow::Error) {
         self.failures
             .push(format!("{} in {subject}: {error:#}", server.name));
     }
@@ -256,12 +256,12 @@ impl Report {
         text
     }
 
-    pub fn print(&self) {
+    pub(crate) fn print(&self) {
         println!("{}", self.tables());
     }
 
     /// Replaces what stands between the markers.
-    pub fn write_into(&self, path: &Path) -> anyhow::Result<()> {
+    pub(crate) fn write_into(&self, path: &Path) -> anyhow::Result<()> {
         ensure!(
             self.failures.is_empty(),
             "no report of a run in which somebody failed"
@@ -285,7 +285,7 @@ impl Report {
     }
 
     /// Every sample, in the order of the rounds.
-    pub fn write_json(&self, path: &Path) -> anyhow::Result<()> {
+    pub(crate) fn write_json(&self, path: &Path) -> anyhow::Result<()> {
         let mut measures: BTreeMap<&str, BTreeMap<&str, Value>> = BTreeMap::new();
         for ((server, measure), samples) in &self.samples {
             let values: Vec<_> = samples.iter().map(|figure| figure.value).collect();
@@ -316,7 +316,7 @@ impl Report {
     }
 
     /// Whether everybody came through.
-    pub fn verdict(&self) -> anyhow::Result<()> {
+    pub(crate) fn verdict(&self) -> anyhow::Result<()> {
         ensure!(self.failures.is_empty(), "{}", self.failures.join("\n"));
         Ok(())
     }

@@ -2,13 +2,13 @@
 
 /// A server: a program of this workspace, and what sets it apart from others of the same program.
 #[derive(Debug)]
-pub struct Server {
+pub(crate) struct Server {
     /// Name in the report.
-    pub name: &'static str,
-    pub program: &'static str,
-    pub variant: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) program: &'static str,
+    pub(crate) variant: &'static str,
     /// Which crate, and how it is used.
-    pub about: &'static str,
+    pub(crate) about: &'static str,
 }
 
 impl Server {
@@ -28,7 +28,7 @@ impl Server {
 }
 
 /// What every ratio is a ratio to.
-pub static FLOOR: Server = Server::new(
+pub(crate) static FLOOR: Server = Server::new(
     "floor",
     "floor",
     "",
@@ -37,21 +37,21 @@ pub static FLOOR: Server = Server::new(
 );
 
 /// The floor of a broadcast that does not walk the receivers in the order of acceptance.
-pub static SHUFFLED: Server = Server::new(
+pub(crate) static SHUFFLED: Server = Server::new(
     "floor, shuffled",
     "floor",
     "shuffled",
     "the same; a broadcast goes to the receivers in random order",
 );
 
-pub static GATEHOUSE: Server = Server::new(
+pub(crate) static GATEHOUSE: Server = Server::new(
     "gatehouse",
     "gatehouse",
     "",
     "a module placed in the reactor; one reactor",
 );
 
-pub static GATEHOUSE_WORKER: Server = Server::new(
+pub(crate) static GATEHOUSE_WORKER: Server = Server::new(
     "gatehouse, worker",
     "gatehouse",
     "worker",
@@ -59,7 +59,7 @@ pub static GATEHOUSE_WORKER: Server = Server::new(
 );
 
 /// Everybody else.
-pub static PEERS: [Server; 9] = [
+pub(crate) static PEERS: [Server; 9] = [
     Server::new(
         "uWebSockets",
         "uwebsockets",
@@ -119,12 +119,12 @@ pub static PEERS: [Server; 9] = [
 
 impl Server {
     /// Whether it does not look at what it is sent.
-    pub fn is_blind(&self) -> bool {
+    pub(crate) fn is_blind(&self) -> bool {
         self.program == FLOOR.program
     }
 
     /// Whether its program is there. Only the one in C++ may be missing, for want of a compiler.
-    pub fn is_built(&self) -> bool {
+    pub(crate) fn is_built(&self) -> bool {
         std::env::current_exe().is_ok_and(|own| own.with_file_name(self.program).exists())
     }
 }

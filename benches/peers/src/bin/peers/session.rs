@@ -19,30 +19,30 @@ const PIPELINED: usize = 16;
 
 /// One figure: of which measure, and how much.
 #[derive(Clone, Debug)]
-pub struct Figure {
+pub(crate) struct Figure {
     /// Which measure; also its key in the JSON file.
-    pub measure: String,
-    pub value: f64,
+    pub(crate) measure: String,
+    pub(crate) value: f64,
     /// Busy shares of the server and of the client, where they matter.
-    pub busy: Option<(f64, f64)>,
+    pub(crate) busy: Option<(f64, f64)>,
 }
 
 /// How long to measure, and on what.
 #[derive(Clone, Copy, Debug)]
-pub struct Effort {
-    pub warm_up: Duration,
-    pub span: Duration,
-    pub bursts: usize,
-    pub broadcasts: usize,
-    pub receivers: usize,
-    pub many: usize,
-    pub server_core: usize,
-    pub client_core: usize,
+pub(crate) struct Effort {
+    pub(crate) warm_up: Duration,
+    pub(crate) span: Duration,
+    pub(crate) bursts: usize,
+    pub(crate) broadcasts: usize,
+    pub(crate) receivers: usize,
+    pub(crate) many: usize,
+    pub(crate) server_core: usize,
+    pub(crate) client_core: usize,
 }
 
 /// What a process is put through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Session {
+pub(crate) enum Session {
     /// Echoes, one in flight and then many. The memory of idle connections is looked at before, if
     /// these are many connections.
     Echo {
@@ -83,7 +83,7 @@ impl Session {
     ];
 
     /// What `--only` calls it.
-    pub const fn subject(self) -> &'static str {
+    pub(crate) const fn subject(self) -> &'static str {
         match self {
             Self::Echo { .. } => "echo",
             Self::OneCore => "cpu",
@@ -94,7 +94,7 @@ impl Session {
     }
 
     /// Who takes part.
-    pub fn servers(self) -> Vec<&'static Server> {
+    pub(crate) fn servers(self) -> Vec<&'static Server> {
         let mut all = vec![&FLOOR, &GATEHOUSE];
         match self {
             Self::Placement => return vec![&GATEHOUSE, &GATEHOUSE_WORKER],
@@ -106,7 +106,7 @@ impl Session {
     }
 
     /// Starts `server` and puts it through this.
-    pub fn run(self, server: &Server, effort: &Effort) -> anyhow::Result<Vec<Figure>> {
+    pub(crate) fn run(self, server: &Server, effort: &Effort) -> anyhow::Result<Vec<Figure>> {
         let figures = match self {
             Self::Echo {
                 many,
