@@ -59,7 +59,7 @@ pub(crate) enum Session {
 
 impl Session {
     /// All of them, in the order of the report.
-    pub const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Echo {
             many: false,
             payload_bytes: 20,
