@@ -8,7 +8,7 @@ PID := $(RUN)/gatehouse.pid
 LOG := $(RUN)/gatehouse.log
 HEALTH := http://127.0.0.1:8080/healthz
 
-.PHONY: help run test bench lint start check stop tools unit conformance conformance-all clients proxy fuzz million hundred-thousand
+.PHONY: help run test bench lint start check stop tools unit conformance conformance-all clients proxy fuzz million hundred-thousand peers
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -57,6 +57,14 @@ hundred-thousand: $(RELEASE)/gatehouse ## the same with 100,000, and no verdict 
 
 bench: ## the benches: codecs, compression, dispatch, fan-out, timers, cost of an echo, memory
 	cargo bench --package gatehouse-benches
+
+PEERS := benches/peers
+
+peers: ## Gatehouse beside other servers, docs/benchmarks.md (10 minutes, a quiet machine): ROUNDS=5 ONLY=echo QUICK=1
+	cd $(PEERS) && cargo build --release --locked --bins
+	$(PEERS)/uwebsockets/build.sh target/release/uwebsockets
+	$(PEERS)/target/release/peers --json $(RUN)/peers.json --document docs/benchmarks.md \
+	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) $(ARGS)
 
 fuzz: ## fuzz one target and store what was found: TARGET=connection SECONDS=600 (tests/fuzz/README.md)
 	tests/fuzz/run.sh "$(or $(TARGET),$(error TARGET is one of the files in tests/fuzz/src))" $(or $(SECONDS),60)
