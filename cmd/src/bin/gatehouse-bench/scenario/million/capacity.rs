@@ -1,9 +1,9 @@
 //! How many connections this host can hold, both ends of each being here.
 
-use std::fs;
+use std::path::Path;
 
 use common::REACTORS_MAX;
-use sysinfo::{MemoryRefreshKind, RefreshKind, System};
+use gatehouse::host::{Conntrack, HostFacts};
 
 use crate::plan;
 
@@ -35,13 +35,8 @@ pub(super) struct Capacity {
 impl Capacity {
     /// Looks at this host, where a table may hold `descriptors`.
     pub(super) fn of_host(descriptors: u64) -> Self {
-        let refresh = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
-        let system = System::new_with_specifics(refresh);
-        let (mut total, mut available) = (system.total_memory(), system.available_memory());
-        if let Some(group) = system.cgroup_limits() {
-            total = total.min(group.total_memory);
-            available = available.min(group.free_memory);
-        }
+        let facts = HostFacts::read(Path::new("/"));
+        let (total, available) = (facts.memory.allowed(), facts.memory.left());
         let reserve = RESERVE_BYTES.max(total / 20);
         let mut bounds = vec![
             Bound {
@@ -54,19 +49,16 @@ impl Capacity {
                 connections: plan::room_at_most(descriptors, REACTORS_MAX as u64) / 20 * 19,
             },
         ];
-        if let Some((open, max)) = files() {
+        if let Some(files) = facts.files {
             bounds.push(Bound {
                 what: "files of the whole system (fs.file-max)",
-                connections: max.saturating_sub(open + FILES_RESERVED) / 2,
+                connections: files.left().saturating_sub(FILES_RESERVED) / 2,
             });
         }
-        if let (Some(max), Some(used)) = (
-            number("/proc/sys/net/netfilter/nf_conntrack_max"),
-            number("/proc/sys/net/netfilter/nf_conntrack_count"),
-        ) {
+        if let Some(tracked) = facts.conntrack.filter(Conntrack::tracks) {
             bounds.push(Bound {
                 what: "tracked connections (net.netfilter.nf_conntrack_max)",
-                connections: max.saturating_sub(used + used / 10),
+                connections: tracked.max.saturating_sub(tracked.used + tracked.used / 10),
             });
         }
         bounds.sort_by_key(|bound| bound.connections);
@@ -83,18 +75,6 @@ impl Capacity {
     pub(super) fn tightest(&self) -> Bound {
         self.bounds[0]
     }
-}
-
-fn number(path: &str) -> Option<u64> {
-    fs::read_to_string(path).ok()?.trim().parse().ok()
-}
-
-/// Files open in the whole system, and how many may be.
-fn files() -> Option<(u64, u64)> {
-    let text = fs::read_to_string("/proc/sys/fs/file-nr").ok()?;
-    let mut numbers = text.split_whitespace().map(str::parse);
-    let open = numbers.next()?.ok()?;
-    Some((open, numbers.nth(1)?.ok()?))
 }
 
 #[cfg(test)]
