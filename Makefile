@@ -9,7 +9,7 @@ LOG := $(RUN)/gatehouse.log
 HEALTH := http://127.0.0.1:8080/healthz
 ADMIN := http://127.0.0.1:8082
 
-.PHONY: help run test bench lint start check stop tools unit conformance conformance-all clients proxy fuzz
+.PHONY: help run test bench lint start check stop tools unit conformance conformance-all clients proxy fuzz million hundred-thousand peers
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -17,7 +17,7 @@ help: ## this list
 run: ## build and serve; the chat page is at http://127.0.0.1:8080/
 	cargo run --release -- serve $(ARGS)
 
-test: tools lint unit conformance clients proxy ## everything: formatting, lints, tests, Autobahn, browser, other clients, nginx
+test: tools lint unit conformance clients proxy hundred-thousand ## everything: formatting, lints, tests, Autobahn, browser, other clients, nginx, 100,000 connections
 	@echo "make test: everything passed"
 
 tools: ## install what the tests need and the machine lacks
@@ -45,8 +45,27 @@ clients: $(RELEASE)/gatehouse ## curl, ws and websockets; a browser, websockets 
 proxy: $(RELEASE)/gatehouse ## nginx with the configuration of docs/proxy.md in front of nodes
 	tests/proxy/run.sh $(RELEASE)/gatehouse
 
+MILLION := target/million
+
+million: $(RELEASE)/gatehouse ## a million connections, or as many as this host can hold: plots and verdict in target/million (minutes); ARGS="--tcp", "--bursts 10" …
+	@mkdir -p $(MILLION)
+	$(RELEASE)/gatehouse-bench million --html $(MILLION)/million.html --json $(MILLION)/million.json $(ARGS)
+
+hundred-thousand: $(RELEASE)/gatehouse ## the same with 100,000, and no verdict on times (a minute)
+	@mkdir -p $(MILLION)
+	$(RELEASE)/gatehouse-bench million --connections 100000 --heartbeat 10 --echo-time 5s --churn-time 5s --busy-host \
+	  --html $(MILLION)/hundred-thousand.html --json $(MILLION)/hundred-thousand.json
+
 bench: ## the benches: codecs, compression, dispatch, fan-out, timers, cost of an echo, memory
 	cargo bench --package gatehouse-benches
+
+PEERS := benches/peers
+
+peers: ## Gatehouse beside other servers, docs/benchmarks.md (10 minutes, a quiet machine): ROUNDS=5 ONLY=echo QUICK=1
+	cd $(PEERS) && cargo build --release --locked --bins
+	$(PEERS)/uwebsockets/build.sh target/release/uwebsockets
+	$(PEERS)/target/release/peers --json $(RUN)/peers.json --document docs/benchmarks.md \
+	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) $(ARGS)
 
 fuzz: ## fuzz one target and store what was found: TARGET=connection SECONDS=600 (tests/fuzz/README.md)
 	tests/fuzz/run.sh "$(or $(TARGET),$(error TARGET is one of the files in tests/fuzz/src))" $(or $(SECONDS),60)

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use gate::admin::AdminConfig;
 use gate::{
     ALPN_HTTP_VERSIONS, Builder, CertificateFiles, Context, Envelope, HttpRequest, Limits,
-    Listener, Message, Module, Origins, Placement, Response, TcpFraming, TlsSettings,
+    Listener, Message, MessageKind, Module, Origins, Placement, Response, TcpFraming, TlsSettings,
+    TopicId,
 };
 use network::codec::tcp::Prefix;
 
@@ -17,6 +18,8 @@ use crate::node::{Listening, Node, Secured, StartError, load_tls, raise_descript
 const OUTBOX_MESSAGES: usize = 4;
 /// What the WebSocket listener is called.
 const WEBSOCKET: &str = "websocket";
+/// Where a request says what all sessions are to get.
+const BROADCAST_PATH: &str = "/broadcast";
 /// Least bytes of an outbox.
 const OUTBOX_BYTES_MIN: usize = 64 * 1024 * 1024;
 
@@ -39,6 +42,10 @@ pub struct EchoConfig {
     pub deflate: Deflate,
     /// Where metrics and the dashboard are, if they are to be anywhere.
     pub admin: Option<AdminConfig>,
+    /// Whether the body of a POST to `/broadcast` goes to every session.
+    pub broadcast: bool,
+    /// Seconds without a sign of life until a session is asked for one.
+    pub idle_seconds: u32,
     /// Certificate and key of all listeners, if they are to be secured.
     pub tls: Option<CertificateFiles>,
 }
@@ -75,6 +82,24 @@ pub fn framing(name: &str, bytes_max: usize) -> Option<TcpFraming> {
 /// Sends every message back as it came, and answers every request with its body.
 struct Echo {
     placement: Placement,
+    broadcast: bool,
+}
+
+impl Echo {
+    /// Sends the body of a request to every session there is.
+    fn broadcast(context: &mut Context<'_>, request: &HttpRequest) -> Response {
+        if request.method != "POST" {
+            return Response::new(405).with_header("allow", "POST");
+        }
+        let kind = if std::str::from_utf8(&request.body).is_ok() {
+            MessageKind::Text
+        } else {
+            MessageKind::Binary
+        };
+        context.publish(TopicId::ALL, Message::new(kind, request.body.clone()));
+        // It is on its way; nobody waits until the last session has it.
+        Response::new(202)
+    }
 }
 
 impl Module for Echo {
@@ -90,8 +115,11 @@ impl Module for Echo {
     }
 
     fn on_request(&mut self, context: &mut Context<'_>, request: HttpRequest) {
-        let response =
-            Response::new(200).with_body("application/octet-stream", request.body.clone());
+        let response = if self.broadcast && request.path == BROADCAST_PATH {
+            Self::broadcast(context, &request)
+        } else {
+            Response::new(200).with_body("application/octet-stream", request.body.clone())
+        };
         context.respond(request.session, response);
     }
 }
@@ -103,12 +131,15 @@ impl Module for Echo {
 pub fn start(config: &EchoConfig) -> Result<Node, StartError> {
     raise_descriptor_limit();
     let admin = admin::start(config.admin.as_ref())?;
-    let placement = config.placement;
+    let (placement, broadcast) = (config.placement, config.broadcast);
     let mut builder = Builder::new()
         .reactors(config.reactors)
         .workers(config.workers)
         .context_bytes_max(Deflate::CONTEXT_BYTES);
-    let echo = builder.module(placement, move |_| Echo { placement });
+    let echo = builder.module(placement, move |_| Echo {
+        placement,
+        broadcast,
+    });
     let limits = Limits {
         message_bytes_max: config.message_bytes_max,
         body_bytes_max: config.message_bytes_max,
@@ -116,6 +147,7 @@ pub fn start(config: &EchoConfig) -> Result<Node, StartError> {
             .message_bytes_max
             .saturating_mul(OUTBOX_MESSAGES)
             .max(OUTBOX_BYTES_MIN),
+        idle_seconds: config.idle_seconds,
         ..Limits::default()
     };
     // Whatever it echoes is nobody's secret, and load tests come from pages of anywhere.

@@ -11,14 +11,16 @@ use std::time::{Duration, Instant};
 
 use gate::admin::{Admin, AdminError};
 use gate::{
-    Builder, Drain, Files, FilesError, GateError, Listener, ModuleId, Placement, ReactorConfig,
-    Response, RunningGate, TcpFraming, TlsError, TlsServer, TlsSettings,
+    Builder, Drain, Files, FilesError, GateError, Health, Listener, ModuleId, Placement,
+    ReactorConfig, RunningGate, TcpFraming, TlsError, TlsServer, TlsSettings,
 };
 use module::adapter::native::Native;
 use module::{Im, ImConfig, web};
 
 use crate::admin;
 use crate::config::{Config, ListenerConfig, Speech};
+use crate::doctor::broken_promises;
+use crate::host::{ACCOUNTED_BYTES, HostFacts};
 
 /// What the program calls itself to clients.
 const SERVER: &str = concat!("gatehouse/", env!("CARGO_PKG_VERSION"));
@@ -31,8 +33,6 @@ const LINE_TOO_LONG: &str =
 pub const NOT_RELOADED: &str = "certificates not reloaded, the old ones stay";
 /// How often a stop that takes long says how far it is.
 const PROGRESS: Duration = Duration::from_secs(5);
-/// Bytes of an idle connection: benches/memory.rs measures them.
-const IDLE_BYTES: usize = 144;
 /// Seconds beyond the deadline that threads get to end in, before they are left behind.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -72,7 +72,7 @@ impl fmt::Display for Room {
             "memory: {} for clients, the kernel's buffers aside: {} idle connections, or {} full \
              outboxes",
             bytesize::ByteSize::b(self.memory_bytes as u64),
-            indicatif::HumanCount((usable / IDLE_BYTES) as u64),
+            indicatif::HumanCount(usable as u64 / ACCOUNTED_BYTES),
             indicatif::HumanCount((usable / self.outbox_bytes.max(1)) as u64),
         )
     }
@@ -131,6 +131,9 @@ impl Node {
         raise_descriptor_limit();
         // Who asks while the rest starts is told so.
         let admin = admin::start(config.admin.as_ref())?;
+        for broken in broken_promises(config, &HostFacts::read(Path::new("/"))) {
+            tracing::warn!("{broken} (gatehouse doctor says more)");
+        }
         // 2. The IM, one for all workers.
         let im = ImConfig::default();
         let im = Im::new(ImConfig {
@@ -251,6 +254,12 @@ impl Node {
         }
     }
 
+    /// Whether its reactors run.
+    #[must_use]
+    pub fn health(&self) -> &Health {
+        self.running.handle().health()
+    }
+
     /// What its memory allows.
     #[must_use]
     pub fn room(&self) -> Room {
@@ -338,7 +347,7 @@ fn build_listener(config: &ListenerConfig, native: ModuleId) -> Result<Listener,
             let listener = Listener::http(config.addr)
                 .websocket(IM_PATH, native)
                 .origins(config.origins.clone())
-                .page("/healthz", Response::text(200, "ok\n"));
+                .health("/healthz");
             match &config.files {
                 Some(folder) => listener.files("/", load_files(config, folder)?),
                 None if page => listener.files("/", web::chat_files()),

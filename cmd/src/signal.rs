@@ -7,10 +7,11 @@
 //! thread, and one thread takes them with `sigwait`.
 
 use std::io;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::unistd::Pid;
 
 /// The signals of an operator or supervisor who wants the program to end.
 const ENDING: [Signal; 2] = [Signal::SIGTERM, Signal::SIGINT];
@@ -18,15 +19,17 @@ const ENDING: [Signal; 2] = [Signal::SIGTERM, Signal::SIGINT];
 /// The signal of who has put new certificates in place.
 const RELOADING: Signal = Signal::SIGHUP;
 /// Requests that may wait; one more to reload asks for nothing that is not asked for already.
-const REQUESTS_MAX: usize = 2;
+const REQUESTS_MAX: usize = 3;
 
-/// What a signal asks for.
+/// What a signal asks for, or a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
     /// To read certificates anew.
     Reload,
     /// To end, because of this signal.
     End(Signal),
+    /// To end, because a part of the node has failed.
+    Fail,
 }
 
 /// The signals, blocked.
@@ -45,13 +48,15 @@ impl Signals {
         Ok(Self(set))
     }
 
-    /// Starts the thread that takes them. What they ask for comes out of the channel; the second
-    /// ending one ends the process at once, with the exit status that a shell gives to its signal.
+    /// Starts the thread that takes them. What they ask for comes out of the channel, and so does
+    /// what others ask for through its sender; the second ending signal ends the process at once,
+    /// with the exit status that a shell gives to its signal.
     ///
     /// # Errors
     /// If the thread cannot be started.
-    pub fn watch(self) -> io::Result<Receiver<Request>> {
+    pub fn watch(self) -> io::Result<(SyncSender<Request>, Receiver<Request>)> {
         let (requests, asked) = sync_channel(REQUESTS_MAX);
+        let others = requests.clone();
         thread::Builder::new()
             .name("signals".to_owned())
             .spawn(move || {
@@ -71,6 +76,21 @@ impl Signals {
                     let _ = requests.send(Request::End(signal));
                 }
             })?;
-        Ok(asked)
+        Ok((others, asked))
     }
+}
+
+/// Ends this program as SIGTERM does once standard input has ended: when whoever started it closes
+/// its end of the pipe, or is gone.
+///
+/// # Errors
+/// If the thread that reads cannot be started.
+pub fn end_at_eof() -> io::Result<()> {
+    thread::Builder::new().name("stdin".to_owned()).spawn(|| {
+        // Whatever is said there means nothing, and an input that cannot be read has ended.
+        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+        // To signal oneself is always allowed.
+        let _ = kill(Pid::this(), Signal::SIGTERM);
+    })?;
+    Ok(())
 }

@@ -438,3 +438,99 @@ fn servers_with_tls_are_measured_over_every_framing() {
     assert!(refused(&["echo", "-t", &plain]).contains("does not answer as a WebSocket server"));
     gate.stop(5);
 }
+
+#[test]
+fn a_thousand_of_the_million_come_are_heard_and_go() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let html = directory.path().join("million.html");
+    let course = [
+        "million",
+        "--mix",
+        "--connections",
+        "1000",
+        "--heartbeat",
+        "5",
+        "--busy-host",
+    ];
+    let times = [
+        "--echo-time",
+        "500ms",
+        "--churn-time",
+        "500ms",
+        "--echo-rate",
+        "500",
+    ];
+    let more = [
+        "--churn",
+        "10",
+        "--broadcasts",
+        "2",
+        "--in-flight",
+        "100",
+        "--quiet",
+        "--html",
+    ];
+    let html_path = html.to_str().expect("a path in UTF-8");
+    let report = report(0, &[&course[..], &times, &more, &[html_path]].concat());
+
+    assert_eq!(report["connections"]["opened"], 1000);
+    // Each is asked for a sign of life in five seconds, or gives one, and is held for ten.
+    assert!(
+        report["idle"]["heartbeats"].as_u64() >= Some(1000),
+        "{report:#}"
+    );
+    for rounds in [&report["broadcasts"][0], &report["broadcasts"][1]] {
+        assert_eq!(rounds["received"], 1000, "every receiver counts");
+    }
+    let echoes = &report["echoes"];
+    for kind in ["rate", "saturated", "half"] {
+        let (sent, answered) = (&echoes[kind]["sent"], &echoes[kind]["answered"]);
+        assert!(
+            sent == answered && sent.as_u64() > Some(0),
+            "{kind}: {echoes:#}"
+        );
+    }
+    assert!(report["churn"]["left"].as_u64() > Some(0));
+    assert_eq!(report["churn"]["left"], report["churn"]["came"]);
+    assert_eq!(report["close"]["closed"], 1000);
+    assert_eq!(report["close"]["unanswered"], 0);
+
+    let page = std::fs::read_to_string(html).expect("the page");
+    assert!(page.contains("1,000 connections") && page.contains("</html>"));
+    assert!(
+        !page.contains("http://") && !page.contains("https://"),
+        "it needs nothing else"
+    );
+}
+
+#[test]
+fn bursts_come_and_go() {
+    let course = [
+        "million",
+        "--bursts",
+        "2",
+        "--connections",
+        "500",
+        "--busy-host",
+        "--quiet",
+    ];
+    let report = report(0, &course);
+    let bursts = report["bursts"].as_array().expect("bursts");
+    assert_eq!(bursts.len(), 2);
+    for burst in bursts {
+        assert_eq!(burst["exchange"]["answered"], 500);
+        assert_eq!(burst["unanswered_closes"], 0);
+    }
+}
+
+#[test]
+fn more_connections_than_the_host_can_hold_are_refused() {
+    // No host has a terabyte left over for both ends of so many.
+    let why = refused(&["million", "--connections", "4000000"]);
+    assert!(
+        why.contains("this host can hold") && why.contains("what binds is"),
+        "{why}"
+    );
+    let why = refused(&["million", "--target", "ws://127.0.0.1:9/"]);
+    assert!(why.contains("starts its own server"), "{why}");
+}

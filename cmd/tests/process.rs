@@ -576,3 +576,53 @@ fn the_echo_server_speaks_tls() {
     stream.read_exact(&mut echoed).unwrap();
     assert_eq!(&echoed, b"\0\0\0\x05hello");
 }
+
+#[test]
+fn doctor_answers_with_its_exit_status() {
+    let (code, stdout, stderr) = output(gatehouse().args(["doctor", "--connections", "1"]));
+    assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
+    assert!(stdout.contains("1 connections fit."), "{stdout}");
+    // A host for these would have 17 TB of memory free.
+    let (code, stdout, _) = output(gatehouse().args(["doctor", "--connections", "4000000000"]));
+    assert_eq!(code, Some(1));
+    assert!(
+        stdout.contains("4,000,000,000 connections do not fit."),
+        "{stdout}"
+    );
+    assert!(stdout.contains("of memory are missing"), "{stdout}");
+    let (code, stdout, _) = output(gatehouse().args(["doctor", "--json"]));
+    assert_eq!(code, Some(0), "nothing was asked for, nothing is promised");
+    let report: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert!(report["connections"].as_u64().unwrap() > 0, "{report}");
+    let rows = report["rows"].as_array().unwrap();
+    assert!(rows.iter().any(|row| row["mark"] == "binds"), "{report}");
+}
+
+#[test]
+fn a_configuration_that_promises_too_much_is_warned_of() {
+    let (_dir, file) = config_file("connections = 4000000000\nreactors = 1\n");
+    let (code, stdout, _) = output(gatehouse().args(["doctor", "--config", &file]));
+    assert_eq!(code, Some(1));
+    assert!(
+        stdout.contains("warning: 4,000,000,000 connections are promised"),
+        "{stdout}"
+    );
+    let running = Running::start(serve().args(["--config", &file]));
+    running.addr("ws");
+    running.signal(Signal::SIGTERM);
+    let (status, stderr) = running.end();
+    assert_eq!(status.code(), Some(0), "it serves all the same: {stderr}");
+    assert!(
+        stderr.contains("WARN") && stderr.contains("4,000,000,000 connections are promised"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn the_default_configuration_warns_of_nothing() {
+    let running = Running::start(&mut serve());
+    running.addr("ws");
+    running.signal(Signal::SIGTERM);
+    let (_, stderr) = running.end();
+    assert!(!stderr.contains("WARN"), "{stderr}");
+}

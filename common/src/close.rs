@@ -2,6 +2,7 @@
 //! WebSocket close code and which metric label follow from it.
 
 use std::fmt;
+use std::io;
 
 /// Why a connection ended, or is about to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,8 +47,9 @@ pub enum CloseReason {
     HttpDone,
     /// The upgrade or the request was refused.
     Refused,
-    /// An outgoing connection could not be made.
-    ConnectFailed,
+    /// An outgoing connection could not be made: refused, unreachable, timed out, or what else the
+    /// host has answered.
+    ConnectFailed(io::ErrorKind),
     /// A module asked for the end, with this WebSocket close code.
     Module(u16),
     /// A later login of the same user took this one's place.
@@ -87,7 +89,7 @@ impl CloseReason {
             | Self::Truncated
             | Self::Io
             | Self::CloseTimeout
-            | Self::ConnectFailed
+            | Self::ConnectFailed(_)
             | Self::HttpDone
             | Self::Refused
             | Self::TlsFailed => None,
@@ -127,7 +129,7 @@ impl CloseReason {
             Self::NoDescriptors => "no_descriptors",
             Self::HttpDone => "http_done",
             Self::Refused => "refused",
-            Self::ConnectFailed => "connect_failed",
+            Self::ConnectFailed(_) => "connect_failed",
             Self::Module(_) => "module",
             Self::Kicked => "kicked",
             Self::Shutdown => "shutdown",
@@ -157,7 +159,7 @@ impl CloseReason {
             Self::TooManyConnections => 14,
             Self::HttpDone => 15,
             Self::Refused => 16,
-            Self::ConnectFailed => 17,
+            Self::ConnectFailed(_) => 17,
             Self::Module(_) => 18,
             Self::Kicked => 19,
             Self::Shutdown => 20,
@@ -171,7 +173,8 @@ impl CloseReason {
     /// Number of kinds of end.
     pub const KINDS: usize = 25;
 
-    /// Every kind once, with 0 where a code would stand; in the order of [`CloseReason::index`].
+    /// Every kind once, with 0 where a code would stand and `Other` for
+    /// the kind of an error; in the order of [`CloseReason::index`].
     pub const ALL: [Self; Self::KINDS] = [
         Self::Peer(0),
         Self::PeerEof,
@@ -190,7 +193,7 @@ impl CloseReason {
         Self::TooManyConnections,
         Self::HttpDone,
         Self::Refused,
-        Self::ConnectFailed,
+        Self::ConnectFailed(io::ErrorKind::Other),
         Self::Module(0),
         Self::Kicked,
         Self::Shutdown,
@@ -217,7 +220,7 @@ impl CloseReason {
             | Self::SlowConsumer
             | Self::Refused
             | Self::TlsFailed => Blame::Peer,
-            Self::Io | Self::ConnectFailed | Self::MemoryShort | Self::NoDescriptors => {
+            Self::Io | Self::ConnectFailed(_) | Self::MemoryShort | Self::NoDescriptors => {
                 Blame::Machine
             }
             Self::TooManyConnections
@@ -234,6 +237,7 @@ impl fmt::Display for CloseReason {
         match self {
             Self::Peer(code) => write!(f, "peer ({code})"),
             Self::Module(code) => write!(f, "module ({code})"),
+            Self::ConnectFailed(kind) => write!(f, "connect_failed ({kind})"),
             other => f.write_str(other.label()),
         }
     }

@@ -76,6 +76,11 @@ impl Doorman {
         hash.max(Self::UNCOUNTED + 1)
     }
 
+    /// Whether the connections of this listener are counted by address.
+    pub(crate) fn counts_addresses(&self, listener: usize) -> bool {
+        self.per_address_max[listener] < usize::MAX
+    }
+
     /// Lets a connection in, or not, as far as the node and the listener go.
     pub(crate) fn enter(&self, listener: usize) -> bool {
         if !self.node.enter() {
@@ -91,7 +96,7 @@ impl Doorman {
     /// Lets a connection that has entered in as far as its address goes, or not.
     pub(crate) fn enter_address(&self, listener: usize, address: u32) -> bool {
         let max = self.per_address_max[listener];
-        if max < usize::MAX && address != Self::UNCOUNTED {
+        if self.counts_addresses(listener) && address != Self::UNCOUNTED {
             let mut counts = self.shard(address).lock();
             let count = counts.entry(address).or_insert(0);
             if *count as usize >= max {
@@ -110,7 +115,7 @@ impl Doorman {
 
     /// A connection whose address was let in has gone.
     pub(crate) fn leave_address(&self, listener: usize, address: u32) {
-        if self.per_address_max[listener] < usize::MAX && address != Self::UNCOUNTED {
+        if self.counts_addresses(listener) && address != Self::UNCOUNTED {
             let mut counts = self.shard(address).lock();
             if let Some(count) = counts.get_mut(&address) {
                 *count -= 1;

@@ -21,6 +21,7 @@ use crate::envelope::ModuleId;
 use crate::error::GateError;
 use crate::gate::Gate;
 use crate::handle::GateHandle;
+use crate::health::Health;
 use crate::mailbox::Mailbox;
 use crate::module::{Module, Placement};
 use crate::stats::GateStats;
@@ -227,6 +228,7 @@ impl Builder {
             reactors: handles.into(),
             presence: Arc::new(TopicPresence::new(reactors)),
             memory: Arc::clone(&reactor_config.memory),
+            health: Health::default(),
         };
 
         // 2. Reactor threads, each of which opens its own listeners.
@@ -281,9 +283,11 @@ impl Builder {
                 handle.clone(),
             );
             let (listen, ready) = (listen.clone(), ready.clone());
+            let health = handle.health.clone();
             let thread = thread::Builder::new()
                 .name(format!("{thread_prefix}reactor-{index}"))
                 .spawn(move || {
+                    let _watch = health.watch(index);
                     let outcome = seed.start(gate, &listen);
                     let (outcome, reactor) = match outcome {
                         Ok(reactor) => (Ok(()), Some(reactor)),
@@ -295,7 +299,7 @@ impl Builder {
                     if let Some(mut reactor) = reactor
                         && let Err(error) = reactor.run()
                     {
-                        tracing::error!(reactor = index, %error, "the reactor has failed");
+                        health.fail(index, error.to_string());
                     }
                 })
                 .map_err(|error| GateError::Reactor {

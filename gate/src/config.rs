@@ -143,6 +143,14 @@ impl Listener {
         self
     }
 
+    /// Answers GET and HEAD of `path` with 200 while all reactors of the gate run, and with 503 and
+    /// the reason once one has failed.
+    #[must_use]
+    pub fn health(mut self, path: &str) -> Self {
+        self.router.add(path, Route::Health);
+        self
+    }
+
     /// Answers GET and HEAD of `path` with this response, in the reactor.
     #[must_use]
     pub fn page(mut self, path: &str, response: Response) -> Self {

@@ -92,6 +92,7 @@ impl Stage {
                 reactors: Arc::new([]),
                 presence: Arc::new(TopicPresence::new(1)),
                 memory: Arc::new(MemoryBudget::unlimited()),
+                health: crate::health::Health::default(),
             },
         }
     }

@@ -211,6 +211,7 @@ impl Gate {
                 let _ = ctx.respond(conn, page);
                 return;
             }
+            Found::Health => self.handle.health.response(),
             Found::File(file) => {
                 let _ = ctx.respond(conn, &file.answer(request));
                 return;
@@ -282,9 +283,12 @@ impl Gate {
     /// clients; theirs are known, and counted, when they open sessions.
     fn address(&self, offer: Offer) -> u32 {
         let listener = &self.listeners[usize::from(offer.profile)];
-        match listener.speaks_for_others(offer.peer.ip()) {
-            true => Doorman::UNCOUNTED,
-            false => self.doorman.fingerprint(offer.peer.ip()),
+        let counted = self.doorman.counts_addresses(usize::from(offer.profile))
+            && !listener.speaks_for_others(offer.peer.ip());
+        if counted {
+            self.doorman.fingerprint(offer.peer.ip())
+        } else {
+            Doorman::UNCOUNTED
         }
     }
 

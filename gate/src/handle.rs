@@ -9,6 +9,7 @@ use network::{MemoryBudget, ReactorHandle, Stopped};
 
 use crate::command::Command;
 use crate::drain::Drain;
+use crate::health::Health;
 use crate::topic::{Message, Prepared, TopicPresence};
 
 /// Sends, publishes, subscribes and closes, from any thread. Cheap to clone.
@@ -23,6 +24,7 @@ pub struct GateHandle {
     pub(crate) reactors: Arc<[ReactorHandle<Command>]>,
     pub(crate) presence: Arc<TopicPresence>,
     pub(crate) memory: Arc<MemoryBudget>,
+    pub(crate) health: Health,
 }
 
 impl fmt::Debug for GateHandle {
@@ -34,6 +36,12 @@ impl fmt::Debug for GateHandle {
 }
 
 impl GateHandle {
+    /// Whether the gate's reactors run.
+    #[must_use]
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
     /// Sends a message to one session.
     pub fn send(&self, session: SessionId, message: Message) {
         self.batch().send(session, message);

@@ -13,6 +13,7 @@ pub(crate) enum Route {
     WebSocket(ModuleId),
     Requests(ModuleId),
     Page(Arc<Response>),
+    Health,
     Files(Arc<Site>),
 }
 
@@ -31,6 +32,7 @@ pub(crate) enum Found<'a> {
     WebSocket(ModuleId),
     Requests(ModuleId),
     Page(&'a Response),
+    Health,
     File(&'a File),
     /// A folder that is asked for without the slash at its end.
     Folder,
@@ -88,6 +90,9 @@ impl Router {
                 }
                 Route::Page(response) if !upgrade && known == path => {
                     return unread(method, READING).unwrap_or(Found::Page(response));
+                }
+                Route::Health if !upgrade && known == path => {
+                    return unread(method, READING).unwrap_or(Found::Health);
                 }
                 Route::Files(site) if !upgrade => {
                     let Some(inner) = path.strip_prefix(known.as_str()) else {

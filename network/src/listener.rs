@@ -116,6 +116,7 @@ impl Listener {
             }
             Ok(id) => {
                 self.note_accepted(net);
+                net.note_peer(id, peer);
                 handler.on_open(&mut Ctx { net }, id, offer);
             }
             Err(error) => {

@@ -1,9 +1,11 @@
 //! A node in process and raw clients: one file a subject.
 
 mod deflate;
+mod dial;
 mod drain;
 mod files;
 mod handle;
+mod health;
 mod hostile;
 mod http;
 mod native;

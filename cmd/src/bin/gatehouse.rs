@@ -4,20 +4,23 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use common::limits::IDLE_SECONDS;
 use gate::admin::AdminConfig;
 use gate::{CertificateFiles, Drain, Placement};
 use gatehouse::compression::Deflate;
 use gatehouse::config::{Config, ConfigError, Format, Level, Setting, Size};
+use gatehouse::doctor::{self, Examination};
 use gatehouse::echo::{self, EchoConfig};
+use gatehouse::host::HostFacts;
 use gatehouse::log;
 use gatehouse::node::{NOT_RELOADED, Node};
-use gatehouse::signal::{Request, Signals};
+use gatehouse::signal::{self, Request, Signals};
 
 /// Seconds that the echo server's stop may take.
 const ECHO_SHUTDOWN_SECONDS: u32 = 10;
@@ -51,7 +54,8 @@ enum Command {
     ///
     /// Every message comes back as it was, on every WebSocket path and on TCP, and the body of an
     /// HTTP request in the answer to it. Nobody has to log in, no rate is limited, and pages of
-    /// every origin may connect; connections that are silent for 60 s are pinged.
+    /// every origin may connect; connections that are silent for 60 s are pinged. With --broadcast
+    /// a POST to /broadcast sends its body to everybody.
     ///
     /// Prints one line for each address, with its real port: `listening ws://127.0.0.1:9001`, or
     /// wss:// and tls+tcp:// with a certificate, which SIGHUP lets it read anew.
@@ -66,6 +70,30 @@ enum Command {
         /// File to check (TOML)
         file: PathBuf,
     },
+    /// Say how many connections this host can hold, and how to raise it
+    ///
+    /// Looks at what bounds connections here (limits of descriptors, of the kernel and of the
+    /// control group, memory, connection tracking), for the node that `gatehouse serve` would
+    /// start with the same file and GATEHOUSE_… variables, and prints what binds first, the
+    /// commands and lines that raise it, and the settings that make the most of limits that cannot
+    /// be raised. It changes nothing.
+    ///
+    /// The exit status is 1 if the connections that are asked for, or those that the configuration
+    /// promises, do not fit.
+    Doctor(Doctor),
+}
+
+#[derive(Debug, Args)]
+struct Doctor {
+    /// Ask whether so many connections fit [default: those that the configuration promises]
+    #[arg(long, value_name = "N")]
+    connections: Option<u64>,
+    /// Configuration file (TOML) to examine the host for
+    #[arg(long, value_name = "FILE", env = "GATEHOUSE_CONFIG")]
+    config: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 const SERVE_HELP: &str = "\
@@ -149,6 +177,17 @@ struct Echo {
     #[arg(long, value_name = "HOW", value_enum, default_value = "off")]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "shared")]
     deflate: Deflate,
+    /// Send the body of a POST to /broadcast to every connection; it is answered with 202
+    #[arg(long)]
+    broadcast: bool,
+    /// Seconds of silence after which a WebSocket connection is pinged, and after twice as many any
+    /// connection closed; 0 for never
+    #[arg(long, value_name = "SECONDS", default_value_t = IDLE_SECONDS)]
+    #[arg(value_parser = clap::value_parser!(u32).range(..=86_400))]
+    idle: u32,
+    /// Stop when standard input ends: for programs that start this one, and may end before it
+    #[arg(long)]
+    until_eof: bool,
     /// What is logged to stderr: this and everything more urgent
     #[arg(long, value_name = "LEVEL", value_enum, default_value = "warn")]
     log: LogLevel,
@@ -188,6 +227,11 @@ fn main() -> ExitCode {
         Command::Serve(options) => serve(options),
         Command::Echo(options) => run_echo(&options),
         Command::CheckConfig { file } => check_config(&file),
+        Command::Doctor(options) => match run_doctor(&options) {
+            Ok(true) => Ok(()),
+            Ok(false) => return ExitCode::FAILURE,
+            Err(error) => Err(error),
+        },
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -248,7 +292,12 @@ fn run_echo(options: &Echo) -> anyhow::Result<()> {
             .map(|(cert, key)| CertificateFiles { cert, key }),
         deflate: options.deflate,
         admin: options.admin.map(AdminConfig::new),
+        broadcast: options.broadcast,
+        idle_seconds: options.idle,
     };
+    if options.until_eof {
+        signal::end_at_eof().context("cannot start the thread for standard input")?;
+    }
     let listening = |node: &Node| {
         let mut out = anstream::stdout();
         for listener in node.listeners() {
@@ -279,28 +328,41 @@ fn run(
     announce: impl FnOnce(&Node) -> std::io::Result<()>,
     reload: impl Fn(&Node),
 ) -> anyhow::Result<()> {
-    let signals = signals
+    let (requests, asked) = signals
         .watch()
         .context("cannot start the thread for signals")?;
     let node = start()?;
+    let health = node.health().clone();
+    health.on_failure(move |_| {
+        // Without a receiver the program is ending already.
+        let _ = requests.send(Request::Fail);
+    });
     if let Err(error) = announce(&node) {
         // A server that nobody watches start is a server all the same.
         tracing::debug!(%error, "cannot write to stdout");
     }
     loop {
-        match signals.recv() {
+        match asked.recv() {
             Ok(Request::Reload) => reload(&node),
             Ok(Request::End(signal)) => {
                 tracing::info!(signal = signal.as_str(), "asked to stop");
                 break;
             }
+            Ok(Request::Fail) => break,
             Err(_) => {
                 tracing::error!("signals can no longer be waited for");
                 break;
             }
         }
     }
-    Ok(node.stop(drain)?)
+    node.stop(drain)?;
+    match health.failure() {
+        None => Ok(()),
+        // A part of a node is not what was asked for: whoever supervises it starts it anew.
+        Some(failure) => {
+            anyhow::bail!("{failure}; the others were drained, and the node has to be started anew")
+        }
+    }
 }
 
 /// What an operator wants to know first: what listens where, and where to look.
@@ -336,7 +398,7 @@ fn announce(node: &Node) -> std::io::Result<()> {
     out.flush()
 }
 
-fn check_config(file: &std::path::Path) -> anyhow::Result<()> {
+fn check_config(file: &Path) -> anyhow::Result<()> {
     let config = Config::load(Some(file), std::env::vars_os(), Vec::new())?;
     // A certificate that is not valid now is no error, but worth a word.
     let log = log::start(Level::Warn, Format::Text);
@@ -346,6 +408,21 @@ fn check_config(file: &std::path::Path) -> anyhow::Result<()> {
     writeln!(out, "# {} is valid, and means:\n", file.display())?;
     write!(out, "{config}")?;
     Ok(())
+}
+
+/// Whether all fits.
+fn run_doctor(options: &Doctor) -> anyhow::Result<bool> {
+    let config = Config::load(options.config.as_deref(), std::env::vars_os(), Vec::new())?;
+    let facts = HostFacts::read(Path::new("/"));
+    let examination = Examination::new(facts, &config, options.connections);
+    let mut out = anstream::stdout();
+    if options.json {
+        doctor::write_json(&mut out, &examination)?;
+    } else {
+        doctor::write_text(&mut out, &examination)?;
+    }
+    out.flush()?;
+    Ok(examination.fits)
 }
 
 impl Serve {

@@ -292,11 +292,19 @@ impl Module for Native {
     }
 }
 
-/// An id that may come back in a reply: a number or a string.
+/// An id that may come back in a reply: a number or a string. It comes back as it was written, so
+/// it must be one that any client can read: no number beyond a double, no half of a surrogate pair.
 fn checked_id(id: &RawValue) -> Result<&RawValue, ImError> {
     let text = id.get();
-    let first = text.as_bytes().first().copied().unwrap_or_default();
-    if text.len() <= ID_BYTES_MAX && matches!(first, b'"' | b'-' | b'0'..=b'9') {
+    let is_readable = match text.as_bytes() {
+        _ if text.len() > ID_BYTES_MAX => false,
+        [b'"', inside @ ..] => {
+            !inside.contains(&b'\\') || serde_json::from_str::<Cow<'_, str>>(text).is_ok()
+        }
+        [b'-' | b'0'..=b'9', ..] => text.parse().is_ok_and(f64::is_finite),
+        _ => false,
+    };
+    if is_readable {
         Ok(id)
     } else {
         Err(ImError::new(

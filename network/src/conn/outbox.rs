@@ -26,11 +26,12 @@ const SLICES_MAX: usize = 64;
 /// extra slice.
 pub(crate) const SHARE_BYTES_MIN: usize = 4096;
 /// A queue that grew beyond this is freed and not pooled.
-const POOLED_CAPACITY_MAX: usize = 64 * 1024;
+const POOLED_BYTES_MAX: usize = 64 * 1024;
 /// From this capacity on a queue grows by quarters.
 const LONG_BYTES: usize = 16 * 1024;
-/// Bytes of capacity that a pool keeps at most.
-const POOL_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes that a pool keeps at most. A turn has no more than some hundred outboxes filled at a time,
+/// and a node with a million connections has many pools.
+const POOL_BYTES_MAX: usize = 256 * 1024;
 
 /// What a flush left behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +82,8 @@ pub(crate) struct QueuePool {
         reason = "the outboxes hold boxes, so that an empty one is a word"
     )]
     free: Vec<Box<Queue>>,
-    capacity: usize,
+    /// Bytes of heap behind the free ones.
+    kept: usize,
     /// Bytes of heap behind the queues that are lent out, shared payloads left out.
     lent: usize,
 }
@@ -95,20 +97,24 @@ impl QueuePool {
 
     #[inline]
     fn take(&mut self) -> Box<Queue> {
-        let queue = self.free.pop().unwrap_or_default();
-        let capacity = queue.bytes.capacity();
-        self.capacity -= capacity;
-        self.lent += capacity + QUEUE_BYTES;
+        let queue = match self.free.pop() {
+            Some(queue) => {
+                self.kept -= queue.footprint();
+                queue
+            }
+            None => Box::default(),
+        };
+        self.lent += queue.footprint();
         queue
     }
 
     #[inline]
     fn give(&mut self, mut queue: Box<Queue>) {
-        let capacity = queue.bytes.capacity();
-        self.lent -= queue.footprint();
-        if capacity <= POOLED_CAPACITY_MAX && self.capacity + capacity <= POOL_BYTES_MAX {
+        let bytes = queue.footprint();
+        self.lent -= bytes;
+        if bytes <= POOLED_BYTES_MAX && self.kept + bytes <= POOL_BYTES_MAX {
             queue.clear();
-            self.capacity += capacity;
+            self.kept += bytes;
             self.free.push(queue);
         }
     }
@@ -279,7 +285,7 @@ impl Queue {
             self.segments.clear();
         }
         // A peer that is never quite caught up must not make the written part grow for ever.
-        if self.start >= POOLED_CAPACITY_MAX && self.start * 2 >= self.bytes.len() {
+        if self.start >= POOLED_BYTES_MAX && self.start * 2 >= self.bytes.len() {
             self.bytes.drain(..self.start);
             self.start = 0;
         }
@@ -688,7 +694,7 @@ mod tests {
     fn a_queue_that_grew_large_is_not_kept() {
         let mut pool = QueuePool::default();
         let mut outbox = Outbox::default();
-        outbox.append(&mut pool, |out| out.resize(POOLED_CAPACITY_MAX + 1, 0));
+        outbox.append(&mut pool, |out| out.resize(POOLED_BYTES_MAX + 1, 0));
         outbox.clear(&mut pool);
         assert!(pool.free.is_empty());
     }

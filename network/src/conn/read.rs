@@ -377,6 +377,7 @@ fn on_frame<H: Handler>(net: &mut Net, handler: &mut H, id: ConnId, frame: Frame
         Frame::Ping(payload) => {
             // Without room for the pong the connection has just been dealt with by its policy.
             let _ = net.control(id, Opcode::Pong, payload);
+            net.stats.pongs.add(1);
             return;
         }
         Frame::Close(close) => {

@@ -368,13 +368,11 @@ impl Ctx<'_> {
         self.net().set_deadline(conn, at);
     }
 
-    /// Address of the peer; behind a proxy, of its client. A system call where there is no proxy,
-    /// and `None` then once the peer has gone.
+    /// Address of the peer; behind a proxy, of its client. A system call where there is no proxy
+    /// and the connection was not accepted just now, and `None` then once the peer has gone.
     #[must_use]
     pub fn peer_addr(&self, conn: ConnId) -> Option<SocketAddr> {
-        let stream = &self.net.conns.get(conn)?.stream;
-        let named = self.net.transports.peer(conn.slot());
-        named.or_else(|| stream.peer_addr().ok())
+        self.net.peer_addr(conn)
     }
 
     /// The certificate that the peer has shown and that was verified (DER), if there is TLS and it
@@ -393,7 +391,7 @@ impl Ctx<'_> {
 
     /// Begins a connection to `remote`, from `local` if it is given. `on_open` says that it is
     /// made, its TLS handshake included; `on_close` without that, that it could not be:
-    /// `ConnectFailed`, or what ended the handshake.
+    /// `ConnectFailed` with the kind of error, or what ended the handshake.
     ///
     /// # Errors
     /// What the host answers at once: exhausted descriptors or ports, an unreachable network.

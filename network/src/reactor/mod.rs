@@ -10,6 +10,7 @@ mod fuzz;
 mod handler;
 mod net;
 mod observe;
+mod peers;
 mod stats;
 
 use std::io;

@@ -18,11 +18,12 @@ use super::cork::Cork;
 use super::date::DateCache;
 use super::delivery::{Delivery, Drops, Overflow};
 use super::handler::{Deadline, LastInput, Offer, SendError};
+use super::peers::RecentPeers;
 use super::stats::ReactorStats;
 use crate::codec::http::{Response, ResponseContext, encode_response_head};
 use crate::codec::ws::handshake::Accept;
 use crate::codec::ws::{self, Deflaters, Opcode};
-use crate::codec::{EncodeError, Framing, MessageKind, ProtocolError, Stack, WireForm};
+use crate::codec::{EncodeError, Framing, MessageKind, PlainForm, ProtocolError, Stack, WireForm};
 use crate::conn::outbox::{Flush, QueuePool};
 use crate::conn::state::State;
 use crate::conn::table::ConnTable;
@@ -35,6 +36,9 @@ use crate::transport::Transports;
 
 /// Bytes that a connection takes while it holds nothing: its own, and its handler's for a session.
 const CONNECTION_BYTES: usize = size_of::<Connection>() + 64;
+/// Outboxes that may be filled before they are written. A message to all is so written from caches
+/// that still hold it, and does not take a queue for each of its receivers.
+const DIRTY_MAX: usize = 256;
 /// Bytes that a frame's header can add to its payload, at most.
 const HEADER_BYTES_MAX: usize = 14;
 
@@ -45,6 +49,7 @@ pub(crate) struct Net {
     pub(crate) wheel: TimerWheel,
     pub(crate) pool: QueuePool,
     cork: Cork,
+    peers: RecentPeers,
     pub(crate) deflaters: Deflaters,
     pub(crate) profiles: Vec<Profile>,
     pub(crate) registry: Registry,
@@ -104,6 +109,7 @@ impl Net {
             wheel: TimerWheel::new(now),
             pool: QueuePool::default(),
             cork: Cork::default(),
+            peers: RecentPeers::default(),
             deflaters: Deflaters::default(),
             profiles,
             registry,
@@ -167,6 +173,20 @@ impl Net {
         Ok(id)
     }
 
+    /// Remembers for a moment who a connection was accepted from.
+    pub(crate) fn note_peer(&mut self, id: ConnId, peer: SocketAddr) {
+        self.peers.note(id, peer);
+    }
+
+    /// Address of the peer, or of the client for whom a proxy speaks.
+    pub(crate) fn peer_addr(&self, id: ConnId) -> Option<SocketAddr> {
+        let conn = self.conns.get(id)?;
+        self.transports
+            .peer(id.slot())
+            .or_else(|| self.peers.get(id))
+            .or_else(|| conn.stream.peer_addr().ok())
+    }
+
     /// An accepted connection that is not there before its transport is.
     pub(crate) fn greet(&mut self, id: ConnId, offer: Offer) {
         let Some(conn) = self.conns.get_mut(id) else {
@@ -193,9 +213,12 @@ impl Net {
         let Some(conn) = self.conns.get_mut(id) else {
             return false;
         };
-        let failed = !matches!(conn.stream.take_error(), Ok(None));
-        if failed || conn.stream.peer_addr().is_err() {
-            self.finish(id, CloseReason::ConnectFailed);
+        let made = match conn.stream.take_error() {
+            Ok(None) => conn.stream.peer_addr().map(|_| ()),
+            Ok(Some(error)) | Err(error) => Err(error),
+        };
+        if let Err(error) = made {
+            self.finish(id, CloseReason::ConnectFailed(error.kind()));
             return false;
         }
         conn.since = self.now;
@@ -340,10 +363,47 @@ impl Net {
     fn queue(
         &mut self,
         id: ConnId,
-        message: (MessageKind, &[u8]),
+        (kind, payload): (MessageKind, &[u8]),
         delivery: Delivery,
     ) -> Result<(), SendError> {
         self.uncork();
+        let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
+        let profile = &self.profiles[usize::from(conn.profile)];
+        let overflow = delivery.overflow.unwrap_or(profile.overflow);
+        let most = payload.len() + HEADER_BYTES_MAX;
+        let usual = conn.state == State::Open
+            && !overflow.drops_waiting()
+            && conn.outbox.len() + most <= profile.outbox_bytes_max / 2
+            && matches!(
+                conn.stack.plain_form(&profile.stack),
+                Some(PlainForm::WebSocket)
+            );
+        if !usual {
+            return self.queue_in_long(id, (kind, payload), delivery);
+        }
+        conn.outbox.reserve(&mut self.pool, most);
+        conn.outbox.append(&mut self.pool, |out| {
+            ws::encode_whole(kind, payload, out);
+        });
+        // As `mark_dirty` does, without looking the connection up once more.
+        if !conn.flags.has(Flags::DIRTY | Flags::BLOCKED) {
+            conn.flags.set(Flags::DIRTY);
+            self.dirty.push(id.slot());
+            self.flush_if_many();
+        }
+        self.stats.frames_out.add(1);
+        Ok(())
+    }
+
+    /// Of a message that is framed otherwise, masked, compressed, or may be dropped, or for which
+    /// room has to be made.
+    #[inline(never)]
+    fn queue_in_long(
+        &mut self,
+        id: ConnId,
+        message: (MessageKind, &[u8]),
+        delivery: Delivery,
+    ) -> Result<(), SendError> {
         let most = message.1.len() + HEADER_BYTES_MAX;
         let overflow = self.make_room(id, most, delivery)?;
         let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
@@ -387,6 +447,7 @@ impl Net {
         if !conn.flags.has(Flags::DIRTY | Flags::BLOCKED) {
             conn.flags.set(Flags::DIRTY);
             self.dirty.push(id.slot());
+            self.flush_if_many();
         }
         self.stats.frames_out.add(1);
         Ok(())
@@ -560,6 +621,7 @@ impl Net {
         conn.outbox
             .append(&mut self.pool, |out| ws::encode(opcode, payload, mask, out));
         self.mark_dirty(id.slot());
+        self.flush_if_many();
         Ok(())
     }
 
@@ -755,6 +817,14 @@ impl Net {
                 conn.flags.clear(Flags::CHOKED);
                 self.carry(slot);
             }
+        }
+    }
+
+    /// Writes what was queued, if it is so much that it should not wait for the end of the turn.
+    #[inline]
+    fn flush_if_many(&mut self) {
+        if self.dirty.len() >= DIRTY_MAX {
+            self.flush_dirty();
         }
     }
 
@@ -1194,7 +1264,7 @@ impl Net {
             self.expect_end(id.slot());
             self.mark_dirty(id.slot());
         } else {
-            self.finish(id, CloseReason::ConnectFailed);
+            self.finish(id, CloseReason::ConnectFailed(io::ErrorKind::TimedOut));
         }
     }
 

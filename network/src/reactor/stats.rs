@@ -29,6 +29,8 @@ pub struct ReactorStats {
     pub bytes_out: Counter,
     /// Messages and requests decoded.
     pub frames_in: Counter,
+    /// Pings answered.
+    pub pongs: Counter,
     /// Messages and answers queued.
     pub frames_out: Counter,
     /// Messages dropped because they found no room in an outbox.

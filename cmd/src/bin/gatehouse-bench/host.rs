@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 const TICKS_PER_SECOND: u64 = 100;
 
 /// Pages have 4 KiB, on every architecture that we build for by default.
-const PAGE_BYTES: u64 = 4096;
+pub(crate) const PAGE_BYTES: u64 = 4096;
 
 /// Memory of a process in bytes, from `/proc/PID/smaps_rollup`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -112,7 +112,7 @@ impl Processor {
 }
 
 /// User and system time of a process so far.
-fn used(process: &str) -> Option<Duration> {
+pub(crate) fn used(process: &str) -> Option<Duration> {
     let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     // The name, in parentheses, may hold blanks; what follows it does not.
     let (_, fields) = text.rsplit_once(')')?;

@@ -1,11 +1,15 @@
 //! What was typed.
 
+mod million;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use gatehouse::compression::Deflate;
+
+pub(crate) use million::Million;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -18,9 +22,10 @@ Examples:
   gatehouse-bench broadcast --receivers 10000 --rounds 20
   gatehouse-bench drain --connections 50000 --rate 5000 --stop --pid $(pidof gatehouse)
   gatehouse-bench attack --pid $(pidof gatehouse) --budget 128MiB
+  gatehouse-bench million --connections 100000 --heartbeat 10 --html million.html
 
 `gatehouse echo --listen 127.0.0.1:9001` is a server for echo and churn, `gatehouse serve` for chat,
-broadcast, drain and attack.
+broadcast, drain and attack. million starts its own.
 
 Exit code: 0 all well; 1 losses, corruptions or failures; 2 the run could not begin.";
 
@@ -51,6 +56,10 @@ pub(crate) enum Scenario {
     /// Users chat, first in peace and then beside slow consumers, slow senders, bombs and a connect
     /// storm: what do they notice of it? (native protocol, loopback only)
     Attack(Attack),
+    /// A million connections, or as many as this host can hold: what they cost, and what is done
+    /// with all of them online. Starts the server itself.
+    #[command(long_about = million::ABOUT)]
+    Million(Million),
 }
 
 #[derive(Args, Clone, Debug)]

@@ -102,7 +102,7 @@ impl Plan {
 }
 
 /// One thread per core, or as many as it takes.
-fn threads_for(limit: u64, connections: u32) -> Option<u16> {
+pub(crate) fn threads_for(limit: u64, connections: u32) -> Option<u16> {
     let cores = thread::available_parallelism().map_or(1, usize::from) as u64;
     let first = cores.min(connections.into()).max(1);
     (first..=REACTORS_MAX as u64)
@@ -113,6 +113,15 @@ fn threads_for(limit: u64, connections: u32) -> Option<u16> {
 /// Connections that so many threads can hold.
 const fn room(limit: u64, threads: u64) -> u64 {
     threads * limit.saturating_sub(RESERVE + PER_REACTOR * threads)
+}
+
+/// Connections that can be held by as many threads as serve best, up to `threads_max`: each one
+/// more costs descriptors in the tables of all.
+pub(crate) fn room_at_most(limit: u64, threads_max: u64) -> u64 {
+    (1..=threads_max)
+        .map(|threads| room(limit, threads))
+        .max()
+        .unwrap_or(0)
 }
 
 /// The `index`th loopback address, any port.

@@ -130,6 +130,11 @@ impl Report {
         self.interrupted = true;
     }
 
+    /// What makes the run a failure.
+    pub(crate) fn problems(&self) -> &[String] {
+        &self.problems
+    }
+
     pub(crate) fn is_ok(&self) -> bool {
         self.problems.is_empty()
     }

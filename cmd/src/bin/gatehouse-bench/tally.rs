@@ -33,6 +33,10 @@ pub(crate) struct Tally {
     pub(crate) answered: Counter,
     /// Messages that the server passed on to a receiver.
     pub(crate) delivered: Counter,
+    /// Connections that ended as they were asked to.
+    pub(crate) left: Counter,
+    /// Signs of life that framings without a ping were given.
+    pub(crate) heartbeats: Counter,
     /// Reasons, with how often. Only what goes wrong takes the lock.
     reasons: Mutex<Reasons>,
 }
@@ -72,6 +76,8 @@ pub(crate) struct Totals {
     pub(crate) sent: u64,
     pub(crate) answered: u64,
     pub(crate) delivered: u64,
+    pub(crate) left: u64,
+    pub(crate) heartbeats: u64,
 }
 
 impl Totals {
@@ -98,6 +104,8 @@ impl<'a> FromIterator<&'a Tally> for Totals {
                 sent: sum.sent + tally.sent.get(),
                 answered: sum.answered + tally.answered.get(),
                 delivered: sum.delivered + tally.delivered.get(),
+                left: sum.left + tally.left.get(),
+                heartbeats: sum.heartbeats + tally.heartbeats.get(),
             })
     }
 }

@@ -64,19 +64,22 @@ impl<'a> Headers<'a> {
 
     /// Every field in order: name as it came, value without blanks around it.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
+        self.fields()
+            .filter_map(|(name, value)| Some((std::str::from_utf8(name).ok()?, value)))
+    }
+
+    /// The same, with the name as bytes: what is only compared need not be text.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
         let mut rest = self.0;
         std::iter::from_fn(move || {
             while !rest.is_empty() {
                 let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
                 let (line, after) = rest.split_at(end);
                 rest = after;
-                let Some(colon) = memchr::memchr(b':', line) else {
-                    continue;
-                };
-                let Ok(name) = std::str::from_utf8(&line[..colon]) else {
-                    continue;
-                };
-                return Some((name, line[colon + 1..].trim_ascii()));
+                // Names are short: this finds the colon before a search in vectors has begun.
+                if let Some(colon) = line.iter().position(|&byte| byte == b':') {
+                    return Some((&line[..colon], line[colon + 1..].trim_ascii()));
+                }
             }
             None
         })
@@ -85,16 +88,16 @@ impl<'a> Headers<'a> {
     /// The value of the first field of this name, letter case aside, if it is UTF-8.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&'a str> {
-        self.iter()
-            .find(|(field, _)| field.eq_ignore_ascii_case(name))
+        self.fields()
+            .find(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()))
             .and_then(|(_, value)| std::str::from_utf8(value).ok())
     }
 
     /// How many fields have this name, letter case aside.
     #[must_use]
     pub fn count(&self, name: &str) -> usize {
-        self.iter()
-            .filter(|(field, _)| field.eq_ignore_ascii_case(name))
+        self.fields()
+            .filter(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()))
             .count()
     }
 
@@ -102,8 +105,8 @@ impl<'a> Headers<'a> {
     /// (RFC 9110 section 5.6.1).
     #[must_use]
     pub fn has_token(&self, name: &str, token: &str) -> bool {
-        self.iter()
-            .filter(|(field, _)| field.eq_ignore_ascii_case(name))
+        self.fields()
+            .filter(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()))
             .any(|(_, value)| {
                 value
                     .split(|&byte| byte == b',')

@@ -51,16 +51,16 @@ pub fn accept(request: &Request<'_>) -> Result<Accept, HandshakeError> {
     let (mut upgrade, mut connection) = (false, false);
     let (mut version, mut key) = (Field::Absent, Field::Absent);
     let mut deflate = None;
-    for (name, value) in request.headers.iter() {
-        if name.eq_ignore_ascii_case("Upgrade") {
+    for (name, value) in request.headers.fields() {
+        if name.eq_ignore_ascii_case(b"Upgrade") {
             upgrade |= has_token(value, "websocket");
-        } else if name.eq_ignore_ascii_case("Connection") {
+        } else if name.eq_ignore_ascii_case(b"Connection") {
             connection |= has_token(value, "upgrade");
-        } else if name.eq_ignore_ascii_case("Sec-WebSocket-Version") {
+        } else if name.eq_ignore_ascii_case(b"Sec-WebSocket-Version") {
             version = version.and(value);
-        } else if name.eq_ignore_ascii_case("Sec-WebSocket-Key") {
+        } else if name.eq_ignore_ascii_case(b"Sec-WebSocket-Key") {
             key = key.and(value);
-        } else if name.eq_ignore_ascii_case("Sec-WebSocket-Extensions") {
+        } else if name.eq_ignore_ascii_case(b"Sec-WebSocket-Extensions") {
             deflate = deflate.or_else(|| DeflateParams::first_offer(value));
         }
     }

@@ -370,7 +370,7 @@ fn is_orderly(reason: CloseReason) -> bool {
             | CloseReason::CloseTimeout
             | CloseReason::MemoryShort
             | CloseReason::SlowConsumer
-            | CloseReason::ConnectFailed
+            | CloseReason::ConnectFailed(_)
     )
 }
 

@@ -325,7 +325,7 @@ impl fmt::Display for End {
             Self::Unasked(reason) => *reason,
         };
         f.write_str(match reason {
-            CloseReason::ConnectFailed => "refused, unreachable or timed out",
+            CloseReason::ConnectFailed(kind) => return write!(f, "not connected: {kind}"),
             CloseReason::HandshakeTimeout => "no answer to the upgrade in time",
             CloseReason::Peer(1005) => "closed by the server, without a code",
             CloseReason::Peer(code) => return write!(f, "closed by the server, code {code}"),

@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
-use network::{Profile, ReactorConfig, ReactorHandle, ReactorSeed};
+use network::{Profile, ReactorConfig, ReactorHandle, ReactorSeed, ReactorStats};
 
 pub(crate) use dialer::Dialer;
 use dialer::{Endpoint, Routes};
@@ -32,7 +32,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// single attempt may take.
 const STALL: Duration = Duration::from_secs(5);
 
-/// Ends a run early: set by SIGINT and SIGTERM.
+/// Ends a run early: set by SIGINT and SIGTERM, or by who watches over the host.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Interrupt(Arc<AtomicBool>);
 
@@ -50,6 +50,11 @@ impl Interrupt {
 
     pub(crate) fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
+    }
+
+    /// Ends the run as a signal would.
+    pub(crate) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -73,6 +78,8 @@ pub(crate) struct Load<S: Script> {
     reactors: Vec<ReactorHandle<Command<S::Order>>>,
     threads: Vec<JoinHandle<()>>,
     tallies: Vec<Arc<Tally>>,
+    stats: Vec<Arc<ReactorStats>>,
+    epoch: Instant,
     finished: Receiver<Finished<S::Outcome>>,
     trouble: Arc<OnceLock<io::Error>>,
     progress: Progress,
@@ -168,6 +175,8 @@ impl<S: Script> Load<S> {
             reactors,
             threads: Vec::with_capacity(plan.threads.into()),
             tallies: (0..plan.threads).map(|_| Arc::default()).collect(),
+            stats: seeds.iter().map(ReactorSeed::stats).collect(),
+            epoch,
             finished,
             trouble,
             progress: Progress::new(common.quiet),
@@ -217,6 +226,26 @@ impl<S: Script> Load<S> {
 
     pub(crate) fn totals(&self) -> Totals {
         self.tallies.iter().map(|tally| &**tally).collect()
+    }
+
+    /// Whether a signal asks to end.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interrupt.is_set()
+    }
+
+    /// What the threads count, for others to watch.
+    pub(crate) fn tallies(&self) -> Vec<Arc<Tally>> {
+        self.tallies.clone()
+    }
+
+    /// What their reactors count.
+    pub(crate) fn stats(&self) -> &[Arc<ReactorStats>] {
+        &self.stats
+    }
+
+    /// Nanoseconds since the run began, as [`Place::nanos`] counts them.
+    pub(crate) fn nanos(&self) -> u64 {
+        self.epoch.elapsed().as_nanos() as u64
     }
 
     pub(crate) fn progress(
@@ -374,7 +403,7 @@ impl<S: Script> Load<S> {
     }
 
     /// Lets the threads go on for a while.
-    fn rest(&self, nap: Duration) -> anyhow::Result<()> {
+    pub(crate) fn rest(&self, nap: Duration) -> anyhow::Result<()> {
         if self.threads.iter().any(JoinHandle::is_finished) {
             return Err(self.trouble.get().map_or_else(
                 || anyhow!("a load thread has ended, which is a bug in gatehouse-bench"),

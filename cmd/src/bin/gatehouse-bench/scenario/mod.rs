@@ -9,6 +9,7 @@ mod connect;
 mod drain;
 mod echo;
 mod hold;
+mod million;
 mod talk;
 
 use std::time::Duration;
@@ -40,6 +41,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Report> {
         Scenario::Chat(options) => chat::run(options, common),
         Scenario::Drain(options) => drain::run(options, common),
         Scenario::Attack(options) => attack::run(options, common),
+        Scenario::Million(options) => million::run(options, common),
     }
 }
 
@@ -188,7 +190,16 @@ impl Pacer {
 
     /// What has become due `elapsed` after the begin: how many for which thread.
     fn due(&mut self, elapsed: Duration) -> impl Iterator<Item = (usize, u32)> + use<> {
-        let due = (elapsed.as_secs_f64() * f64::from(self.rate)) as u64;
+        self.due_up_to(elapsed, u64::MAX)
+    }
+
+    /// The same, with no more than `all` in the whole.
+    fn due_up_to(
+        &mut self,
+        elapsed: Duration,
+        all: u64,
+    ) -> impl Iterator<Item = (usize, u32)> + use<> {
+        let due = ((elapsed.as_secs_f64() * f64::from(self.rate)) as u64).min(all);
         let mut shares = vec![0; self.threads];
         for one in self.dealt..due {
             shares[one as usize % self.threads] += 1;

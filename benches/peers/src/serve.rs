@@ -1,0 +1,77 @@
+//! How a server is told what to do, and its listening socket.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+
+use clap::{Parser, ValueEnum};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+/// Connections that may wait: more than a burst has.
+const BACKLOG: i32 = 4096;
+
+/// What a server does with a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// Sends it back.
+    Echo,
+    /// Sends it to every connection.
+    Broadcast,
+}
+
+/// Command line of every server.
+#[derive(Debug, Parser)]
+pub struct Arguments {
+    /// What to do with a message.
+    #[arg(long, value_enum, default_value = "echo")]
+    pub mode: Mode,
+    /// Bytes of the payloads that clients send; the floor does not read frames and must be told.
+    #[arg(long, default_value_t = 20)]
+    pub payload: usize,
+    /// What sets this server apart from others of the same program.
+    #[arg(long, default_value = "")]
+    pub variant: String,
+}
+
+impl Arguments {
+    /// Those that this process was given; its limit of descriptors is raised on the way.
+    ///
+    /// # Errors
+    /// If the limit cannot be raised.
+    pub fn take() -> anyhow::Result<Self> {
+        let arguments = Self::parse();
+        let mut limit = getrlimit(Resource::Nofile);
+        limit.current = limit.maximum;
+        setrlimit(Resource::Nofile, limit)?;
+        Ok(arguments)
+    }
+}
+
+/// A socket that listens on a free port of the loopback interface. What it accepts has TCP_NODELAY,
+/// which Linux hands on, so that no server spends a call on it.
+///
+/// # Errors
+/// What the host answers.
+pub fn listen() -> anyhow::Result<TcpListener> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
+    sockopt::set_tcp_nodelay(&socket, true)?;
+    rustix::net::bind(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+    rustix::net::listen(&socket, BACKLOG)?;
+    Ok(TcpListener::from(socket))
+}
+
+/// Says where the server listens, and ends the process when its input does, so that no server
+/// outlives the program that started it.
+///
+/// # Errors
+/// If nobody is there to be told.
+pub fn announce(addr: SocketAddr) -> anyhow::Result<()> {
+    println!("{addr}");
+    std::io::stdout().flush()?;
+    std::thread::spawn(|| {
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        std::process::exit(0);
+    });
+    Ok(())
+}
