@@ -7,6 +7,7 @@ RUN := run
 PID := $(RUN)/gatehouse.pid
 LOG := $(RUN)/gatehouse.log
 HEALTH := http://127.0.0.1:8080/healthz
+ADMIN := http://127.0.0.1:8082
 
 .PHONY: help run test bench lint start check stop tools unit conformance conformance-all clients proxy fuzz million hundred-thousand peers
 
@@ -81,13 +82,14 @@ start: $(RELEASE)/gatehouse ## serve in the background; pid and log are in run/
 	@if [ -f $(PID) ] && kill -0 $$(cat $(PID)) 2>/dev/null; then echo "already running, pid $$(cat $(PID))"; exit 1; fi
 	@nohup $(RELEASE)/gatehouse serve $(ARGS) >$(LOG) 2>&1 & echo $$! >$(PID)
 	@for attempt in $$(seq 50); do \
-	  if curl -fsS $(HEALTH) >/dev/null 2>&1; then echo "running, pid $$(cat $(PID)); log in $(LOG)"; exit 0; fi; \
+	  if curl -fsS $(HEALTH) >/dev/null 2>&1; then echo "running, pid $$(cat $(PID)); log in $(LOG), dashboard at $(ADMIN)/"; exit 0; fi; \
 	  kill -0 $$(cat $(PID)) 2>/dev/null || break; sleep 0.1; done; \
 	  echo "did not start:"; tail -n 5 $(LOG); rm -f $(PID); exit 1
 
-check: ## whether the server in the background is healthy
+check: ## whether the server in the background is healthy, and what it counts
 	@if ! [ -f $(PID) ] || ! kill -0 $$(cat $(PID)) 2>/dev/null; then echo "not running"; exit 1; fi
 	@curl -fsS $(HEALTH) >/dev/null && echo "healthy, pid $$(cat $(PID))" || { echo "pid $$(cat $(PID)) does not answer at $(HEALTH)"; exit 1; }
+	@curl -fs $(ADMIN)/metrics | grep -E '^gatehouse_(connections|memory_held_bytes|process_private_bytes)' || true
 
 stop: ## stop the server in the background
 	@if ! [ -f $(PID) ] || ! kill -0 $$(cat $(PID)) 2>/dev/null; then echo "not running"; rm -f $(PID); exit 0; fi; \

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use gate::admin::AdminConfig;
 use gate::{
     ALPN_HTTP_VERSIONS, Builder, CertificateFiles, Context, Envelope, HttpRequest, Limits,
     Listener, Message, MessageKind, Module, Origins, Placement, Response, TcpFraming, TlsSettings,
@@ -9,6 +10,7 @@ use gate::{
 };
 use network::codec::tcp::Prefix;
 
+use crate::admin;
 use crate::compression::Deflate;
 use crate::node::{Listening, Node, Secured, StartError, load_tls, raise_descriptor_limit, scheme};
 
@@ -42,6 +44,8 @@ pub struct EchoConfig {
     pub broadcast: bool,
     /// Seconds without a sign of life until a session is asked for one.
     pub idle_seconds: u32,
+    /// Where metrics and the dashboard are, if they are to be anywhere.
+    pub admin: Option<AdminConfig>,
     /// Certificate and key of all listeners, if they are to be secured.
     pub tls: Option<CertificateFiles>,
 }
@@ -126,6 +130,7 @@ impl Module for Echo {
 /// [`StartError`]; then nothing is left running.
 pub fn start(config: &EchoConfig) -> Result<Node, StartError> {
     raise_descriptor_limit();
+    let admin = admin::start(config.admin.as_ref())?;
     let (placement, broadcast) = (config.placement, config.broadcast);
     let mut builder = Builder::new()
         .reactors(config.reactors)
@@ -166,7 +171,7 @@ pub fn start(config: &EchoConfig) -> Result<Node, StartError> {
             let listener = name.to_owned();
             secured.push(Secured { listener, server });
         }
-        builder.listen(listener.limits(limits.clone()));
+        builder.listen(listener.named(name).limits(limits.clone()));
         names.push((addr, name));
     }
     let running = builder
@@ -184,5 +189,5 @@ pub fn start(config: &EchoConfig) -> Result<Node, StartError> {
             page: false,
         });
     let listeners = listeners.collect();
-    Ok(Node::around(running, listeners, secured))
+    Ok(Node::around(running, listeners, secured).watched_by(admin))
 }

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod admin;
 pub mod compression;
 pub mod config;
 pub mod doctor;

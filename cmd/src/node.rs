@@ -9,6 +9,7 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use gate::admin::{Admin, AdminError};
 use gate::{
     Builder, Drain, Files, FilesError, GateError, Health, Listener, ModuleId, Placement,
     ReactorConfig, RunningGate, TcpFraming, TlsError, TlsServer, TlsSettings,
@@ -16,6 +17,7 @@ use gate::{
 use module::adapter::native::Native;
 use module::{Im, ImConfig, web};
 
+use crate::admin;
 use crate::config::{Config, ListenerConfig, Speech};
 use crate::doctor::broken_promises;
 use crate::host::{ACCOUNTED_BYTES, HostFacts};
@@ -41,6 +43,7 @@ pub struct Node {
     listeners: Vec<Listening>,
     secured: Vec<Secured>,
     room: Room,
+    admin: Option<Admin>,
 }
 
 /// The TLS of a listener, to be reloaded.
@@ -129,6 +132,8 @@ impl Node {
         for broken in broken_promises(config, &HostFacts::read(Path::new("/"))) {
             tracing::warn!("{broken} (gatehouse doctor says more)");
         }
+        // Who asks while the rest starts is told so.
+        let admin = admin::start(config.admin.as_ref())?;
         // 2. The IM, one for all workers.
         let im = ImConfig::default();
         let im = Im::new(ImConfig {
@@ -189,12 +194,14 @@ impl Node {
             memory_bytes: config.memory_bytes_max,
             outbox_bytes: outboxes.max().unwrap_or(0),
         };
-        Ok(Self {
+        let node = Self {
             running,
             listeners,
             secured,
             room,
-        })
+            admin: None,
+        };
+        Ok(node.watched_by(admin))
     }
 
     /// A node around a gate that was built elsewhere.
@@ -212,7 +219,23 @@ impl Node {
             listeners,
             secured,
             room,
+            admin: None,
         }
+    }
+
+    /// Shows the node on an admin listener, which stops with it.
+    pub(crate) fn watched_by(mut self, admin: Option<Admin>) -> Self {
+        if let Some(admin) = &admin {
+            admin.ready(self.running.telemetry());
+        }
+        self.admin = admin;
+        self
+    }
+
+    /// Where the dashboard is.
+    #[must_use]
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(Admin::addr)
     }
 
     /// Reads the certificates of every listener with TLS anew; `settings_of` says by name what they
@@ -271,7 +294,10 @@ impl Node {
         // All of that is the gate's; a thread waits for it here, since a module that never returns
         // would hold up its worker forever.
         let (ended, wait) = sync_channel(1);
-        let Self { running, .. } = self;
+        let Self { running, admin, .. } = self;
+        if let Some(admin) = &admin {
+            admin.draining();
+        }
         thread::Builder::new()
             .name("stop".to_owned())
             .spawn(move || {
@@ -287,6 +313,10 @@ impl Node {
                 Ok(()) => {
                     let seconds = started.elapsed().as_secs_f32();
                     tracing::info!(seconds, connections = connections(), "stopped");
+                    // Until here whoever asked could see how far the others were.
+                    if let Some(admin) = admin {
+                        admin.stop();
+                    }
                     return Ok(());
                 }
                 Err(RecvTimeoutError::Timeout) if left > PROGRESS => {
@@ -409,7 +439,10 @@ fn listening(config: &ListenerConfig, addr: SocketAddr) -> Listening {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// An address could not be listened on.
-    #[error("listener `{listener}` cannot listen on {addr}: {error}\n  {}", advice(error, *addr))]
+    #[error(
+        "listener `{listener}` cannot listen on {addr}: {error}\n  {}",
+        advice(error, *addr, OF_LISTENER)
+    )]
     Listen {
         /// Name of the listener.
         listener: String,
@@ -419,6 +452,21 @@ pub enum StartError {
         #[source]
         error: io::Error,
     },
+    /// The address of the admin listener could not be listened on.
+    #[error(
+        "the admin listener cannot listen on {addr}: {error}\n  {}",
+        advice(error, *addr, "`listen` in [admin], --admin ADDR; --admin off does without")
+    )]
+    AdminListen {
+        /// The address.
+        addr: SocketAddr,
+        /// What the host answered.
+        #[source]
+        error: io::Error,
+    },
+    /// The admin listener could not be started.
+    #[error("the admin listener cannot be started: {0}")]
+    Admin(#[source] AdminError),
     /// A certificate or key cannot be used.
     #[error("listener `{listener}`: {error}")]
     Tls {
@@ -460,12 +508,15 @@ impl StartError {
     }
 }
 
-fn advice(error: &io::Error, addr: SocketAddr) -> String {
+/// What sets the address of a listener.
+const OF_LISTENER: &str = "`listen` of this listener, --listen, --tcp";
+
+fn advice(error: &io::Error, addr: SocketAddr, set_by: &str) -> String {
     let port = addr.port();
     match error.kind() {
         io::ErrorKind::AddrInUse => format!(
             "another program has this port (`ss -ltnp sport = :{port}` shows which): stop it, or \
-             choose another address (`listen` of this listener, --listen, --tcp)"
+             choose another address ({set_by})"
         ),
         io::ErrorKind::PermissionDenied => format!(
             "ports below 1024 need the right to bind them: choose a higher one than {port}, or \

@@ -7,6 +7,7 @@
 
 mod close;
 mod error_code;
+mod histogram;
 mod id;
 pub mod limits;
 mod metrics;
@@ -14,6 +15,7 @@ mod time;
 
 pub use close::{Blame, CloseReason};
 pub use error_code::ErrorCode;
+pub use histogram::{CountHistogram, DurationHistogram, Histogram};
 pub use id::{
     ConnId, GENERATION_MAX, GroupId, REACTORS_MAX, SLOTS_MAX, SessionId, TopicId, UserId,
 };

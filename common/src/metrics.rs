@@ -8,6 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Counter(AtomicU64);
 
 impl Counter {
+    /// A count of nothing yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
     /// Adds `n`. Only the owning thread may call this: two writers would lose counts.
     #[inline]
     pub fn add(&self, n: u64) {
@@ -15,6 +21,12 @@ impl Counter {
             self.0.load(Ordering::Relaxed).wrapping_add(n),
             Ordering::Relaxed,
         );
+    }
+
+    /// Takes `n` off a gauge. Only the owning thread may call this.
+    #[inline]
+    pub fn sub(&self, n: u64) {
+        self.add(n.wrapping_neg());
     }
 
     /// Sets the value of a gauge. Only the owning thread may call this.

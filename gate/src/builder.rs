@@ -25,6 +25,7 @@ use crate::health::Health;
 use crate::mailbox::Mailbox;
 use crate::module::{Module, Placement};
 use crate::stats::GateStats;
+use crate::telemetry::{ReactorView, Telemetry, WorkerView};
 use crate::topic::TopicPresence;
 use crate::worker::Worker;
 
@@ -41,6 +42,7 @@ pub struct Builder {
     reactor_config: ReactorConfig,
     modules: Vec<(Placement, Factory)>,
     listeners: Vec<Listener>,
+    thread_prefix: &'static str,
 }
 
 impl fmt::Debug for Builder {
@@ -67,6 +69,7 @@ impl Default for Builder {
             reactor_config: ReactorConfig::default(),
             modules: Vec::new(),
             listeners: Vec::new(),
+            thread_prefix: "",
         }
     }
 }
@@ -94,6 +97,14 @@ impl Builder {
         if workers > 0 {
             self.workers = workers;
         }
+        self
+    }
+
+    /// Put before the names of the gate's threads, `reactor-0` and so on, where a process has more
+    /// than one gate. The kernel shows 15 bytes of a name.
+    #[must_use]
+    pub fn thread_prefix(mut self, prefix: &'static str) -> Self {
+        self.thread_prefix = prefix;
         self
     }
 
@@ -177,6 +188,7 @@ impl Builder {
             mut reactor_config,
             memory_bytes_max,
             context_bytes_max,
+            thread_prefix,
             ..
         } = self;
         reactor_config.memory = Arc::new(MemoryBudget::new(memory_bytes_max));
@@ -220,12 +232,35 @@ impl Builder {
         };
 
         // 2. Reactor threads, each of which opens its own listeners.
-        let stats: Vec<_> = made.iter().map(|seed| seed.stats()).collect();
+        let telemetry = Telemetry {
+            listeners: listeners.iter().map(|l| Arc::clone(&l.name)).collect(),
+            reactors: made
+                .iter()
+                .map(|seed| ReactorView {
+                    stats: seed.stats(),
+                    gate: Arc::default(),
+                })
+                .collect(),
+            workers: mailboxes
+                .iter()
+                .map(|mailbox| WorkerView {
+                    stats: Arc::default(),
+                    mailbox: mailbox.depth(),
+                })
+                .collect(),
+            handle: handle.clone(),
+            mailbox_events_max: self.mailbox_events_max,
+        };
         let mut running = RunningGate {
             handle: handle.clone(),
             addrs: listen.iter().map(|listen| listen.addr).collect(),
-            stats,
-            gate_stats: (0..reactors).map(|_| Arc::default()).collect(),
+            stats: made.iter().map(ReactorSeed::stats).collect(),
+            gate_stats: telemetry
+                .reactors
+                .iter()
+                .map(|view| Arc::clone(&view.gate))
+                .collect(),
+            telemetry,
             reactors: Vec::new(),
             workers: Vec::new(),
         };
@@ -250,7 +285,7 @@ impl Builder {
             let (listen, ready) = (listen.clone(), ready.clone());
             let health = handle.health.clone();
             let thread = thread::Builder::new()
-                .name(format!("reactor-{index}"))
+                .name(format!("{thread_prefix}reactor-{index}"))
                 .spawn(move || {
                     let _watch = health.watch(index);
                     let outcome = seed.start(gate, &listen);
@@ -279,9 +314,10 @@ impl Builder {
         // 3. Workers.
         for (index, letters) in letters.into_iter().enumerate() {
             let modules = instances(&modules, Placement::Worker, &handle);
-            let mut worker = Worker::new(letters, modules, handle.clone(), started);
+            let stats = Arc::clone(&running.telemetry.workers[index].stats);
+            let mut worker = Worker::new(letters, modules, handle.clone(), started, stats);
             let thread = thread::Builder::new()
-                .name(format!("worker-{index}"))
+                .name(format!("{thread_prefix}worker-{index}"))
                 .spawn(move || worker.run())
                 .map_err(|error| GateError::Worker {
                     worker: index,
@@ -344,6 +380,7 @@ pub struct RunningGate {
     addrs: Vec<SocketAddr>,
     stats: Vec<Arc<ReactorStats>>,
     gate_stats: Vec<Arc<GateStats>>,
+    telemetry: Telemetry,
     reactors: Vec<JoinHandle<()>>,
     workers: Vec<JoinHandle<()>>,
 }
@@ -377,6 +414,12 @@ impl RunningGate {
     #[must_use]
     pub fn gate_stats(&self) -> &[Arc<GateStats>] {
         &self.gate_stats
+    }
+
+    /// Everything that the gate counts, to be kept and read by others.
+    #[must_use]
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
     }
 
     /// Waits until the gate is stopped by its threads ending, which in a healthy process is never.

@@ -1,13 +1,14 @@
 //! From a reactor to the workers: one batch for each worker concerned, at the end of the turn.
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use common::SessionId;
+use common::{SessionId, Tick};
 use network::Ctx;
 
 use crate::envelope::Parcel;
 use crate::mailbox::{Letter, Mailbox};
-use crate::stats::GateStats;
+use crate::stats::{GateStats, WorkerStats};
 
 /// Events after which a batch leaves before the end of the turn, so that a flood of tiny frames
 /// meets the bound of the mailbox and not the memory of the host.
@@ -37,6 +38,10 @@ struct Lane {
     accounted: usize,
     stalled: bool,
     paused: Vec<SessionId>,
+    /// Batches that were sent.
+    sent: u64,
+    /// When one was last measured.
+    measured: Tick,
 }
 
 impl Dispatcher {
@@ -54,6 +59,8 @@ impl Dispatcher {
                 accounted: 0,
                 stalled: false,
                 paused: Vec::new(),
+                sent: 0,
+                measured: Tick::default(),
             })
             .collect();
         Self {
@@ -107,11 +114,22 @@ impl Dispatcher {
 }
 
 impl Lane {
+    /// Says when the batch began to wait, if it is one of those that are measured: reading the
+    /// clock for each would cost the most where batches are shortest.
+    fn stamp(&mut self, now: Tick) {
+        let sampled = self.sent.is_multiple_of(WorkerStats::SAMPLED_BATCHES);
+        if (sampled || self.measured != now) && self.letter.sent_at.is_none() {
+            self.measured = now;
+            self.letter.sent_at = Some(Instant::now());
+        }
+    }
+
     fn send(&mut self, reactor: u16, ctx: &mut Ctx<'_>) {
         ctx.memory().take(self.letter.bytes - self.accounted);
         ctx.settle_memory();
         self.accounted = self.letter.bytes;
         let events = self.letter.parcels.len();
+        self.stamp(ctx.now());
         let letter = std::mem::take(&mut self.letter);
         let sent = self.mailbox.try_send(letter).or_else(|letter| {
             self.mailbox.stall(reactor);
@@ -119,6 +137,7 @@ impl Lane {
         });
         match sent {
             Ok(()) => {
+                self.sent += 1;
                 self.stalled = false;
                 self.accounted = 0;
                 self.letter.parcels.reserve(events.min(256));

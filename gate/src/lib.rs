@@ -14,6 +14,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "admin")]
+pub mod admin;
 mod admission;
 mod builder;
 mod command;
@@ -40,6 +42,7 @@ mod rate;
 mod session;
 mod stats;
 mod tables;
+mod telemetry;
 mod topic;
 mod worker;
 
@@ -56,7 +59,8 @@ pub use module::{Module, Placement};
 pub use origin::{BadOrigin, Origins};
 pub use proxy::{BadNetwork, TrustedProxies};
 pub use rate::Rate;
-pub use stats::GateStats;
+pub use stats::{GateStats, WorkerStats};
+pub use telemetry::Telemetry;
 pub use topic::Message;
 
 pub use common::{CloseReason, SessionId, TopicId};
@@ -69,4 +73,6 @@ pub use network::tls::{
     ALPN_HTTP, ALPN_HTTP_VERSIONS, CertificateFiles, ClientAuth, TlsError, TlsServer, TlsSettings,
     TlsVersion,
 };
-pub use network::{Delivery, Drops, MemoryBudget, Overflow, ReactorConfig, ReactorStats};
+pub use network::{
+    Delivery, Drops, MemoryBudget, Overflow, ProfileStats, ReactorConfig, ReactorStats,
+};

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
@@ -16,6 +17,8 @@ pub(crate) struct Letter {
     pub(crate) parcels: Vec<Parcel>,
     /// Bytes of memory that the parcels take.
     pub(crate) bytes: usize,
+    /// When it was first tried to be sent, if it is one of those that are measured.
+    pub(crate) sent_at: Option<Instant>,
 }
 
 /// Sender's side.
@@ -30,6 +33,17 @@ pub(crate) struct Mailbox {
 pub(crate) struct Letters {
     receiver: Receiver<Letter>,
     shared: Arc<Shared>,
+}
+
+/// How full a mailbox is, seen by anyone; does not keep it open.
+#[derive(Clone, Debug)]
+pub(crate) struct MailboxDepth(Arc<Shared>);
+
+impl MailboxDepth {
+    /// Events that were sent and are not dealt with.
+    pub(crate) fn events(&self) -> usize {
+        self.0.depth.load(Ordering::Relaxed)
+    }
 }
 
 #[derive(Debug)]
@@ -56,6 +70,10 @@ impl Mailbox {
             },
             Letters { receiver, shared },
         )
+    }
+
+    pub(crate) fn depth(&self) -> MailboxDepth {
+        MailboxDepth(Arc::clone(&self.shared))
     }
 
     /// Sends a batch; gives it back if there is no room. A batch larger than the whole bound is
@@ -121,7 +139,10 @@ mod tests {
                 event: Event::Limited,
             })
             .collect();
-        Letter { parcels, bytes: 0 }
+        Letter {
+            parcels,
+            ..Letter::default()
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The thread that runs modules.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use common::CloseReason;
 
@@ -10,6 +11,7 @@ use crate::envelope::{Envelope, EnvelopePayload, Event, Parcel};
 use crate::handle::{GateHandle, Outgoing};
 use crate::mailbox::{Letter, Letters};
 use crate::module::Module;
+use crate::stats::WorkerStats;
 
 /// Owns an instance of every module that is placed on workers, and the mailbox of its sessions.
 pub(crate) struct Worker {
@@ -18,6 +20,7 @@ pub(crate) struct Worker {
     handle: GateHandle,
     outgoing: Outgoing,
     started: Instant,
+    stats: Arc<WorkerStats>,
 }
 
 impl Worker {
@@ -26,6 +29,7 @@ impl Worker {
         modules: Vec<Option<Box<dyn Module>>>,
         handle: GateHandle,
         started: Instant,
+        stats: Arc<WorkerStats>,
     ) -> Self {
         let outgoing = Outgoing::new(handle.reactors.len());
         Self {
@@ -34,6 +38,7 @@ impl Worker {
             handle,
             outgoing,
             started,
+            stats,
         }
     }
 
@@ -47,7 +52,8 @@ impl Worker {
     /// Deals with one batch; the replies leave together.
     fn step(&mut self, letter: Letter) {
         let events = letter.parcels.len();
-        let now_ms = self.started.elapsed().as_millis() as u64;
+        let now = Instant::now();
+        let now_ms = now.duration_since(self.started).as_millis() as u64;
         for parcel in letter.parcels {
             self.deliver(parcel, now_ms);
         }
@@ -56,6 +62,14 @@ impl Worker {
         let reactors = &self.handle.reactors;
         self.letters
             .done(events, |reactor| reactors[reactor].wake());
+        self.stats.batches.add(1);
+        self.stats.events.add(events as u64);
+        if let Some(sent_at) = letter.sent_at {
+            let nanos = |time: Duration| time.as_nanos() as u64;
+            let waited = now.saturating_duration_since(sent_at);
+            self.stats.wait_time.record(nanos(waited));
+            self.stats.batch_time.record(nanos(now.elapsed()));
+        }
     }
 
     fn deliver(&mut self, parcel: Parcel, now_ms: u64) {
@@ -74,6 +88,7 @@ impl Worker {
             deliver(module.as_mut(), &mut context, parcel)
         }));
         if outcome.is_err() {
+            self.stats.panics.add(1);
             tracing::error!(%session, "a module panicked; its session is closed");
             context.close(session, CloseReason::Module(1011), "internal error");
         }

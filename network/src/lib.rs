@@ -35,5 +35,6 @@ mod transport;
 pub use memory::{MemoryBudget, Pressure};
 pub use reactor::{
     Admission, Ctx, Deadline, Delivery, Drops, Ending, Handler, LastInput, Listen, Offer, Overflow,
-    Profile, Reactor, ReactorConfig, ReactorHandle, ReactorSeed, ReactorStats, SendError, Stopped,
+    Profile, ProfileStats, Reactor, ReactorConfig, ReactorHandle, ReactorSeed, ReactorStats,
+    SendError, Stopped,
 };

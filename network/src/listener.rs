@@ -111,24 +111,36 @@ impl Listener {
         };
         match net.adopt(stream, self.profile, state) {
             Ok(id) if state == State::Greeting => {
-                net.stats.accepted.add(1);
+                self.note_accepted(net);
                 net.greet(id, offer);
             }
             Ok(id) => {
-                net.stats.accepted.add(1);
+                self.note_accepted(net);
                 net.note_peer(id, peer);
                 handler.on_open(&mut Ctx { net }, id, offer);
             }
             Err(error) => {
                 tracing::warn!(%peer, %error, "cannot watch a connection");
-                net.stats.refused.add(1);
+                self.note_refused(net);
                 handler.on_abandon(&mut Ctx { net }, offer);
             }
         }
     }
 
-    fn refuse(&self, net: &Net, stream: TcpStream, reason: CloseReason) {
+    fn note_accepted(&self, net: &Net) {
+        net.stats.accepted.add(1);
+        net.stats.profiles[usize::from(self.profile)]
+            .accepted
+            .add(1);
+    }
+
+    fn note_refused(&self, net: &Net) {
         net.stats.refused.add(1);
+        net.stats.profiles[usize::from(self.profile)].refused.add(1);
+    }
+
+    fn refuse(&self, net: &Net, stream: TcpStream, reason: CloseReason) {
+        self.note_refused(net);
         net.stats.closes[reason.index()].add(1);
         let profile = &net.profiles[usize::from(self.profile)];
         if profile.framing == Framing::Http && profile.tls.is_none() {

@@ -9,7 +9,7 @@ use mio::net::TcpStream;
 use nix::sched::{CloneFlags, CpuSet};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{setsockopt, sockopt};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, SysconfVar, sysconf};
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
@@ -82,6 +82,13 @@ fn open_sockets() -> io::Result<Vec<RawFd>> {
         }
     }
     Ok(sockets)
+}
+
+/// Bytes of a page of memory, in which the kernel counts.
+#[must_use]
+pub fn page_bytes() -> u64 {
+    let bytes = sysconf(SysconfVar::PAGE_SIZE).ok().flatten();
+    bytes.map_or(4096, |bytes| bytes as u64)
 }
 
 /// Soft and hard limit of descriptors per table (RLIMIT_NOFILE).

@@ -29,7 +29,7 @@ class Server:
 
     def __init__(self, program, *arguments, ports=("127.0.0.1:0", "127.0.0.1:0")):
         self.process = subprocess.Popen(
-            [program, "serve", "--listen", ports[0], "--tcp", ports[1], *arguments],
+            [program, "serve", "--listen", ports[0], "--tcp", ports[1], "--admin", "off", *arguments],
             stdout=subprocess.PIPE,
             text=True,
         )

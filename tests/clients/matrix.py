@@ -63,7 +63,7 @@ class Variant:
             f'compression = "{"shared" if self.compression else "off"}"\n'
             + (tls if self.tls else "")
         )
-        return ["--config", config]
+        return ["--config", config, "--admin", "off"]
 
 
 def variants(folder):

@@ -68,7 +68,7 @@ class Node:
             """
         )
         self.process = subprocess.Popen(
-            [program, "serve", "--config", config],
+            [program, "serve", "--config", config, "--admin", "off"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -11,6 +11,7 @@ use anstyle::{AnsiColor, Style};
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use common::limits::IDLE_SECONDS;
+use gate::admin::AdminConfig;
 use gate::{CertificateFiles, Drain, Placement};
 use gatehouse::compression::Deflate;
 use gatehouse::config::{Config, ConfigError, Format, Level, Setting, Size};
@@ -39,7 +40,7 @@ enum Command {
     ///
     /// Without a file it listens for browsers and WebSocket clients on 127.0.0.1:8080 (the chat
     /// page is at /, the protocol at /im) and for TCP clients, framed by a 4-byte length, on
-    /// 127.0.0.1:8081.
+    /// 127.0.0.1:8081. Metrics, CPU profiles and a dashboard are on 127.0.0.1:8082.
     ///
     /// SIGTERM or SIGINT (Ctrl-C) stops it in order: nobody is accepted any more, every client is
     /// told to come back (WebSocket code 1012), as many a second as --drain-rate says, and the exit
@@ -112,6 +113,10 @@ struct Serve {
     /// Address for TCP clients: of the first TCP listener, which is added (len4be) if there is none
     #[arg(long, value_name = "ADDR")]
     tcp: Option<SocketAddr>,
+    /// Address of the admin listener: /metrics, /healthz, /readyz, /debug/pprof/profile, and a
+    /// dashboard at /; off for none. Other hosts need a token [default: 127.0.0.1:8082]
+    #[arg(long, value_name = "ADDR")]
+    admin: Option<String>,
     /// Threads that serve connections [default: one per core; half of the cores beyond 4]
     #[arg(long, value_name = "N")]
     reactors: Option<usize>,
@@ -138,6 +143,10 @@ struct Echo {
     /// Address of a TCP listener [default: none]
     #[arg(long, value_name = "ADDR")]
     tcp: Option<SocketAddr>,
+    /// Address of the admin listener, one of this host alone: /metrics, /healthz, /readyz,
+    /// /debug/pprof/profile, and a dashboard at / [default: none]
+    #[arg(long, value_name = "ADDR")]
+    admin: Option<SocketAddr>,
     /// Framing of the TCP listener
     #[arg(long, value_name = "NAME", default_value = "len4be", requires = "tcp")]
     #[arg(value_parser = ["len1", "len2be", "len2le", "len4be", "len4le", "ndjson"])]
@@ -284,6 +293,7 @@ fn run_echo(options: &Echo) -> anyhow::Result<()> {
         deflate: options.deflate,
         broadcast: options.broadcast,
         idle_seconds: options.idle,
+        admin: options.admin.map(AdminConfig::new),
     };
     if options.until_eof {
         signal::end_at_eof().context("cannot start the thread for standard input")?;
@@ -292,6 +302,9 @@ fn run_echo(options: &Echo) -> anyhow::Result<()> {
         let mut out = anstream::stdout();
         for listener in node.listeners() {
             writeln!(out, "listening {listener}")?;
+        }
+        if let Some(addr) = node.admin_addr() {
+            writeln!(out, "admin http://{addr}/")?;
         }
         out.flush()
     };
@@ -377,6 +390,9 @@ fn announce(node: &Node) -> std::io::Result<()> {
     for url in listeners.iter().filter_map(|listener| listener.page_url()) {
         writeln!(out, "  chat page: {link}{url}{link:#}")?;
     }
+    if let Some(addr) = node.admin_addr() {
+        writeln!(out, "  dashboard: {link}http://{addr}/{link:#}")?;
+    }
     writeln!(out, "  {}", node.room())?;
     writeln!(out, "  Ctrl-C stops the server")?;
     out.flush()
@@ -418,6 +434,7 @@ impl Serve {
                 self.listen.map(|addr| addr.to_string()),
             ),
             ("--tcp", "tcp", self.tcp.map(|addr| addr.to_string())),
+            ("--admin", "admin.listen", self.admin.clone()),
             (
                 "--reactors",
                 "reactors",

@@ -72,6 +72,7 @@ pub(super) fn check(sources: &Sources, raw: RawConfig) -> Checked<Config> {
         context_bytes_max: or(&raw.compression_memory, Size(limits::CONTEXT_BYTES_MAX)).0,
         log_level: or(&raw.log.level, Level::Info),
         log_format: or(&raw.log.format, Format::Text),
+        admin: check.admin(&raw, &listeners)?,
         shutdown: check.shutdown(&raw.shutdown)?,
         trusted_proxies: check.trusted_proxies.0,
         limits,
@@ -540,12 +541,12 @@ impl Check<'_> {
     }
 }
 
-fn span<T>(typed: &Typed<T>) -> Option<Range<usize>> {
+pub(super) fn span<T>(typed: &Typed<T>) -> Option<Range<usize>> {
     typed.as_ref().map(Spanned::span)
 }
 
 /// Whether the kernel would refuse one of the two because of the other.
-fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
+pub(super) fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
     a.port() == b.port()
         && a.port() != 0
         && (a.ip() == b.ip()

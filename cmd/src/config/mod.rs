@@ -4,6 +4,7 @@
 //!   defaults  <  file  <  GATEHOUSE_… variables  <  flags          (later ones win)
 //! ```
 
+mod admin;
 mod check;
 mod error;
 mod raw;
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use common::limits;
+use gate::admin::AdminConfig;
 use gate::{
     DeflateConfig, Drain, Limits, ListenOptions, Origins, Overflow, Rate, TcpFraming, TlsServer,
     TlsSettings, TrustedProxies,
@@ -32,11 +34,13 @@ use crate::host;
 pub use error::{ConfigError, Excerpt};
 pub use raw::{
     ClientAuthName, Format, FramingName, Level, MinVersion, OverflowPolicy, Protocol,
-    ProxyProtocol, RawCertificate, RawCompression, RawConfig, RawDeflate, RawLimitedRate,
+    ProxyProtocol, RawAdmin, RawCertificate, RawCompression, RawConfig, RawDeflate, RawLimitedRate,
     RawLimits, RawListener, RawLog, RawRate, RawShutdown, RawTls, Typed,
 };
 pub use source::{Setting, Sources};
-pub use value::{Address, Auto, Cap, Networks, Number, OriginRule, Scalar, Seconds, Size, Texts};
+pub use value::{
+    Address, Auto, Cap, Networks, Number, OriginRule, Scalar, Seconds, Size, Switch, Texts,
+};
 
 /// Largest message of the native protocol, whose bodies are 16 KiB at most.
 pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
@@ -73,6 +77,8 @@ pub struct Config {
     pub log_level: Level,
     /// How a line of the log looks.
     pub log_format: Format,
+    /// The admin listener, if there is to be one.
+    pub admin: Option<AdminConfig>,
     /// How a stop goes; its time is at least a second.
     pub shutdown: Drain,
     /// Proxies in front of listeners that have none of their own.

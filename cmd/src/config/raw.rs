@@ -6,7 +6,7 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor, value::MapAccessDeseria
 use serde::{Deserialize, Serialize, Serializer};
 use toml::Spanned;
 
-use super::value::{Address, Auto, Cap, Networks, Number, OriginRule, Seconds, Size};
+use super::value::{Address, Auto, Cap, Networks, Number, OriginRule, Seconds, Size, Switch};
 
 /// A value that may be missing, with the place where it was typed.
 pub type Typed<T> = Option<Spanned<T>>;
@@ -37,6 +37,8 @@ pub struct RawConfig {
     pub compression_memory: Typed<Size>,
     /// The log.
     pub log: RawLog,
+    /// The admin listener.
+    pub admin: RawAdmin,
     /// The end.
     pub shutdown: RawShutdown,
     /// Limits of every listener that has none of its own.
@@ -53,6 +55,16 @@ pub struct RawLog {
     pub level: Typed<Level>,
     /// How a line looks.
     pub format: Typed<Format>,
+}
+
+/// `[admin]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a section: [admin]")]
+pub struct RawAdmin {
+    /// Where metrics, profiles and the dashboard are.
+    pub listen: Typed<Switch<Address>>,
+    /// What who asks for them must bring; empty for nothing.
+    pub token: Typed<String>,
 }
 
 /// `[shutdown]`.

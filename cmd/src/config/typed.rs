@@ -5,6 +5,7 @@ use std::path::Path;
 use gate::{DeflateConfig, Limits, Overflow, Rate};
 use toml::Spanned;
 
+use super::admin::admin_to_typed;
 use super::raw::{
     FramingName, OverflowPolicy, Protocol, RawCompression, RawConfig, RawDeflate, RawLimitedRate,
     RawLimits, RawListener, RawLog, RawRate, RawShutdown, Typed,
@@ -37,6 +38,7 @@ impl Config {
                 level: typed(self.log_level),
                 format: typed(self.log_format),
             },
+            admin: admin_to_typed(self.admin.as_ref()),
             shutdown: RawShutdown {
                 deadline: typed(Seconds(self.shutdown.seconds)),
                 drain_rate: typed(Cap::of(

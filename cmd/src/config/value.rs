@@ -399,6 +399,40 @@ impl From<Address> for Scalar {
     }
 }
 
+/// What can be left out: `"off"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Scalar", into = "Scalar")]
+#[serde(bound(deserialize = "T: TryFrom<Scalar, Error = String>"))]
+#[serde(bound(serialize = "T: Into<Scalar> + Clone"))]
+pub enum Switch<T> {
+    /// Left out.
+    Off,
+    /// This one.
+    On(T),
+}
+
+impl<T: TryFrom<Scalar, Error = String>> TryFrom<Scalar> for Switch<T> {
+    type Error = String;
+
+    fn try_from(scalar: Scalar) -> Result<Self, String> {
+        if scalar == Scalar::Text("off".to_owned()) {
+            return Ok(Self::Off);
+        }
+        T::try_from(scalar)
+            .map(Self::On)
+            .map_err(|error| format!("{error}, or \"off\""))
+    }
+}
+
+impl<T: Into<Self>> From<Switch<T>> for Scalar {
+    fn from(switch: Switch<T>) -> Self {
+        match switch {
+            Switch::Off => Self::Text("off".to_owned()),
+            Switch::On(value) => value.into(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -460,5 +494,11 @@ mod tests {
                 .contains("127.0.0.1:8080")
         );
         assert!(Address::try_from(Scalar::Number(8080)).is_err());
+        assert_eq!(read("off"), Ok(Switch::<Address>::Off));
+        assert!(
+            read::<Switch<Address>>("no")
+                .unwrap_err()
+                .contains("\"off\"")
+        );
     }
 }

@@ -20,6 +20,8 @@ pub(crate) fn gatehouse() -> Command {
             command.env_remove(name);
         }
     }
+    // Many run at once.
+    command.env("GATEHOUSE_ADMIN__LISTEN", "127.0.0.1:0");
     command
 }
 

@@ -12,6 +12,7 @@ use common::{CloseReason, Tick};
 
 use crate::buffer::Spill;
 use crate::codec::Stack;
+use crate::reactor::ReactorStats;
 use crate::sys;
 use crate::timer::Links;
 use outbox::Outbox;
@@ -118,11 +119,22 @@ impl<S> Connection<S> {
         input + self.outbox.footprint()
     }
 
+    /// Goes over to another state, and is counted there.
+    pub(crate) fn enter(&mut self, state: State, stats: &ReactorStats) {
+        let (from, to) = (self.state.phase(), state.phase());
+        self.state = state;
+        if from != to {
+            let counts = &stats.profiles[usize::from(self.profile)];
+            counts.of(from).sub(1);
+            counts.of(to).add(1);
+        }
+    }
+
     /// Ends the connection at the end of the turn, unless that is decided already.
-    pub(crate) fn finish(&mut self, reason: CloseReason) {
+    pub(crate) fn finish(&mut self, reason: CloseReason, stats: &ReactorStats) {
         if !matches!(self.state, State::Closed(_)) {
             let reason = self.state.reason().unwrap_or(reason);
-            self.state = State::Closed(reason);
+            self.enter(State::Closed(reason), stats);
         }
     }
 }

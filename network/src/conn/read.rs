@@ -388,7 +388,7 @@ fn on_frame<H: Handler>(net: &mut Net, handler: &mut H, id: ConnId, frame: Frame
         Frame::Text(_) | Frame::Binary(_) | Frame::Pong(_) | Frame::Upgraded => {}
     }
     if conn.state == State::Opening {
-        conn.state = State::Open;
+        conn.enter(State::Open, &net.stats);
         conn.since = Tick::default();
         // The idle time may be shorter than what is left of the handshake's.
         net.schedule(id.slot());
@@ -424,7 +424,7 @@ fn on_end<H: Handler>(net: &mut Net, handler: &mut H, id: ConnId) {
         }
         State::Opening | State::Open => {
             conn.flags.set(Flags::PEER_DONE);
-            conn.state = State::Flushing(CloseReason::PeerEof);
+            conn.enter(State::Flushing(CloseReason::PeerEof), &net.stats);
             net.expect_end(id.slot());
             net.mark_dirty(id.slot());
         }

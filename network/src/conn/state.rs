@@ -43,7 +43,26 @@ pub(crate) enum State {
     Closed(CloseReason),
 }
 
+/// What connections are counted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Opening,
+    Open,
+    Closing,
+}
+
 impl State {
+    /// Where in its life a connection in this state is counted.
+    pub(crate) const fn phase(self) -> Phase {
+        match self {
+            Self::Connecting | Self::Greeting | Self::Opening => Phase::Opening,
+            Self::Open => Phase::Open,
+            Self::AwaitClose(_) | Self::Flushing(_) | Self::Draining(_) | Self::Closed(_) => {
+                Phase::Closing
+            }
+        }
+    }
+
     /// Whether frames are handed to the handler.
     pub(crate) const fn hears(self) -> bool {
         matches!(self, Self::Opening | Self::Open)

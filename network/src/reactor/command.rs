@@ -59,6 +59,12 @@ impl<C> ReactorHandle<C> {
         Ok(())
     }
 
+    /// Batches that wait for the reactor.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.sender.len()
+    }
+
     /// Wakes the reactor without a command.
     pub fn wake(&self) {
         self.bell.ring();

@@ -9,6 +9,7 @@ mod delivery;
 mod fuzz;
 mod handler;
 mod net;
+mod observe;
 mod peers;
 mod stats;
 
@@ -25,7 +26,7 @@ pub use config::{Listen, Profile, ReactorConfig};
 pub use delivery::{Delivery, Drops, Overflow};
 pub use handler::{Admission, Ctx, Deadline, Ending, Handler, LastInput, Offer, SendError};
 pub(crate) use net::Net;
-pub use stats::ReactorStats;
+pub use stats::{ProfileStats, ReactorStats};
 
 use crate::buffer::ReadBuf;
 use crate::conn::state::State;
@@ -73,7 +74,7 @@ impl<C: Send> ReactorSeed<C> {
         let waker = Waker::new(poll.registry(), WAKER)?;
         let registry = poll.registry().try_clone()?;
         let (commands, handle) = CommandQueue::new(waker, config.command_batches_max);
-        let stats = Arc::new(ReactorStats::default());
+        let stats = Arc::new(ReactorStats::new(profiles.len()));
         Ok((
             Self {
                 index,
@@ -143,6 +144,7 @@ impl<C: Send> ReactorSeed<C> {
             clock,
             config: self.config,
             busy: false,
+            measured: Tick::default(),
         })
     }
 }
@@ -162,6 +164,8 @@ pub struct Reactor<H: Handler, K: Clock = MonotonicClock> {
     config: ReactorConfig,
     /// The handler has more to do: the next wait does not sleep.
     busy: bool,
+    /// When a turn was last measured.
+    measured: Tick,
 }
 
 impl<H: Handler, K: Clock> std::fmt::Debug for Reactor<H, K> {
@@ -198,7 +202,7 @@ impl<H: Handler, K: Clock> Reactor<H, K> {
 
     /// What is to be done after the wait.
     fn work(&mut self) {
-        self.read_clock();
+        let began = self.read_clock();
         self.net.transports.begin_turn();
         // While this reactor slept, the others may have used the memory up.
         self.net.pressure = self.net.memory.pressure();
@@ -214,6 +218,7 @@ impl<H: Handler, K: Clock> Reactor<H, K> {
         self.net.flush_dirty();
         self.net.deflaters.trim();
         self.read_buf.inflater.trim();
+        self.observe(began);
         self.net.stats.turns.add(1);
     }
 
@@ -234,6 +239,8 @@ impl<H: Handler, K: Clock> Reactor<H, K> {
         } else if more || !self.commands.may_sleep() {
             Some(Duration::ZERO)
         } else if self.net.wheel.is_empty() && !self.listeners.iter().any(Listener::is_paused) {
+            // Nobody is connected, and it may be long until the next turn.
+            self.net.set_gauges();
             None
         } else {
             // To the next second, where the wheel has its next slot.
@@ -256,11 +263,12 @@ impl<H: Handler, K: Clock> Reactor<H, K> {
         }
     }
 
-    fn read_clock(&mut self) {
+    fn read_clock(&mut self) -> Duration {
         let elapsed = self.clock.elapsed();
         self.net.now_ms = elapsed.as_millis() as u64;
         // Tick 0 means "none" in the connections.
         self.net.now = Tick(elapsed.as_secs() as u32 + 1);
+        elapsed
     }
 
     fn drain_commands(&mut self) {
@@ -442,6 +450,8 @@ impl<H: Handler, K: Clock> Reactor<H, K> {
             net.input_bytes -= net.conns.at(slot).map_or(0, |conn| conn.input_bytes());
             net.wheel.cancel(&mut net.conns, slot);
             let mut conn = net.conns.remove(slot);
+            let counts = &net.stats.profiles[usize::from(conn.profile)];
+            counts.of(conn.state.phase()).sub(1);
             conn.outbox.clear(&mut net.pool);
         }
         if !self.net.doomed.is_empty() {

@@ -166,6 +166,8 @@ impl Net {
             self.conns.remove(id.slot());
             return Err(error);
         }
+        let counts = &self.stats.profiles[usize::from(profile)];
+        counts.of(state.phase()).add(1);
         self.wheel.schedule(&mut self.conns, id.slot(), deadline);
         self.stats.connections.set(self.conns.len() as u64);
         Ok(id)
@@ -222,13 +224,13 @@ impl Net {
         conn.since = self.now;
         self.stats.connected.add(1);
         if let Some(tls @ Tls::Client(_)) = &self.profiles[usize::from(conn.profile)].tls {
-            if let Err(error) = self.transports.begin(id.slot(), tls) {
+            if let Err(error) = self.transports.begin(id.slot(), tls, self.now_ms) {
                 tracing::warn!(conn = %id, %error, "cannot begin a TLS session");
                 self.finish(id, CloseReason::TlsFailed);
                 return false;
             }
             conn.flags.set(Flags::WRAPPED);
-            conn.state = State::Greeting;
+            conn.enter(State::Greeting, &self.stats);
             self.mark_dirty(id.slot());
             return false;
         }
@@ -241,7 +243,7 @@ impl Net {
         let Some(conn) = self.conns.get_mut(id) else {
             return;
         };
-        conn.state = State::Opening;
+        conn.enter(State::Opening, &self.stats);
         if let Stack::Upgrading(upgrading) = &conn.stack
             && let Framing::WebSocketClient { host, target } =
                 &self.profiles[usize::from(conn.profile)].framing
@@ -251,7 +253,7 @@ impl Net {
             });
         } else {
             // There is no upgrade to wait for: who connects may speak first.
-            conn.state = State::Open;
+            conn.enter(State::Open, &self.stats);
             conn.since = Tick::default();
         }
         self.mark_dirty(id.slot());
@@ -652,7 +654,10 @@ impl Net {
         conn.flags.clear(Flags::ANSWERING);
         conn.heard = self.now;
         if !keep_alive {
-            conn.state = State::Flushing(end.unwrap_or(CloseReason::HttpDone));
+            conn.enter(
+                State::Flushing(end.unwrap_or(CloseReason::HttpDone)),
+                &self.stats,
+            );
             self.expect_end(id.slot());
         } else {
             // Who asks for pages and does not read them is not heard before it has.
@@ -702,6 +707,7 @@ impl Net {
         conn.outbox.append(&mut self.pool, |out| {
             accept.write_response(protocol, deflate, out);
         });
+        self.stats.upgrades.add(1);
         conn.flags.clear(Flags::ANSWERING);
         if !conn.spill.is_empty() {
             self.carry(id.slot());
@@ -855,7 +861,7 @@ impl Net {
             self.finish_slot(slot, reason);
             return;
         }
-        conn.state = State::Draining(reason);
+        conn.enter(State::Draining(reason), &self.stats);
         conn.flags.set(Flags::READABLE);
         if conn.stream.shutdown(Shutdown::Write).is_err() {
             self.finish_slot(slot, reason);
@@ -998,9 +1004,9 @@ impl Net {
                 conn.outbox.append(&mut self.pool, |out| {
                     ws::encode_close(code, text, mask, out)
                 });
-                conn.state = State::AwaitClose(reason);
+                conn.enter(State::AwaitClose(reason), &self.stats);
             }
-            _ => conn.state = State::Flushing(reason),
+            _ => conn.enter(State::Flushing(reason), &self.stats),
         }
         // What was held back is of no interest any more, but the peer's close behind it is.
         conn.flags
@@ -1026,7 +1032,7 @@ impl Net {
             .state
             .reason()
             .unwrap_or_else(|| CloseReason::Peer(code.unwrap_or(1005)));
-        conn.state = State::Flushing(reason);
+        conn.enter(State::Flushing(reason), &self.stats);
         self.expect_end(id.slot());
         self.mark_dirty(id.slot());
     }
@@ -1064,7 +1070,7 @@ impl Net {
             }
         }
         if let Some(conn) = self.conns.get_mut(id) {
-            conn.state = State::Flushing(reason);
+            conn.enter(State::Flushing(reason), &self.stats);
         }
         self.expect_end(id.slot());
         self.mark_dirty(id.slot());
@@ -1077,7 +1083,7 @@ impl Net {
         };
         tracing::debug!(conn = %id, %error, "TLS failed");
         let reason = conn.state.reason().unwrap_or(CloseReason::TlsFailed);
-        conn.state = State::Flushing(reason);
+        conn.enter(State::Flushing(reason), &self.stats);
         self.expect_end(id.slot());
         self.mark_dirty(id.slot());
     }
@@ -1116,7 +1122,7 @@ impl Net {
         let Some(conn) = self.conns.at(slot) else {
             return;
         };
-        conn.finish(reason);
+        conn.finish(reason, &self.stats);
         if !conn.flags.has(Flags::DOOMED) {
             conn.flags.set(Flags::DOOMED);
             self.doomed.push(slot);
@@ -1254,7 +1260,7 @@ impl Net {
             return;
         };
         if matches!(conn.state, State::Opening | State::Greeting) {
-            conn.state = State::Flushing(CloseReason::HandshakeTimeout);
+            conn.enter(State::Flushing(CloseReason::HandshakeTimeout), &self.stats);
             self.expect_end(id.slot());
             self.mark_dirty(id.slot());
         } else {

@@ -57,6 +57,8 @@ pub(crate) struct Transport {
     peer: Option<SocketAddr>,
     /// Made when the first bytes come: who only connects costs nothing.
     session: Option<Session>,
+    /// When the TLS handshake began, in milliseconds on the reactor's clock.
+    begun_ms: u64,
 }
 
 /// Buffers that are made for the first connection that needs them.
@@ -154,7 +156,7 @@ impl Transports {
     }
 
     /// Begins the handshake of a connection that was made; what it says first is pending.
-    pub(crate) fn begin(&mut self, slot: u32, tls: &Tls) -> Result<(), rustls::Error> {
+    pub(crate) fn begin(&mut self, slot: u32, tls: &Tls, now_ms: u64) -> Result<(), rustls::Error> {
         let mut session = Session::new(tls)?;
         session.open(&mut [], &mut [], &mut self.buffers.seals.scratch)?;
         self.sessions += 1;
@@ -162,6 +164,7 @@ impl Transports {
             slot,
             Transport {
                 session: Some(session),
+                begun_ms: now_ms,
                 ..Transport::default()
             },
         );

@@ -125,10 +125,11 @@ fn on_header<H: Handler>(net: &mut Net, handler: &mut H, id: ConnId, header: pro
 
 /// There is no room for whom the proxy speaks for.
 fn refuse(net: &mut Net, id: ConnId) {
-    net.stats.refused.add(1);
     let Some(conn) = net.conns.get_mut(id) else {
         return;
     };
+    net.stats.refused.add(1);
+    net.stats.profiles[usize::from(conn.profile)].refused.add(1);
     let profile = &net.profiles[usize::from(conn.profile)];
     if profile.framing != Framing::Http || profile.tls.is_some() {
         net.abort(id, CloseReason::TooManyConnections);
@@ -137,7 +138,7 @@ fn refuse(net: &mut Net, id: ConnId) {
     conn.flags.clear(Flags::WRAPPED);
     conn.outbox
         .append(&mut net.pool, |out| out.extend_from_slice(REFUSED));
-    conn.state = State::Flushing(CloseReason::TooManyConnections);
+    conn.enter(State::Flushing(CloseReason::TooManyConnections), &net.stats);
     net.expect_end(id.slot());
     net.mark_dirty(id.slot());
 }
@@ -188,6 +189,10 @@ fn read_records<H: Handler>(
         });
     }
     let first = transport.session.is_none();
+    if first {
+        transport.begun_ms = net.now_ms;
+    }
+    let begun_ms = transport.begun_ms;
     let session = match begun(transport, tls) {
         Ok(session) => {
             *sessions += usize::from(first);
@@ -212,6 +217,9 @@ fn read_records<H: Handler>(
                 net.mark_dirty(id.slot());
             }
             if established {
+                let took_ms = net.now_ms.saturating_sub(begun_ms);
+                net.stats.tls_handshakes.add(1);
+                net.stats.tls_handshake_time.record(took_ms * 1_000_000);
                 announce(net, handler, id);
             }
             Some(Input {
@@ -244,7 +252,7 @@ fn announce<H: Handler>(net: &mut Net, handler: &mut H, id: ConnId) {
     let Some(conn) = net.conns.get_mut(id) else {
         return;
     };
-    conn.state = State::Opening;
+    conn.enter(State::Opening, &net.stats);
     let offer = match net.transports.take_offer(id.slot()) {
         Some(offer) => offer,
         None => {
