@@ -102,7 +102,11 @@ impl Routes {
     fn answer(&self, route: Route, request: &HttpRequest) -> Response {
         match route {
             Route::Page => self.page.response(),
-            Route::Health => Response::text(200, "ok\n"),
+            // While the node starts, that we answer is all there is to say.
+            Route::Health => match &self.shared.shown.lock().telemetry {
+                Some(telemetry) => telemetry.handle.health().response(),
+                None => Response::text(200, "ok\n"),
+            },
             Route::Readiness => {
                 let phase = self.shared.shown.lock().phase;
                 let status = if phase == Phase::Ready { 200 } else { 503 };
