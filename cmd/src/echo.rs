@@ -40,12 +40,12 @@ pub struct EchoConfig {
     pub message_bytes_max: usize,
     /// How WebSocket messages are compressed.
     pub deflate: Deflate,
+    /// Where metrics and the dashboard are, if they are to be anywhere.
+    pub admin: Option<AdminConfig>,
     /// Whether the body of a POST to `/broadcast` goes to every session.
     pub broadcast: bool,
     /// Seconds without a sign of life until a session is asked for one.
     pub idle_seconds: u32,
-    /// Where metrics and the dashboard are, if they are to be anywhere.
-    pub admin: Option<AdminConfig>,
     /// Certificate and key of all listeners, if they are to be secured.
     pub tls: Option<CertificateFiles>,
 }

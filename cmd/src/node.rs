@@ -129,11 +129,11 @@ impl Node {
     pub fn start(config: &Config) -> Result<Self, StartError> {
         // 1. Room for connections, before the first descriptor of a reactor is made.
         raise_descriptor_limit();
+        // Who asks while the rest starts is told so.
+        let admin = admin::start(config.admin.as_ref())?;
         for broken in broken_promises(config, &HostFacts::read(Path::new("/"))) {
             tracing::warn!("{broken} (gatehouse doctor says more)");
         }
-        // Who asks while the rest starts is told so.
-        let admin = admin::start(config.admin.as_ref())?;
         // 2. The IM, one for all workers.
         let im = ImConfig::default();
         let im = Im::new(ImConfig {

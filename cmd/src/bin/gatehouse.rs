@@ -291,9 +291,9 @@ fn run_echo(options: &Echo) -> anyhow::Result<()> {
             .zip(options.tls_key.clone())
             .map(|(cert, key)| CertificateFiles { cert, key }),
         deflate: options.deflate,
+        admin: options.admin.map(AdminConfig::new),
         broadcast: options.broadcast,
         idle_seconds: options.idle,
-        admin: options.admin.map(AdminConfig::new),
     };
     if options.until_eof {
         signal::end_at_eof().context("cannot start the thread for standard input")?;

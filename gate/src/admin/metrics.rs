@@ -12,7 +12,7 @@ use prometheus::proto::{
 use prometheus::{TEXT_FORMAT, TextEncoder};
 
 use super::process::Process;
-use super::{Phase, Shared, Shown};
+use super::{Shared, Shown};
 use crate::stats::{GateStats, WorkerStats};
 use crate::telemetry::Telemetry;
 
@@ -25,7 +25,7 @@ const NANOS: f64 = 1e9;
 /// Name, help, and where the count is.
 type Row<S> = (&'static str, &'static str, fn(&S) -> &Counter);
 
-const REACTOR_COUNTERS: [Row<ReactorStats>; 16] = [
+const REACTOR_COUNTERS: [Row<ReactorStats>; 17] = [
     ("turns_total", "Passes of a reactor's loop", |s| &s.turns),
     ("events_total", "Events that waits returned", |s| &s.events),
     ("wakeups_total", "Wake-ups by other threads", |s| &s.woken),
@@ -50,6 +50,7 @@ const REACTOR_COUNTERS: [Row<ReactorStats>; 16] = [
     ("sent_frames_total", "Messages and answers queued", |s| {
         &s.frames_out
     }),
+    ("pings_answered_total", "Pings answered", |s| &s.pongs),
     (
         "websocket_upgrades_total",
         "WebSocket upgrades accepted",
@@ -128,7 +129,7 @@ const WORKER_COUNTERS: [Row<WorkerStats>; 3] = [
 /// Everything there is to say now.
 pub(super) fn render(shared: &Shared, shown: &Shown) -> Result<String, prometheus::Error> {
     let mut families = Families::default();
-    about(&mut families, shared, shown.phase);
+    about(&mut families, shared, shown.readiness().is_ok());
     if let Some(telemetry) = &shown.telemetry {
         connections(&mut families, telemetry);
         reactors(&mut families, telemetry);
@@ -139,7 +140,7 @@ pub(super) fn render(shared: &Shared, shown: &Shown) -> Result<String, prometheu
     TextEncoder::new().encode_to_string(&families.0)
 }
 
-fn about(families: &mut Families, shared: &Shared, phase: Phase) {
+fn about(families: &mut Families, shared: &Shared, ready: bool) {
     let mut info = Series::default();
     let config = &shared.config;
     info.push(
@@ -147,7 +148,7 @@ fn about(families: &mut Families, shared: &Shared, phase: Phase) {
         1.0,
     );
     families.gauges("info", "What runs here; always 1", info);
-    let ready = f64::from(u8::from(phase == Phase::Ready));
+    let ready = f64::from(u8::from(ready));
     families.gauge("ready", "1 while clients may be sent here", ready);
     let uptime = shared.uptime().as_secs_f64();
     families.gauge("uptime_seconds", "Time since the start", uptime);

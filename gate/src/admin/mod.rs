@@ -40,6 +40,7 @@ use parking_lot::Mutex;
 use crate::builder::{Builder, RunningGate};
 use crate::config::{Limits, Listener};
 use crate::error::GateError;
+use crate::health::Failure;
 use crate::module::Placement;
 use crate::telemetry::Telemetry;
 use history::History;
@@ -142,6 +143,30 @@ pub struct Admin {
     shared: Arc<Shared>,
     /// Dropped when the history is to end.
     _sampling: Sender<()>,
+}
+
+impl Shown {
+    /// Why the node should be started anew, if a part of it has failed.
+    fn failure(&self) -> Option<Failure> {
+        self.telemetry.as_ref()?.handle.health().failure()
+    }
+
+    /// Whether clients may be sent to the node; if not, why.
+    fn readiness(&self) -> Result<(), String> {
+        match (self.phase, self.failure()) {
+            (_, Some(failure)) => Err(failure.to_string()),
+            (Phase::Ready, None) => Ok(()),
+            (phase, None) => Err(phase.name().to_owned()),
+        }
+    }
+
+    /// Where the node is in its life, in a word.
+    fn state(&self) -> &'static str {
+        match self.failure() {
+            Some(_) => "failed",
+            None => self.phase.name(),
+        }
+    }
 }
 
 impl Admin {

@@ -7,7 +7,7 @@ use network::codec::http::{Headers, Response};
 
 use super::page::Page;
 use super::profile::{Format, ProfileError, SECONDS_DEFAULT, SECONDS_MAX};
-use super::{Phase, Shared, metrics};
+use super::{Shared, metrics};
 use crate::context::Context;
 use crate::envelope::{Envelope, HttpRequest};
 use crate::module::Module;
@@ -102,16 +102,14 @@ impl Routes {
     fn answer(&self, route: Route, request: &HttpRequest) -> Response {
         match route {
             Route::Page => self.page.response(),
-            // While the node starts, that we answer is all there is to say.
-            Route::Health => match &self.shared.shown.lock().telemetry {
-                Some(telemetry) => telemetry.handle.health().response(),
+            Route::Health => match self.shared.shown.lock().failure() {
                 None => Response::text(200, "ok\n"),
+                Some(failure) => Response::text(503, format!("{failure}\n")),
             },
-            Route::Readiness => {
-                let phase = self.shared.shown.lock().phase;
-                let status = if phase == Phase::Ready { 200 } else { 503 };
-                Response::text(status, format!("{}\n", phase.name()))
-            }
+            Route::Readiness => match self.shared.shown.lock().readiness() {
+                Ok(()) => Response::text(200, "ready\n"),
+                Err(reason) => Response::text(503, format!("{reason}\n")),
+            },
             Route::Metrics => {
                 let shown = self.shared.shown.lock().clone();
                 match metrics::render(&self.shared, &shown) {
@@ -125,12 +123,12 @@ impl Routes {
 
     fn stats(&self, query: &str) -> Response {
         let from = parameter(query, "from").and_then(|from| from.parse().ok());
-        let phase = self.shared.shown.lock().phase;
+        let state = self.shared.shown.lock().state();
         let history = self.shared.history.lock();
         let config = &self.shared.config;
         let answer = history.answer(
             from.unwrap_or(0),
-            (phase.name(), self.shared.uptime()),
+            (state, self.shared.uptime()),
             (config.product, config.version),
         );
         match serde_json::to_vec(&answer) {
