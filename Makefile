@@ -9,7 +9,7 @@ LOG := $(RUN)/gatehouse.log
 HEALTH := http://127.0.0.1:8080/healthz
 ADMIN := http://127.0.0.1:8082
 
-.PHONY: help run test bench lint start check stop tools unit conformance conformance-all clients proxy fuzz million hundred-thousand peers
+.PHONY: help run test bench lint start check stop tools unit conformance conformance-all clients proxy fuzz counts million hundred-thousand peers
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -17,7 +17,7 @@ help: ## this list
 run: ## build and serve; the chat page is at http://127.0.0.1:8080/
 	cargo run --release -- serve $(ARGS)
 
-test: tools lint unit conformance clients proxy hundred-thousand ## everything: formatting, lints, tests, Autobahn, browser, other clients, nginx, 100,000 connections
+test: tools lint unit counts conformance clients proxy hundred-thousand ## everything: formatting, lints, tests, instructions, Autobahn, browser, other clients, nginx, 100,000 connections
 	@echo "make test: everything passed"
 
 tools: ## install what the tests need and the machine lacks
@@ -30,6 +30,9 @@ lint: ## formatting and lints, warnings denied
 unit: ## unit, integration, process and tidy tests, examples and documentation
 	cargo nextest run --workspace --locked --no-fail-fast
 	cargo test --workspace --doc --locked
+
+counts: ## instructions of a message, against those that are known (benches/echo_cost.rs)
+	cargo bench --package gatehouse-benches --bench echo_cost --locked -- --check
 
 AUTOBAHN_CLIENT := $(RELEASE)/examples/autobahn_client
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need beside Rust: Chromium with its driver, nginx, Node.js, and the client packages
-# of Python and npm. What is there already is left alone. Where something is missing and may not be installed,
+# Installs what the tests need beside Rust: Chromium with its driver, nginx, valgrind, Node.js, and the client
+# packages of Python and npm. What is there already is left alone. Where something is missing and may not be installed,
 # it says so and fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -17,6 +17,7 @@ command -v curl >/dev/null || need_packages+=(curl)
 command -v nginx >/dev/null || need_packages+=(nginx-light libnginx-mod-stream)
 command -v node >/dev/null || need_packages+=(nodejs)
 command -v npm >/dev/null || need_packages+=(npm)
+command -v valgrind >/dev/null || need_packages+=(valgrind)
 fc-list 2>/dev/null | grep -q . || need_packages+=(fonts-dejavu fontconfig)
 if [ ${#need_packages[@]} -gt 0 ]; then
     echo "installing ${need_packages[*]}"
