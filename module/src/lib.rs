@@ -15,9 +15,13 @@
 
 pub mod account;
 pub mod adapter;
+pub mod blocking;
 pub mod event;
+pub mod friend;
 pub mod group;
+mod id;
 pub mod im;
+pub mod inbox;
 pub mod message;
 pub mod presence;
 pub mod storage;

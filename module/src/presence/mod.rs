@@ -12,6 +12,7 @@ const SHARDS: usize = 16;
 
 /// The class of device that a session comes from; a user has one session on each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
 pub enum Platform {
     /// A browser.
     #[default]
@@ -46,6 +47,18 @@ impl Platform {
             Self::Ios => "ios",
             Self::Other => "other",
         }
+    }
+
+    /// The number by which it is kept; it never changes its meaning.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// The platform of this number.
+    #[must_use]
+    pub fn numbered(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number)).copied()
     }
 
     /// The platform of this name.

@@ -109,6 +109,7 @@ impl MemoryStore {
             Conversation::All => 0,
             Conversation::Direct(lower, _) => lower.0,
             Conversation::Group(group) => group.0,
+            Conversation::System(user) => user.0,
         };
         &self.conversations[shard as usize % SHARDS]
     }
@@ -332,6 +333,7 @@ impl Store for MemoryStore {
             seq,
             message,
             time_ms,
+            inbox: None,
         };
         if let Some((client_id, sent)) = &mut sent {
             let sent = sent.entry(sender).or_default();

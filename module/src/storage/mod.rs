@@ -1,6 +1,10 @@
 //! What the IM keeps.
 
 mod memory;
+pub mod operation;
+pub mod refusal;
+pub mod sqlite;
+pub mod store;
 
 use common::{GroupId, UserId};
 

@@ -1,0 +1,255 @@
+//! The one thread that writes: whatever is waiting becomes one transaction, so that all of it
+//! shares the cost of one sync to the disk.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError};
+use parking_lot::Mutex;
+use rusqlite::Connection;
+
+use super::config::{Retention, Rules, TimeOfDay};
+use super::courier::Release;
+use super::indexing::Indexing;
+use super::retention::Sweep;
+use super::sql::{Fault, Sql, is_environment, refusal_of};
+use super::tx::{Execute, Tx};
+use crate::storage::operation::{Reply, Write};
+use crate::storage::refusal::Refusal;
+
+/// Most writes of one transaction: bounds how long the first of them waits for the others.
+const BATCH_MAX: usize = 1_024;
+/// Messages that may be missing from the index before indexing no longer waits for a quiet moment.
+const UNINDEXED_MAX: u64 = 100_000;
+
+/// Owns the write side of the database.
+pub(super) struct Writer {
+    pub(super) queue: Receiver<Write>,
+    pub(super) connection: Arc<Mutex<Connection>>,
+    pub(super) releases: Sender<Vec<Release>>,
+    pub(super) rules: Rules,
+    pub(super) retention: Retention,
+    pub(super) time: TimeOfDay,
+    /// Time never goes back, whatever the host's clock does.
+    pub(super) last_ms: u64,
+    pub(super) indexing: Indexing,
+    pub(super) sweep: Option<Sweep>,
+}
+
+impl Writer {
+    /// Works until nobody can ask for anything any more, and all that was asked is done.
+    pub(super) fn run(mut self) {
+        let mut sweep_at = Instant::now() + self.retention.interval;
+        loop {
+            match self.queue.try_recv() {
+                Ok(first) => {
+                    self.commit(first);
+                    if self.indexing.behind() > UNINDEXED_MAX {
+                        self.tidy();
+                    }
+                    continue;
+                }
+                Err(TryRecvError::Disconnected) => break,
+                Err(TryRecvError::Empty) => {}
+            }
+            if Instant::now() >= sweep_at {
+                sweep_at = Instant::now() + self.retention.interval;
+                self.sweep.get_or_insert_with(Sweep::default);
+            }
+            // Small steps, with a look at the queue after each.
+            if self.tidy() {
+                continue;
+            }
+            let wait = sweep_at.saturating_duration_since(Instant::now());
+            match self.queue.recv_timeout(wait.max(Duration::from_millis(1))) {
+                Ok(first) => self.commit(first),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        if let Err(error) = self.connection.lock().execute_batch("PRAGMA optimize") {
+            tracing::debug!(%error, "the store's statistics were not renewed");
+        }
+    }
+
+    /// Does what is waiting, `first` before all, and lets the outcomes go once they are durable.
+    fn commit(&mut self, first: Write) {
+        self.last_ms = self.last_ms.max((self.time)());
+        let connection = Arc::clone(&self.connection);
+        let connection = connection.lock();
+        let mut batch = Batch {
+            releases: Vec::new(),
+            failed: None,
+        };
+        if let Err(error) = connection.run("BEGIN IMMEDIATE", []) {
+            batch.failed = Some(refusal_of(&error));
+        }
+        let waiting = std::iter::once(first).chain(self.queue.try_iter());
+        for write in waiting.take(BATCH_MAX) {
+            batch.perform(&connection, &self.rules, self.last_ms, write);
+        }
+        if batch.failed.is_none()
+            && let Err(error) = connection.run("COMMIT", [])
+        {
+            batch.failed = Some(refusal_of(&error));
+        }
+        if let Some(refusal) = batch.failed {
+            roll_back(&connection);
+            for release in &mut batch.releases {
+                release.revoke(refusal);
+            }
+        } else {
+            for release in &batch.releases {
+                self.indexing.count(&release.events);
+            }
+        }
+        drop(connection);
+        // The courier ends after this thread does.
+        let _ = self.releases.send(batch.releases);
+    }
+
+    /// A step of what nobody waits for; false if there is nothing to do, or it does not succeed.
+    fn tidy(&mut self) -> bool {
+        let connection = Arc::clone(&self.connection);
+        let connection = connection.lock();
+        let outcome = if self.indexing.behind() > 0 {
+            self.indexing.step(&connection).map(|()| true)
+        } else if let Some(sweep) = &mut self.sweep {
+            let now_ms = self.last_ms.max((self.time)());
+            let outcome = sweep.step(&connection, &self.retention, now_ms);
+            if !matches!(outcome, Ok(true)) {
+                self.sweep = None;
+            }
+            outcome.map(|_| true)
+        } else {
+            return false;
+        };
+        outcome.unwrap_or_else(|error| {
+            // Tried again after the next write.
+            let _ = refusal_of(&error);
+            roll_back(&connection);
+            false
+        })
+    }
+}
+
+fn roll_back(connection: &Connection) {
+    // SQLite has rolled back by itself after some errors; then there is no transaction.
+    if !connection.is_autocommit()
+        && let Err(error) = connection.run("ROLLBACK", [])
+    {
+        tracing::error!(%error, "a transaction of the store could not be rolled back");
+    }
+}
+
+/// The writes of one transaction.
+struct Batch {
+    releases: Vec<Release>,
+    /// Why none of them can be done, once that is known.
+    failed: Option<Refusal>,
+}
+
+/// Everything that one write works with.
+struct Step<'a> {
+    batch: &'a mut Batch,
+    db: &'a Connection,
+    rules: &'a Rules,
+    now_ms: u64,
+}
+
+impl Batch {
+    fn perform(&mut self, db: &Connection, rules: &Rules, now_ms: u64, write: Write) {
+        let step = Step {
+            batch: self,
+            db,
+            rules,
+            now_ms,
+        };
+        match write {
+            Write::Register(operation, reply) => step.perform(operation, reply),
+            Write::EnterGuest(operation, reply) => step.perform(operation, reply),
+            Write::EnterExternal(operation, reply) => step.perform(operation, reply),
+            Write::OpenSession(operation, reply) => step.perform(operation, reply),
+            Write::CloseSessions(operation, reply) => step.perform(operation, reply),
+            Write::ChangePassword(operation, reply) => step.perform(operation, reply),
+            Write::SetProfile(operation, reply) => step.perform(operation, reply),
+            Write::SetDisabled(operation, reply) => step.perform(operation, reply),
+            Write::Send(operation, reply) => step.perform(operation, reply),
+            Write::SendSystem(operation, reply) => step.perform(operation, reply),
+            Write::Recall(operation, reply) => step.perform(operation, reply),
+            Write::Delete(operation, reply) => step.perform(operation, reply),
+            Write::Clear(operation, reply) => step.perform(operation, reply),
+            Write::MarkRead(operation, reply) => step.perform(operation, reply),
+            Write::SetConversation(operation, reply) => step.perform(operation, reply),
+            Write::RequestFriend(operation, reply) => step.perform(operation, reply),
+            Write::AnswerFriend(operation, reply) => step.perform(operation, reply),
+            Write::SetFriend(operation, reply) => step.perform(operation, reply),
+            Write::RemoveFriend(operation, reply) => step.perform(operation, reply),
+            Write::SetBlock(operation, reply) => step.perform(operation, reply),
+            Write::CreateGroup(operation, reply) => step.perform(operation, reply),
+            Write::SetGroup(operation, reply) => step.perform(operation, reply),
+            Write::Join(operation, reply) => step.perform(operation, reply),
+            Write::Invite(operation, reply) => step.perform(operation, reply),
+            Write::AnswerApplication(operation, reply) => step.perform(operation, reply),
+            Write::Leave(operation, reply) => step.perform(operation, reply),
+            Write::Kick(operation, reply) => step.perform(operation, reply),
+            Write::SetRole(operation, reply) => step.perform(operation, reply),
+            Write::Transfer(operation, reply) => step.perform(operation, reply),
+            Write::SetMember(operation, reply) => step.perform(operation, reply),
+            Write::MuteMember(operation, reply) => step.perform(operation, reply),
+            Write::Dismiss(operation, reply) => step.perform(operation, reply),
+        }
+    }
+}
+
+impl Step<'_> {
+    /// Does one write in a savepoint of its own, so that its refusal undoes nothing of the others.
+    fn perform<O: Execute>(self, operation: O, reply: Reply<O::Output>) {
+        let Self {
+            batch,
+            db,
+            rules,
+            now_ms,
+        } = self;
+        let mut tx = Tx {
+            db,
+            rules,
+            now_ms,
+            events: Vec::new(),
+        };
+        let outcome = match batch.failed {
+            Some(refusal) => Err(refusal),
+            None => tx.attempt(operation).map_err(|fault| match fault {
+                Fault::Refused(refusal) => refusal,
+                Fault::Failed(error) => {
+                    let refusal = refusal_of(&error);
+                    // What is left of the transaction cannot be trusted to be whole.
+                    if is_environment(&error) || db.is_autocommit() {
+                        batch.failed = Some(refusal);
+                    }
+                    refusal
+                }
+            }),
+        };
+        let events = if outcome.is_ok() {
+            tx.events
+        } else {
+            Vec::new()
+        };
+        batch.releases.push(Release::new(reply, outcome, events));
+    }
+}
+
+impl Tx<'_> {
+    fn attempt<O: Execute>(&mut self, operation: O) -> Result<O::Output, Fault> {
+        self.db.run("SAVEPOINT operation", [])?;
+        let outcome = operation.execute(self);
+        if outcome.is_err() && !self.db.is_autocommit() {
+            self.db.run("ROLLBACK TO operation", [])?;
+        }
+        if !self.db.is_autocommit() {
+            self.db.run("RELEASE operation", [])?;
+        }
+        outcome
+    }
+}
