@@ -57,7 +57,7 @@ fn a_name_belongs_to_one_user_whatever_its_case_and_however_they_came() {
     assert_eq!(guest("ada"), Err(Refusal::NameTaken));
     let bob = guest("Bob").unwrap();
     assert_eq!(guest("BOB").unwrap(), bob);
-    assert_ne!(bob.id, ada);
+    assert_ne!(bob.user.id, ada);
     let external = |name: &str| {
         bench.change_now(EnterExternal {
             name: name.to_owned(),

@@ -275,7 +275,7 @@ fn the_operator_speaks_to_some_and_to_all() {
     let guest = EnterGuest {
         name: "Bob".to_owned(),
     };
-    let bob = bench.change_now(guest).unwrap().id;
+    let bob = bench.change_now(guest).unwrap().user.id;
     let say = |to| {
         let send = SendSystem {
             to,

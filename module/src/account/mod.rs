@@ -12,9 +12,9 @@ use crate::presence::Platform;
 
 pub use accounts::{AccountConfig, Accounts, Authenticated, Granted, Then};
 pub use operations::{
-    ChangePassword, CloseSessions, EnterExternal, EnterGuest, FindAccount, FindCredentials,
-    FindSession, FindUsers, ListSessions, LoginPolicy, OpenSession, Register, SearchUsers,
-    SetDisabled, SetProfile, Whose,
+    ChangePassword, CloseSessions, Enter, EnterExternal, EnterGuest, Entered, FindAccount,
+    FindCredentials, FindSession, FindUsers, ListSessions, LoginPolicy, OpenSession, Register,
+    SearchUsers, SetDisabled, SetProfile, Whose,
 };
 
 /// Longest name of a user, in characters.

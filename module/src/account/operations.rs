@@ -1,8 +1,8 @@
 //! What the store can be asked about accounts.
 
-use common::UserId;
+use common::{GroupId, UserId};
 
-use super::TokenId;
+use super::{TokenId, User};
 use crate::presence::Platform;
 
 /// Makes an account with a password. Refused: `NameTaken`, `LimitReached`.
@@ -16,8 +16,28 @@ pub struct Register {
     pub password: String,
 }
 
-/// The guest of this name, made if there is none. Refused: `NameTaken` if it is the name of an
-/// account, `AccountDisabled`, `LimitReached`.
+/// A user comes online: what their sessions are to hear from now on. Its outcome comes in the order
+/// of the commits, so that nothing is missed between it and the first event. Refused:
+/// `UserUnknown`, `AccountDisabled`.
+#[derive(Clone, Debug)]
+pub struct Enter {
+    /// Who.
+    pub user: UserId,
+}
+
+/// Who has come online.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entered {
+    /// Who.
+    pub user: User,
+    /// The channels that they are a member of.
+    pub channels: Vec<GroupId>,
+    /// The last number of their inbox.
+    pub inbox: u64,
+}
+
+/// The guest of this name comes online, made if there is none; as [`Enter`]. Refused: `NameTaken`
+/// if it is the name of an account, `AccountDisabled`, `LimitReached`.
 #[derive(Clone, Debug)]
 pub struct EnterGuest {
     /// The name, checked.

@@ -10,6 +10,7 @@ use common::{GroupId, UserId};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::account::User;
+use crate::storage::refusal::Refusal;
 
 pub use kind::Kind;
 pub use operations::{
@@ -115,6 +116,23 @@ pub struct Draft {
     pub client_id: Option<String>,
 }
 
+impl Draft {
+    /// Whether it can be sent.
+    ///
+    /// # Errors
+    /// [`Refusal::Invalid`].
+    pub fn check(&self) -> Result<(), Refusal> {
+        if !(1..=BODY_BYTES_MAX).contains(&self.body.len()) {
+            return Err(Refusal::Invalid("a body has 1 to 16384 bytes"));
+        }
+        let client_id = self.client_id.as_ref();
+        if client_id.is_some_and(|id| id.len() > CLIENT_ID_BYTES_MAX) {
+            return Err(Refusal::Invalid("a client_id has at most 64 bytes"));
+        }
+        Ok(())
+    }
+}
+
 /// Where a message found its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Receipt {
@@ -153,17 +171,6 @@ pub struct Message {
     pub time_ms: u64,
     /// It was recalled: its body is gone.
     pub recalled: bool,
-}
-
-/// A message on its way to those who are to have it.
-#[derive(Clone, Debug)]
-pub struct Delivery {
-    /// Its place.
-    pub receipt: Receipt,
-    /// Who said it.
-    pub from: User,
-    /// What was said.
-    pub draft: Draft,
 }
 
 #[cfg(test)]

@@ -90,7 +90,8 @@ operations! {
     /// Everything that changes the store. Each is done as a whole or not at all.
     Write, WriteOperation:
     Register(account::Register) -> account::User;
-    EnterGuest(account::EnterGuest) -> account::User;
+    EnterGuest(account::EnterGuest) -> account::Entered;
+    Enter(account::Enter) -> account::Entered;
     EnterExternal(account::EnterExternal) -> account::User;
     OpenSession(account::OpenSession) -> account::User;
     CloseSessions(account::CloseSessions) -> usize;

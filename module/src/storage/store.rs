@@ -16,6 +16,9 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Does a change; the reply says how it went.
     fn write(&self, write: Write);
 
+    /// Names what is kept: as long as it stays the same, ids keep their meaning.
+    fn instance(&self) -> &str;
+
     /// Looks something up; what was acknowledged before is seen.
     fn read(&self, read: Read);
 }

@@ -1,6 +1,6 @@
 //! Users.
 
-use common::UserId;
+use common::{GroupId, UserId};
 use rusqlite::{Connection, Row};
 
 use super::readers::Query;
@@ -8,8 +8,8 @@ use super::sql::{Outcome, Sql};
 use super::text;
 use super::tx::{Execute, Tx};
 use crate::account::{
-    Account, Credentials, EnterExternal, EnterGuest, FindAccount, FindCredentials, FindUsers,
-    Origin, Register, SearchUsers, SetDisabled, SetProfile, User, Whose,
+    Account, Credentials, Enter, EnterExternal, EnterGuest, Entered, FindAccount, FindCredentials,
+    FindUsers, Origin, Register, SearchUsers, SetDisabled, SetProfile, User, Whose,
 };
 use crate::inbox::{Notice, SessionEnd};
 use crate::storage::refusal::Refusal;
@@ -92,6 +92,27 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// What a user who comes online is to hear.
+    fn entered(&self, user: User) -> Outcome<Entered> {
+        let channels = self.db.rows(
+            "SELECT g.id FROM participants p
+             JOIN groups g ON g.conversation = p.conversation AND g.channel = 1
+             WHERE p.user = ? AND p.left_seq IS NULL AND g.dismissed = 0",
+            [user.id.0],
+            |row| Ok(GroupId(row.get(0)?)),
+        )?;
+        let inbox = self.db.first(
+            "SELECT last_seq FROM inboxes WHERE user = ?",
+            [user.id.0],
+            |row| row.get(0),
+        )?;
+        Ok(Entered {
+            user,
+            channels,
+            inbox: inbox.unwrap_or(0),
+        })
+    }
+
     /// The user of this name if they came to be this way; made if there is none.
     fn enter_as(&self, name: &str, nickname: Option<&str>, origin: Origin) -> Outcome<User> {
         match named(self.db, name)? {
@@ -121,8 +142,22 @@ impl Execute for Register {
 }
 
 impl Execute for EnterGuest {
-    fn execute(self, tx: &mut Tx<'_>) -> Outcome<User> {
-        tx.enter_as(&self.name, None, Origin::Guest)
+    fn execute(self, tx: &mut Tx<'_>) -> Outcome<Entered> {
+        let user = tx.enter_as(&self.name, None, Origin::Guest)?;
+        tx.entered(user)
+    }
+}
+
+impl Execute for Enter {
+    fn execute(self, tx: &mut Tx<'_>) -> Outcome<Entered> {
+        let account = find_account(tx.db, self.user)?;
+        if account.disabled {
+            return Err(Refusal::AccountDisabled.into());
+        }
+        tx.entered(User {
+            id: account.id,
+            name: account.nickname,
+        })
     }
 }
 

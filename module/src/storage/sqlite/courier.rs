@@ -38,11 +38,16 @@ impl Release {
 /// Works until the writer has ended.
 pub(super) fn run(releases: &Receiver<Vec<Release>>, sink: &mut dyn Sink) {
     for batch in releases {
-        for release in batch {
-            (release.reply)(release.revoked);
-            for event in release.events {
-                sink.on_event(event);
-            }
+        deliver(batch, sink);
+    }
+}
+
+/// Lets the outcomes of one transaction go.
+pub(super) fn deliver(batch: Vec<Release>, sink: &mut dyn Sink) {
+    for release in batch {
+        (release.reply)(release.revoked);
+        for event in release.events {
+            sink.on_event(event);
         }
     }
 }

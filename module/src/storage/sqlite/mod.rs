@@ -14,6 +14,7 @@ mod group;
 mod group_list;
 mod inbox;
 mod indexing;
+mod inline;
 mod member;
 mod message;
 mod open;
@@ -28,10 +29,12 @@ mod tx;
 mod writer;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::{Sender, TrySendError, bounded};
 use parking_lot::Mutex;
+use rusqlite::Connection;
 
 use super::operation::{Read, Write};
 use super::refusal::Refusal;
@@ -39,13 +42,31 @@ use super::store::{Sink, Store};
 use indexing::Indexing;
 use open::DirectoryLock;
 use sql::Sql;
-use writer::Writer;
+use writer::{Counters, Writer};
 
 pub use config::{Location, Retention, Rules, StoreConfig, TimeOfDay};
+pub use inline::InlineStore;
 pub use open::OpenError;
 
+/// The writer and the courier, which are started after the readers.
+const WRITE_THREADS: usize = 2;
 /// Batches of outcomes that may wait for the courier; the writer waits for it beyond.
 const RELEASES_MAX: usize = 16;
+
+/// What a store has done since it was opened, and what waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreStats {
+    /// Transactions that were committed.
+    pub commits: u64,
+    /// Writes in them, those that were refused by a rule included.
+    pub writes: u64,
+    /// Transactions that failed; none of their writes has changed anything.
+    pub failed_commits: u64,
+    /// Writes that wait.
+    pub writes_waiting: usize,
+    /// Reads that wait.
+    pub reads_waiting: usize,
+}
 
 /// The store on SQLite. Dropping it does what is waiting, and ends its threads.
 #[derive(Debug)]
@@ -53,6 +74,8 @@ pub struct SqliteStore {
     writes: Option<Sender<Write>>,
     reads: Option<Sender<Read>>,
     threads: Vec<JoinHandle<()>>,
+    counters: Arc<Counters>,
+    instance: String,
     /// Let go last.
     _lock: Option<DirectoryLock>,
 }
@@ -68,16 +91,8 @@ impl SqliteStore {
             Location::Directory(directory) => Some(open::lock(directory)?),
         };
         let connection = open::writer(&config)?;
-        let last_ms = connection
-            .first(
-                "SELECT time_ms FROM messages ORDER BY id DESC LIMIT 1",
-                [],
-                |row| row.get(0),
-            )?
-            .unwrap_or(0);
+        let last_ms = last_ms(&connection)?;
         let indexing = Indexing::new(&connection)?;
-        let connection = Arc::new(Mutex::new(connection));
-
         let (writes, queue) = bounded(config.writes_waiting_max);
         let (releases, released) = bounded(RELEASES_MAX);
         let (reads, read_queue) = bounded(config.reads_waiting_max);
@@ -85,8 +100,11 @@ impl SqliteStore {
             writes: Some(writes),
             reads: Some(reads),
             threads: Vec::new(),
+            counters: Arc::default(),
+            instance: instance(&connection)?,
             _lock: lock,
         };
+        let connection = Arc::new(Mutex::new(connection));
         for reader in 0..config.readers.max(1) {
             // What is in memory has one connection; there the readers take turns with the writer.
             let connection = match &config.location {
@@ -107,6 +125,7 @@ impl SqliteStore {
             time: config.time,
             last_ms,
             indexing,
+            counters: Arc::clone(&store.counters),
             sweep: None,
         };
         store.start("store-write".to_owned(), move || writer.run())?;
@@ -115,6 +134,19 @@ impl SqliteStore {
             courier::run(&released, &mut sink);
         })?;
         Ok(store)
+    }
+
+    /// What it has done, and what waits.
+    #[must_use]
+    pub fn stats(&self) -> StoreStats {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        StoreStats {
+            commits: count(&self.counters.commits),
+            writes: count(&self.counters.writes),
+            failed_commits: count(&self.counters.failed_commits),
+            writes_waiting: self.writes.as_ref().map_or(0, Sender::len),
+            reads_waiting: self.reads.as_ref().map_or(0, Sender::len),
+        }
     }
 
     fn start(
@@ -128,7 +160,28 @@ impl SqliteStore {
     }
 }
 
+/// The time of the last message.
+fn last_ms(connection: &Connection) -> rusqlite::Result<u64> {
+    let sql = "SELECT time_ms FROM messages ORDER BY id DESC LIMIT 1";
+    let last = connection.first(sql, [], |row| row.get(0))?;
+    Ok(last.unwrap_or(0))
+}
+
+/// What names the store: a number that was drawn when it was made.
+fn instance(connection: &Connection) -> rusqlite::Result<String> {
+    let mut instance = connection.meta("instance")?;
+    if instance == 0 {
+        instance = rand::random_range(1..=i64::MAX as u64);
+        connection.set_meta("instance", instance)?;
+    }
+    Ok(format!("{instance:x}"))
+}
+
 impl Store for SqliteStore {
+    fn instance(&self) -> &str {
+        &self.instance
+    }
+
     fn write(&self, write: Write) {
         let Some(queue) = &self.writes else { return };
         match queue.try_send(write) {
@@ -150,16 +203,25 @@ impl Store for SqliteStore {
 
 impl Drop for SqliteStore {
     fn drop(&mut self) {
-        self.writes = None;
+        // Readers first: the last connection to be closed can then put the log away.
         self.reads = None;
-        for thread in self.threads.drain(..) {
-            // The last owner may be a reply or the sink, that is, one of these threads.
-            if thread.thread().id() == thread::current().id() {
-                continue;
-            }
-            if thread.join().is_err() {
-                tracing::error!("a thread of the store has panicked");
-            }
+        let readers = self.threads.len().saturating_sub(WRITE_THREADS);
+        let mut threads: Vec<_> = self.threads.drain(..readers).collect();
+        join(&mut threads);
+        self.writes = None;
+        join(&mut self.threads);
+    }
+}
+
+/// Waits for threads to end.
+fn join(threads: &mut Vec<JoinHandle<()>>) {
+    for thread in threads.drain(..) {
+        // The last owner may be a reply or the sink, that is, one of these threads.
+        if thread.thread().id() == thread::current().id() {
+            continue;
+        }
+        if thread.join().is_err() {
+            tracing::error!("a thread of the store has panicked");
         }
     }
 }

@@ -17,11 +17,12 @@ pub(super) trait Query: Operation {
 /// Works until nobody can ask for anything any more.
 pub(super) fn run(queue: &Receiver<Read>, connection: &Arc<Mutex<Connection>>) {
     for read in queue {
-        perform(&connection.lock(), read);
+        perform(connection, read);
     }
 }
 
-fn perform(db: &Connection, read: Read) {
+/// Answers one question.
+pub(super) fn perform(db: &Mutex<Connection>, read: Read) {
     match read {
         Read::FindCredentials(operation, reply) => answer(db, operation, reply),
         Read::FindSession(operation, reply) => answer(db, operation, reply),
@@ -45,8 +46,9 @@ fn perform(db: &Connection, read: Read) {
     }
 }
 
-fn answer<Q: Query>(db: &Connection, operation: Q, reply: Reply<Q::Output>) {
-    let outcome = snapshot(db, operation).map_err(|fault| match fault {
+fn answer<Q: Query>(db: &Mutex<Connection>, operation: Q, reply: Reply<Q::Output>) {
+    // Free again when the reply is called, which may ask for more.
+    let outcome = snapshot(&db.lock(), operation).map_err(|fault| match fault {
         Fault::Refused(refusal) => refusal,
         Fault::Failed(error) => refusal_of(&error),
     });

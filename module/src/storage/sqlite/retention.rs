@@ -66,9 +66,11 @@ impl Sweep {
 /// halves. The last of all is never too old, so that no number is ever given twice.
 fn first_since(db: &Connection, now_ms: u64, age: Duration) -> rusqlite::Result<u64> {
     let since_ms = now_ms.saturating_sub(age.as_millis() as u64);
-    let ends = db.first("SELECT min(id), max(id) FROM messages", [], |row| {
-        Ok((row.get(0)?, row.get(1)?))
-    })?;
+    let ends = db.first(
+        "SELECT (SELECT min(id) FROM messages), (SELECT max(id) FROM messages)",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
     let Some((Some(mut low), Some(mut high))): Option<(Option<u64>, Option<u64>)> = ends else {
         return Ok(0);
     };

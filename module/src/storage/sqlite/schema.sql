@@ -23,7 +23,8 @@ CREATE TABLE users (
 );
 
 CREATE VIRTUAL TABLE user_index USING fts5(
-    text, content='', contentless_delete=1, tokenize='unicode61 remove_diacritics 2'
+    text, content='', contentless_delete=1, tokenize='unicode61 remove_diacritics 2',
+    prefix='1 2 3'
 );
 
 CREATE TABLE sessions (

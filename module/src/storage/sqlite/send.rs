@@ -117,7 +117,7 @@ impl Execute for SendSystem {
 impl Tx<'_> {
     /// The receipt of the message for which the sender has used a client id.
     fn sent_before(&self, sender: UserId, client_id: &str) -> Outcome<Option<Receipt>> {
-        let found = self.db.first(
+        let found: Option<Receipt> = self.db.first(
             "SELECT c.kind, c.a, c.b, m.seq, m.id, m.time_ms
              FROM messages m JOIN conversations c ON c.id = m.conversation
              WHERE m.sender = ? AND m.client_id = ?",
@@ -132,7 +132,36 @@ impl Tx<'_> {
                 })
             },
         )?;
-        Ok(found)
+        let Some(mut receipt) = found else {
+            return Ok(None);
+        };
+        receipt.inbox = self.number_of(sender, receipt.message)?;
+        Ok(Some(receipt))
+    }
+
+    /// The number that a message has in an inbox: both ascend together, so it is searched by
+    /// halves.
+    fn number_of(&self, user: UserId, message: u64) -> Outcome<Option<u64>> {
+        let ends: Option<(u64, u64)> = self.db.first(
+            "SELECT floor_seq, last_seq FROM inboxes WHERE user = ?",
+            [user.0],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        let (mut low, mut high) = ends.unwrap_or_default();
+        while low < high {
+            let middle = low + (high - low).div_ceil(2);
+            let found: Option<u64> = self.db.first(
+                "SELECT message FROM inbox WHERE user = ? AND seq = ?",
+                (user.0, middle),
+                |row| row.get(0),
+            )?;
+            match found {
+                Some(found) if found == message => return Ok(Some(middle)),
+                Some(found) if found > message => high = middle - 1,
+                _ => low = middle,
+            }
+        }
+        Ok(None)
     }
 
     /// Whether a user may write to another.

@@ -2,6 +2,7 @@
 //! shares the cost of one sync to the disk.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError};
@@ -22,6 +23,14 @@ const BATCH_MAX: usize = 1_024;
 /// Messages that may be missing from the index before indexing no longer waits for a quiet moment.
 const UNINDEXED_MAX: u64 = 100_000;
 
+/// What the writer has done, for whoever wants to know.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) commits: AtomicU64,
+    pub(super) writes: AtomicU64,
+    pub(super) failed_commits: AtomicU64,
+}
+
 /// Owns the write side of the database.
 pub(super) struct Writer {
     pub(super) queue: Receiver<Write>,
@@ -33,6 +42,7 @@ pub(super) struct Writer {
     /// Time never goes back, whatever the host's clock does.
     pub(super) last_ms: u64,
     pub(super) indexing: Indexing,
+    pub(super) counters: Arc<Counters>,
     pub(super) sweep: Option<Sweep>,
 }
 
@@ -73,7 +83,7 @@ impl Writer {
     }
 
     /// Does what is waiting, `first` before all, and lets the outcomes go once they are durable.
-    fn commit(&mut self, first: Write) {
+    pub(super) fn commit(&mut self, first: Write) {
         self.last_ms = self.last_ms.max((self.time)());
         let connection = Arc::clone(&self.connection);
         let connection = connection.lock();
@@ -93,12 +103,18 @@ impl Writer {
         {
             batch.failed = Some(refusal_of(&error));
         }
+        let count = |counter: &AtomicU64, by: usize| {
+            counter.fetch_add(by as u64, Ordering::Relaxed);
+        };
         if let Some(refusal) = batch.failed {
+            count(&self.counters.failed_commits, 1);
             roll_back(&connection);
             for release in &mut batch.releases {
                 release.revoke(refusal);
             }
         } else {
+            count(&self.counters.commits, 1);
+            count(&self.counters.writes, batch.releases.len());
             for release in &batch.releases {
                 self.indexing.count(&release.events);
             }
@@ -168,6 +184,7 @@ impl Batch {
         match write {
             Write::Register(operation, reply) => step.perform(operation, reply),
             Write::EnterGuest(operation, reply) => step.perform(operation, reply),
+            Write::Enter(operation, reply) => step.perform(operation, reply),
             Write::EnterExternal(operation, reply) => step.perform(operation, reply),
             Write::OpenSession(operation, reply) => step.perform(operation, reply),
             Write::CloseSessions(operation, reply) => step.perform(operation, reply),
