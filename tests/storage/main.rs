@@ -7,5 +7,6 @@ mod conversation;
 mod faults;
 mod friend;
 mod group;
+mod kill;
 mod member;
 mod message;
