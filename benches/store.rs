@@ -316,7 +316,7 @@ fn pages(effort: Effort) -> anyhow::Result<()> {
                     after: last.last.saturating_sub(50),
                     limit: 50,
                 };
-                failed = failed.or(store.look_up_now(sync).err());
+                failed = store.look_up_now(sync).err().or(failed);
             });
             let list = time(|| {
                 let list = Conversations {
@@ -324,7 +324,7 @@ fn pages(effort: Effort) -> anyhow::Result<()> {
                     offset: 0,
                     limit: 50,
                 };
-                failed = failed.or(store.look_up_now(list).err());
+                failed = store.look_up_now(list).err().or(failed);
             });
             if let Some(refusal) = failed {
                 return Err(refusal.into());

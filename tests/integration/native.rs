@@ -261,7 +261,7 @@ fn who_cannot_be_reached() {
     let (mut ada, _) = NativeClient::login(&node, "Ada");
     let (mut bob, bob_id) = NativeClient::login(&node, "Bob");
     let to_bob = json!({"to": {"user": bob_id}, "body": "hi"});
-    ada.ok("message.send", to_bob.clone());
+    ada.ok("message.send", to_bob);
     assert_eq!(bob.push("message")["body"], "hi");
     for (to, code) in [
         (json!({"user": 999}), "not_found"),

@@ -1,6 +1,5 @@
 //! Limits of sessions: each row of the overload table, with the outcome that it documents.
 
-use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
