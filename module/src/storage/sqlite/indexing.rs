@@ -7,20 +7,35 @@ use super::text;
 use crate::inbox::{Event, Happening};
 use crate::message::Kind;
 
+/// Most messages that are indexed in one step, which takes a few milliseconds.
+const STEP: usize = 128;
 /// Most messages that are looked at in one step.
-const STEP: u64 = 128;
+const LOOK: u64 = 8_192;
 
 /// How far the index has come. The number is kept with the index, in the same transactions.
 #[derive(Debug)]
 pub(super) struct Indexing {
     indexed: u64,
     last: u64,
+    /// The statement that finds the next texts.
+    texts: String,
 }
 
 impl Indexing {
     pub(super) fn new(db: &Connection) -> rusqlite::Result<Self> {
         let last = db.first("SELECT max(id) FROM messages", [], |row| row.get(0))?;
+        let kinds: Vec<String> = Kind::ALL
+            .into_iter()
+            .filter(|kind| kind.is_text())
+            .map(|kind| kind.number().to_string())
+            .collect();
         Ok(Self {
+            texts: format!(
+                "SELECT id, conversation, body FROM messages
+                 WHERE id > ? AND id <= ? AND recalled = 0 AND conversation IS NOT NULL
+                    AND kind IN ({}) ORDER BY id LIMIT ?",
+                kinds.join(", ")
+            ),
             indexed: db.meta("indexed")?,
             last: last.flatten().unwrap_or(0),
         })
@@ -43,17 +58,17 @@ impl Indexing {
     /// Indexes the next messages.
     pub(super) fn step(&mut self, db: &Connection) -> rusqlite::Result<()> {
         db.run("BEGIN IMMEDIATE", [])?;
-        let to = self.last.min(self.indexed + STEP);
-        let messages: Vec<(u64, u64, u8, String)> = db.rows(
-            "SELECT id, conversation, kind, body FROM messages
-             WHERE id > ? AND id <= ? AND recalled = 0 AND conversation IS NOT NULL",
-            (self.indexed, to),
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
-        )?;
-        for (id, conversation, kind, body) in messages {
-            if !Kind::numbered(kind).is_some_and(Kind::is_text) {
-                continue;
-            }
+        let mut to = self.last.min(self.indexed + LOOK);
+        let texts: Vec<(u64, u64, String)> =
+            db.rows(&self.texts, (self.indexed, to, STEP), |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })?;
+        if texts.len() == STEP
+            && let Some((last, ..)) = texts.last()
+        {
+            to = *last;
+        }
+        for (id, conversation, body) in texts {
             db.run(
                 "INSERT INTO message_index (rowid, place, text) VALUES (?, ?, ?)",
                 (id, format!("c{conversation}"), text::indexed(&body)),

@@ -61,6 +61,7 @@ impl InlineStore {
             indexing,
             counters: Arc::default(),
             sweep: None,
+            failed: false,
         };
         Ok(Self {
             writer: Mutex::new(writer),

@@ -127,6 +127,7 @@ impl SqliteStore {
             indexing,
             counters: Arc::clone(&store.counters),
             sweep: None,
+            failed: false,
         };
         store.start("store-write".to_owned(), move || writer.run())?;
         let mut sink = sink;

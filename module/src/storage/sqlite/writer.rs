@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use parking_lot::Mutex;
 use rusqlite::Connection;
 
@@ -20,6 +20,8 @@ use crate::storage::refusal::Refusal;
 
 /// Most writes of one transaction: bounds how long the first of them waits for the others.
 const BATCH_MAX: usize = 1_024;
+/// For how long nothing must have been written before the index is brought up to date.
+const QUIET: Duration = Duration::from_millis(20);
 /// Messages that may be missing from the index before indexing no longer waits for a quiet moment.
 const UNINDEXED_MAX: u64 = 100_000;
 
@@ -44,36 +46,45 @@ pub(super) struct Writer {
     pub(super) indexing: Indexing,
     pub(super) counters: Arc<Counters>,
     pub(super) sweep: Option<Sweep>,
+    /// The last step of tidying did not succeed.
+    pub(super) failed: bool,
 }
 
 impl Writer {
     /// Works until nobody can ask for anything any more, and all that was asked is done.
     pub(super) fn run(mut self) {
         let mut sweep_at = Instant::now() + self.retention.interval;
+        let mut quiet = false;
         loop {
-            match self.queue.try_recv() {
+            // Nobody waits for the index, but a write that comes now would wait for its sync: it is
+            // left alone while writes follow each other.
+            let wait = if quiet {
+                Duration::ZERO
+            } else if self.has_tidying() {
+                QUIET
+            } else {
+                sweep_at.saturating_duration_since(Instant::now())
+            };
+            match self.queue.recv_timeout(wait) {
                 Ok(first) => {
+                    quiet = false;
+                    self.failed = false;
                     self.commit(first);
                     if self.indexing.behind() > UNINDEXED_MAX {
                         self.tidy();
                     }
-                    continue;
                 }
-                Err(TryRecvError::Disconnected) => break,
-                Err(TryRecvError::Empty) => {}
-            }
-            if Instant::now() >= sweep_at {
-                sweep_at = Instant::now() + self.retention.interval;
-                self.sweep.get_or_insert_with(Sweep::default);
-            }
-            // Small steps, with a look at the queue after each.
-            if self.tidy() {
-                continue;
-            }
-            let wait = sweep_at.saturating_duration_since(Instant::now());
-            match self.queue.recv_timeout(wait.max(Duration::from_millis(1))) {
-                Ok(first) => self.commit(first),
-                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) => {
+                    if Instant::now() >= sweep_at {
+                        sweep_at = Instant::now() + self.retention.interval;
+                        self.sweep.get_or_insert_with(Sweep::default);
+                    }
+                    // Small steps, with a look at the queue after each.
+                    quiet = self.has_tidying();
+                    if quiet {
+                        self.tidy();
+                    }
+                }
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
@@ -124,28 +135,33 @@ impl Writer {
         let _ = self.releases.send(batch.releases);
     }
 
-    /// A step of what nobody waits for; false if there is nothing to do, or it does not succeed.
-    fn tidy(&mut self) -> bool {
+    fn has_tidying(&self) -> bool {
+        !self.failed && (self.indexing.behind() > 0 || self.sweep.is_some())
+    }
+
+    /// A step of what nobody waits for. If it does not succeed, it is left until after the next
+    /// write.
+    fn tidy(&mut self) {
         let connection = Arc::clone(&self.connection);
         let connection = connection.lock();
         let outcome = if self.indexing.behind() > 0 {
-            self.indexing.step(&connection).map(|()| true)
+            self.indexing.step(&connection)
         } else if let Some(sweep) = &mut self.sweep {
             let now_ms = self.last_ms.max((self.time)());
             let outcome = sweep.step(&connection, &self.retention, now_ms);
             if !matches!(outcome, Ok(true)) {
                 self.sweep = None;
             }
-            outcome.map(|_| true)
+            outcome.map(drop)
         } else {
-            return false;
+            return;
         };
-        outcome.unwrap_or_else(|error| {
-            // Tried again after the next write.
+        if let Err(error) = outcome {
+            // Nobody is to be told; the log has it.
             let _ = refusal_of(&error);
             roll_back(&connection);
-            false
-        })
+            self.failed = true;
+        }
     }
 }
 
