@@ -20,7 +20,24 @@ use module::storage::sqlite::{Location, SqliteStore, StoreConfig};
 use module::storage::store::Store;
 use rusqlite::Connection;
 
-const USERS: u64 = 1_000;
+/// Users of the store, and with how many of them each one writes.
+#[derive(Clone, Copy)]
+struct Crowd {
+    users: u64,
+    peers: u64,
+}
+
+/// Many conversations: what is written is spread over the whole store.
+const MANY: Crowd = Crowd {
+    users: 1_000,
+    peers: 20,
+};
+/// Few, so that every page is full from the first row of the table on.
+const FEW: Crowd = Crowd {
+    users: 50,
+    peers: 3,
+};
+
 const BODY_BYTES: usize = 100;
 
 fn main() -> anyhow::Result<()> {
@@ -32,18 +49,19 @@ fn main() -> anyhow::Result<()> {
 /// A store in a directory, with users who write to each other.
 struct Subject {
     store: Arc<SqliteStore>,
+    crowd: Crowd,
     users: Vec<UserId>,
     sent: u64,
 }
 
 impl Subject {
-    fn open(directory: &Path) -> anyhow::Result<Self> {
+    fn open(directory: &Path, crowd: Crowd) -> anyhow::Result<Self> {
         let config = StoreConfig {
             location: Location::Directory(directory.to_owned()),
             ..StoreConfig::default()
         };
         let store: Arc<SqliteStore> = Arc::new(SqliteStore::open(config, |_| {})?);
-        let names = (0..USERS).map(|n| EnterGuest {
+        let names = (0..crowd.users).map(|n| EnterGuest {
             name: format!("user {n}"),
         });
         let waiting: Vec<_> = names
@@ -59,6 +77,7 @@ impl Subject {
             .collect::<anyhow::Result<_>>()?;
         Ok(Self {
             store,
+            crowd,
             users,
             sent: 0,
         })
@@ -81,7 +100,7 @@ impl Subject {
     }
 
     fn submit(&mut self, done: Sender<(Instant, Result<Receipt, Refusal>)>) {
-        let (sender, to) = pair(self.sent);
+        let (sender, to) = self.crowd.pair(self.sent);
         let send = Send {
             sender: self.users[sender as usize],
             to: To::User(self.users[to as usize]),
@@ -113,11 +132,14 @@ fn acknowledged(
     Ok(begun.elapsed())
 }
 
-/// Sender and receiver of a message, spread over all users; two different ones.
-fn pair(number: u64) -> (u64, u64) {
-    let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
-    let sender = mixed % USERS;
-    (sender, (sender + 1 + (mixed / USERS) % 20) % USERS)
+impl Crowd {
+    /// Sender and receiver of a message, spread over all users; two different ones.
+    fn pair(self, number: u64) -> (u64, u64) {
+        let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
+        let sender = mixed % self.users;
+        let distance = 1 + (mixed / self.users) % self.peers;
+        (sender, (sender + distance) % self.users)
+    }
 }
 
 fn client_id(number: u64) -> String {
@@ -162,7 +184,7 @@ impl Bare {
 
     fn insert_one(&mut self) -> anyhow::Result<()> {
         let db = &self.connection;
-        let (sender, to) = pair(self.sent);
+        let (sender, to) = MANY.pair(self.sent);
         let (sender, to) = (sender + 1, to + 1);
         let (low, high) = (sender.min(to), sender.max(to));
         let found = db
@@ -232,13 +254,16 @@ fn acknowledgements(effort: Effort) -> anyhow::Result<()> {
         "p50 ms",
         "p99 ms",
     ];
-    let title = format!("direct messages of {BODY_BYTES} B, {USERS} users, synchronous=FULL");
+    let title = format!(
+        "direct messages of {BODY_BYTES} B, {} users, synchronous=FULL",
+        MANY.users
+    );
     let mut table = Table::new(title, columns);
     for in_flight in [1, 16, 256, 2_048] {
         let messages = effort.pick(60_000, 6_000) / if in_flight == 1 { 10 } else { 1 };
         let (ours, theirs) = (tempfile::tempdir()?, tempfile::tempdir()?);
-        let mut subject = Subject::open(ours.path())?;
-        drop(Subject::open(theirs.path())?);
+        let mut subject = Subject::open(ours.path(), MANY)?;
+        drop(Subject::open(theirs.path(), MANY)?);
         let mut bare = Bare::open(theirs.path())?;
         subject.send(messages / 10, in_flight)?;
         let (mut rates, mut bare_rates, mut latencies) = (Vec::new(), Vec::new(), Vec::new());
@@ -285,14 +310,14 @@ fn pages(effort: Effort) -> anyhow::Result<()> {
     let columns = ["messages", "history us", "sync us", "conversations us"];
     let mut table = Table::new("pages of 50, median of reads by one client", columns);
     let directory = tempfile::tempdir()?;
-    let mut subject = Subject::open(directory.path())?;
-    for messages in effort.pick([10_000, 100_000, 1_000_000], [2_000, 5_000, 10_000]) {
+    let mut subject = Subject::open(directory.path(), FEW)?;
+    for messages in effort.pick([20_000, 200_000, 1_000_000], [10_000, 20_000, 40_000]) {
         let missing = messages - subject.sent as usize;
         subject.send(missing, 2_048)?;
         let reads = effort.pick(2_000, 200);
         let mut costs = [Vec::new(), Vec::new(), Vec::new()];
         for read in 0..reads {
-            let (user, peer) = pair(read);
+            let (user, peer) = FEW.pair(read);
             let (user, peer) = (subject.users[user as usize], subject.users[peer as usize]);
             let store = as_store(&subject.store);
             let mut failed = None;
