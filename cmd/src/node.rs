@@ -15,6 +15,7 @@ use gate::{
     ReactorConfig, RunningGate, TcpFraming, TlsError, TlsServer, TlsSettings,
 };
 use module::adapter::native::Native;
+use module::storage::sqlite::{Location, OpenError};
 use module::{Im, ImConfig, web};
 
 use crate::admin;
@@ -136,11 +137,17 @@ impl Node {
         }
         // 2. The IM, one for all workers.
         let im = ImConfig::default();
-        let im = Im::new(ImConfig {
+        let im = Im::open(ImConfig {
             heartbeat_seconds: config.heartbeat_seconds().unwrap_or(im.heartbeat_seconds),
             server: SERVER.to_owned(),
-            ..im
-        });
+            store: config.store.clone(),
+        })?;
+        match &config.store.location {
+            Location::Memory => tracing::info!("messages are kept in memory: see [store]"),
+            Location::Directory(directory) => {
+                tracing::info!(path = %directory.display(), "the store is open");
+            }
+        }
         // 3. Its adapter, one in each worker.
         let reactor_config = ReactorConfig {
             private_fd_tables: config.private_fd_tables,
@@ -485,6 +492,9 @@ pub enum StartError {
         #[source]
         error: FilesError,
     },
+    /// The store could not be opened.
+    #[error(transparent)]
+    Store(#[from] OpenError),
     /// Something else.
     #[error(transparent)]
     Gate(GateError),

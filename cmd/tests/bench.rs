@@ -66,7 +66,7 @@ fn serve<M: Module + 'static>(framing: &str, make: fn() -> M) -> RunningGate {
 }
 
 fn serve_im() -> RunningGate {
-    let im = Im::new(ImConfig::default());
+    let im = Im::open(ImConfig::default()).expect("a store in memory");
     let mut builder = Builder::new().reactors(2).workers(2);
     let native = builder.module(Placement::Worker, move |_| Native::new(Arc::clone(&im)));
     builder.listen(Listener::http(any_port()).websocket("/im", native));

@@ -28,6 +28,10 @@ pub enum ErrorCode {
     RateLimited,
     /// A bound of the node or of the object is reached.
     LimitReached,
+    /// More is waiting than the node takes on; nothing was changed, and trying again makes sense.
+    Busy,
+    /// The store cannot be reached or written to; nothing was changed.
+    Unavailable,
     /// The node failed; nothing was changed.
     Internal,
 }
@@ -48,6 +52,8 @@ impl ErrorCode {
             Self::Offline => "offline",
             Self::RateLimited => "rate_limited",
             Self::LimitReached => "limit_reached",
+            Self::Busy => "busy",
+            Self::Unavailable => "unavailable",
             Self::Internal => "internal",
         }
     }

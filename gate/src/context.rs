@@ -170,6 +170,14 @@ impl Context<'_> {
         );
     }
 
+    /// Hands over what was collected so far, instead of at the end of the batch: what other threads
+    /// send from here on comes after it. In a reactor nothing of its own sessions waits anyway.
+    pub fn flush(&mut self) {
+        if self.near.is_none() {
+            self.outgoing.submit(self.handle);
+        }
+    }
+
     pub(crate) fn pass_fence(&mut self, session: SessionId, fence: Fence) {
         self.ask(session, Command::Fence { session, fence });
     }

@@ -155,6 +155,11 @@ impl Batch<'_> {
         self.outgoing.push(session, Command::Bind { session });
     }
 
+    /// See [`crate::Context::unbind`].
+    pub fn unbind(&mut self, session: SessionId) {
+        self.outgoing.push(session, Command::Unbind { session });
+    }
+
     /// See [`GateHandle::respond`].
     pub fn respond(&mut self, session: SessionId, response: Response) {
         self.outgoing.push(
@@ -179,9 +184,16 @@ impl Batch<'_> {
     }
 }
 
+impl Batch<'_> {
+    /// Hands over what was collected so far.
+    pub fn flush(&mut self) {
+        self.outgoing.submit(self.handle);
+    }
+}
+
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
-        self.outgoing.submit(self.handle);
+        self.flush();
     }
 }
 

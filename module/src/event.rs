@@ -4,13 +4,14 @@ use common::{GroupId, TopicId};
 use gate::Message;
 
 use crate::account::User;
-use crate::message::Delivery;
+use crate::inbox::Notice;
+use crate::message::Message as ImMessage;
 
 /// Something that happened, for those whom it concerns.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// A message was sent.
-    Message(Delivery),
+    Message(ImMessage),
     /// A user came online or went.
     Presence {
         /// Who.
@@ -18,20 +19,8 @@ pub enum Event {
         /// Which of the two.
         online: bool,
     },
-    /// A user has joined a group.
-    GroupJoined {
-        /// The group.
-        group: GroupId,
-        /// Who.
-        user: User,
-    },
-    /// A user has left a group.
-    GroupLeft {
-        /// The group.
-        group: GroupId,
-        /// Who.
-        user: User,
-    },
+    /// Something else has happened that stands in an inbox, or is told to a channel.
+    Notice(Notice),
     /// The session is about to be closed: the user has logged in elsewhere.
     Kicked,
 }
@@ -48,11 +37,12 @@ impl Protocol {
     /// Every protocol; an adapter adds its own here and in [`Protocol::encode`].
     pub const ALL: [Self; 1] = [Self::NATIVE];
 
-    /// The event in this protocol.
+    /// The event in this protocol, with its number in the receiver's inbox if it is entered there;
+    /// none if the protocol has no word for it.
     #[must_use]
-    pub fn encode(self, event: &Event) -> Message {
+    pub fn encode(self, event: &Event, inbox: Option<u64>) -> Option<Message> {
         match self {
-            Self::NATIVE => crate::adapter::native::encode_push(event),
+            Self::NATIVE => crate::adapter::native::encode_push(event, inbox),
             Self(other) => unreachable!("protocol {other} is not in Protocol::ALL"),
         }
     }
@@ -65,8 +55,8 @@ pub enum Audience {
     Everyone,
     /// Those who asked who comes and goes.
     PresenceWatchers,
-    /// The members of a group who are online.
-    Group(GroupId),
+    /// The members of a channel who are online.
+    Channel(GroupId),
 }
 
 impl Audience {
@@ -80,7 +70,7 @@ impl Audience {
         let (kind, number) = match self {
             Self::Everyone => (1, 0),
             Self::PresenceWatchers => (2, 0),
-            Self::Group(group) => (3, group.0),
+            Self::Channel(group) => (3, group.0),
         };
         TopicId(kind << 56 | (protocol.0 as u64) << 48 | number)
     }

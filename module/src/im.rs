@@ -3,15 +3,27 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use common::{CloseReason, ErrorCode, GroupId, SessionId, UserId};
-use gate::Context;
+use common::{ErrorCode, GroupId, UserId};
+use gate::{Batch, Context};
 
-use crate::account::{self, User};
-use crate::event::{Audience, Event, Protocol};
-use crate::group::{self, Group};
-use crate::message::{BODY_BYTES_MAX, CLIENT_ID_BYTES_MAX, Conversation, Delivery, Draft, Receipt};
-use crate::presence::{Platform, Presence, Seat};
-use crate::storage::{MemoryStore, Store, StoreError};
+use crate::account::{self, Enter, EnterGuest, Entered, User};
+use crate::delivery::Delivery;
+use crate::event::Audience;
+use crate::group::{
+    self, CreateGroup, FindGroup, Group, GroupPage, GroupView, Join, Joined, Joining, Leave,
+    ListGroups, ListMembers, MemberPage, WhichGroups, WhichMembers,
+};
+use crate::inbox::{Sync, SyncPage};
+use crate::message::{
+    Conversation, ConversationPage, Conversations, Direction, Draft, History, HistoryPage,
+    MarkRead, Receipt, Send, To,
+};
+use crate::outlet::Outlet;
+use crate::presence::{Platform, Seat};
+use crate::storage::operation::{ReadOperation, WriteOperation};
+use crate::storage::refusal::Refusal;
+use crate::storage::sqlite::{InlineStore, OpenError, SqliteStore, StoreConfig};
+use crate::storage::store::Store;
 
 /// Most entries of one page of a list.
 pub const PAGE_MAX: usize = 500;
@@ -23,8 +35,8 @@ pub struct ImConfig {
     pub heartbeat_seconds: u32,
     /// Name and version that clients are told.
     pub server: String,
-    /// Names this run of the server: ids of a store in memory mean nothing in the next one.
-    pub instance: String,
+    /// Where everything is kept, and by which rules.
+    pub store: StoreConfig,
 }
 
 impl Default for ImConfig {
@@ -32,7 +44,7 @@ impl Default for ImConfig {
         Self {
             heartbeat_seconds: common::limits::IDLE_SECONDS,
             server: concat!("gatehouse/", env!("CARGO_PKG_VERSION")).to_owned(),
-            instance: format!("{:x}", now_ms()),
+            store: StoreConfig::default(),
         }
     }
 }
@@ -57,12 +69,9 @@ impl ImError {
     }
 }
 
-impl From<StoreError> for ImError {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::NotFound => Self::new(ErrorCode::NotFound, "there is no such group"),
-            StoreError::Full => Self::new(ErrorCode::LimitReached, "a limit is reached"),
-        }
+impl From<Refusal> for ImError {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(refusal.code(), refusal.to_string())
     }
 }
 
@@ -73,17 +82,6 @@ pub struct Login {
     pub user: User,
     /// Where.
     pub seat: Seat,
-}
-
-/// To whom a message goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Recipient {
-    /// One user.
-    User(UserId),
-    /// The members of a group.
-    Group(GroupId),
-    /// Everyone who is online.
-    All,
 }
 
 /// One page of a list.
@@ -98,36 +96,48 @@ pub struct Page<T> {
 }
 
 /// The instant-messaging server behind all protocols: commands in, events out. One is shared by
-/// all workers; its state is in the store and in presence, behind short locks.
+/// all workers. What it keeps is in the store, and who is online in presence.
+///
+/// A command that has to do with the store takes what is to be done with its outcome, which is
+/// called from a thread of the store: for a change when it is durable, and before anybody else is
+/// told of it. It must be short and must not wait.
+#[derive(Debug)]
 pub struct Im {
     config: ImConfig,
-    store: Box<dyn Store>,
-    presence: Presence,
-}
-
-impl std::fmt::Debug for Im {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Im")
-            .field("config", &self.config)
-            .finish_non_exhaustive()
-    }
+    store: Arc<dyn Store>,
+    delivery: Arc<Delivery>,
 }
 
 impl Im {
-    /// An IM that keeps its state in memory.
-    #[must_use]
-    pub fn new(config: ImConfig) -> Arc<Self> {
-        Self::with_store(config, Box::new(MemoryStore::default()))
+    /// An IM with its store.
+    ///
+    /// # Errors
+    /// Whatever keeps the store from being opened.
+    pub fn open(config: ImConfig) -> Result<Arc<Self>, OpenError> {
+        let delivery = Arc::new(Delivery::default());
+        let sink = Arc::clone(&delivery);
+        let store = SqliteStore::open(config.store.clone(), move |event| sink.on_event(event))?;
+        Ok(Arc::new(Self {
+            config,
+            store: Arc::new(store),
+            delivery,
+        }))
     }
 
-    /// An IM over a store.
-    #[must_use]
-    pub fn with_store(config: ImConfig, store: Box<dyn Store>) -> Arc<Self> {
-        Arc::new(Self {
+    /// An IM without threads, whose store is in memory and does what it is asked within the call:
+    /// the same input brings the same output.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn inline(config: ImConfig) -> Result<Arc<Self>, OpenError> {
+        let delivery = Arc::new(Delivery::default());
+        let sink = Arc::clone(&delivery);
+        let store = InlineStore::open(config.store.clone(), move |event| sink.on_event(event))?;
+        Ok(Arc::new(Self {
             config,
-            store,
-            presence: Presence::default(),
-        })
+            store: Arc::new(store),
+            delivery,
+        }))
     }
 
     /// What it was told before it started.
@@ -136,394 +146,344 @@ impl Im {
         &self.config
     }
 
-    // Login and presence.
-
-    /// Logs a guest in. An older session of the same user and platform is told and closed.
-    ///
-    /// # Errors
-    /// `invalid_value` for a name that is none, `limit_reached`.
-    pub fn login(
-        &self,
-        context: &mut Context<'_>,
-        session: SessionId,
-        protocol: Protocol,
-        name: &str,
-        platform: Platform,
-    ) -> Result<Login, ImError> {
-        let name = account::checked_name(name, account::NAME_CHARS_MAX).ok_or_else(|| {
-            ImError::new(
-                ErrorCode::InvalidValue,
-                "a name has 1 to 32 characters, none of them a control character",
-            )
-        })?;
-        let user = self.store.guest(name)?;
-        let seat = Seat {
-            session,
-            platform,
-            protocol,
-        };
-        let entered = self.presence.enter(user.id, seat);
-        if let Some(old) = entered.displaced
-            && old.session != session
-        {
-            context.send_message(old.session, old.protocol.encode(&Event::Kicked));
-            context.close(old.session, CloseReason::Kicked, "logged in elsewhere");
-        }
-        context.bind(session);
-        context.subscribe(session, Audience::Everyone.topic(protocol));
-        for group in self.store.groups_of(user.id) {
-            context.subscribe(session, Audience::Group(group).topic(protocol));
-        }
-        if entered.first {
-            let event = Event::Presence {
-                user: user.clone(),
-                online: true,
-            };
-            publish(context, Audience::PresenceWatchers, &event, Some(session));
-        }
-        Ok(Login { user, seat })
+    /// What the IM keeps.
+    #[must_use]
+    pub fn store(&self) -> &dyn Store {
+        &*self.store
     }
 
-    /// Ends a login; the session itself stays.
-    pub fn logout(&self, context: &mut Context<'_>, login: &Login) {
+    fn change<O: WriteOperation>(
+        &self,
+        operation: O,
+        then: impl FnOnce(Result<O::Output, ImError>) + std::marker::Send + 'static,
+    ) {
+        self.store().change(operation, move |outcome| {
+            then(outcome.map_err(ImError::from))
+        });
+    }
+
+    fn look_up<O: ReadOperation>(
+        &self,
+        operation: O,
+        then: impl FnOnce(Result<O::Output, ImError>) + std::marker::Send + 'static,
+    ) {
+        self.store().look_up(operation, move |outcome| {
+            then(outcome.map_err(ImError::from))
+        });
+    }
+
+    // Login and presence.
+
+    /// Learns how sessions are reached. Adapters call this before the first command of a session.
+    pub fn learn(&self, context: &Context<'_>) {
+        self.delivery.learn(context);
+    }
+
+    /// Has `act` reach sessions from inside of an outcome.
+    pub fn act(&self, act: impl FnOnce(&mut Batch<'_>)) {
+        self.delivery.act(act);
+    }
+
+    /// A guest wants to log in; with what comes of it, [`Im::take_seat`].
+    ///
+    /// Refused with `invalid_value` for a name that is none, `conflict`, `limit_reached`.
+    pub fn enter_guest(
+        &self,
+        name: &str,
+        then: impl FnOnce(Result<Entered, ImError>) + std::marker::Send + 'static,
+    ) {
+        match account::checked_name(name, account::NAME_CHARS_MAX) {
+            Some(name) => {
+                let name = name.to_owned();
+                self.change(EnterGuest { name }, then);
+            }
+            None => then(Err(ImError::new(
+                ErrorCode::InvalidValue,
+                "a name has 1 to 32 characters, none of them a control character",
+            ))),
+        }
+    }
+
+    /// Seats a user who has come online, within the outcome that says so: from here on the session
+    /// hears everything. An older session of the same user and platform is told and closed.
+    pub(crate) fn take_seat(&self, outlet: &mut dyn Outlet, entered: Entered, seat: Seat) -> Login {
+        self.delivery.enter(outlet, &entered, seat);
+        Login {
+            user: entered.user,
+            seat,
+        }
+    }
+
+    /// A login is to be ended; with what comes of it, [`Im::give_up_seat`].
+    pub(crate) fn log_out(
+        &self,
+        login: &Login,
+        then: impl FnOnce(Result<Entered, ImError>) + std::marker::Send + 'static,
+    ) {
+        // What the session hears is known in the order of the commits, as at its login.
+        let user = login.user.id;
+        self.change(Enter { user }, then);
+    }
+
+    /// Ends a login, within the outcome that says what its session hears; the session itself stays.
+    pub(crate) fn give_up_seat(&self, outlet: &mut dyn Outlet, login: &Login, entered: &Entered) {
         let Seat {
             session, protocol, ..
         } = login.seat;
-        context.unsubscribe(session, Audience::Everyone.topic(protocol));
-        context.unsubscribe(session, Audience::PresenceWatchers.topic(protocol));
-        for group in self.store.groups_of(login.user.id) {
-            context.unsubscribe(session, Audience::Group(group).topic(protocol));
+        self.delivery.leave(outlet, &login.user, session);
+        outlet.unsubscribe(session, Audience::Everyone.topic(protocol));
+        outlet.unsubscribe(session, Audience::PresenceWatchers.topic(protocol));
+        for &group in &entered.channels {
+            outlet.unsubscribe(session, Audience::Channel(group).topic(protocol));
         }
-        context.unbind(session);
-        self.leave_presence(context, login);
+        outlet.unbind(session);
     }
 
     /// The session of a login has ended.
-    pub fn on_close(&self, context: &mut Context<'_>, login: &Login) {
-        self.leave_presence(context, login);
+    pub(crate) fn on_close(&self, outlet: &mut dyn Outlet, login: &Login) {
+        self.delivery.leave(outlet, &login.user, login.seat.session);
     }
 
-    fn leave_presence(&self, context: &mut Context<'_>, login: &Login) {
-        if self.presence.leave(login.user.id, login.seat.session) {
-            self.store.retire(login.user.id);
-            let event = Event::Presence {
-                user: login.user.clone(),
-                online: false,
-            };
-            publish(context, Audience::PresenceWatchers, &event, None);
+    /// Tells this session from now on who comes and goes, or no longer.
+    pub(crate) fn watch_presence(&self, outlet: &mut dyn Outlet, login: &Login, watch: bool) {
+        let topic = Audience::PresenceWatchers.topic(login.seat.protocol);
+        if watch {
+            outlet.subscribe(login.seat.session, topic);
+        } else {
+            outlet.unsubscribe(login.seat.session, topic);
         }
-    }
-
-    /// Tells this session from now on who comes and goes.
-    pub fn watch_presence(&self, context: &mut Context<'_>, login: &Login) {
-        let topic = Audience::PresenceWatchers.topic(login.seat.protocol);
-        context.subscribe(login.seat.session, topic);
-    }
-
-    /// Ends what [`Im::watch_presence`] began.
-    pub fn unwatch_presence(&self, context: &mut Context<'_>, login: &Login) {
-        let topic = Audience::PresenceWatchers.topic(login.seat.protocol);
-        context.unsubscribe(login.seat.session, topic);
     }
 
     /// Users who are online, with their platforms, by ascending id.
     #[must_use]
     pub fn online(&self, after: UserId, limit: usize) -> Page<(User, Vec<Platform>)> {
-        let (page, more) = self.presence.page(after, limit);
-        let next = page.last().filter(|_| more).map(|(user, _)| user.0);
-        let entries = page
-            .into_iter()
-            .filter_map(|(user, platforms)| Some((self.store.user(user)?, platforms)))
-            .collect();
+        let (entries, more) = self.delivery.presence.page(after, limit);
+        let next = entries.last().filter(|_| more).map(|(user, _)| user.id.0);
         Page {
             entries,
-            total: self.presence.count(),
+            total: self.delivery.presence.count(),
             next,
         }
     }
 
+    /// Whether a user is online.
+    #[must_use]
+    pub fn is_online(&self, user: UserId) -> bool {
+        self.delivery.presence.is_online(user)
+    }
+
     // Messages.
 
-    /// Sends a message.
+    /// Sends a message; its outcome comes when it is durable.
     ///
-    /// # Errors
-    /// `invalid_value`, `not_found`, `forbidden`, `offline`.
+    /// Refused with `invalid_value`, `not_found`, `forbidden`, `conflict`.
     pub fn send(
         &self,
-        context: &mut Context<'_>,
         login: &Login,
-        recipient: Recipient,
+        to: To,
         draft: Draft,
-    ) -> Result<Receipt, ImError> {
-        check_draft(&draft)?;
-        let sender = login.user.id;
-        let conversation = self.conversation(sender, recipient)?;
-        let (receipt, new) = self.store.append(conversation, sender, &draft, now_ms())?;
-        if new {
-            let delivery = Delivery {
-                receipt,
-                from: login.user.clone(),
-                draft,
-            };
-            let event = Event::Message(delivery);
-            let own = Some(login.seat.session);
-            match recipient {
-                Recipient::All => publish(context, Audience::Everyone, &event, own),
-                Recipient::Group(group) => publish(context, Audience::Group(group), &event, own),
-                Recipient::User(user) => self.tell_users(context, &[user, sender], &event, own),
-            }
-        }
-        Ok(receipt)
-    }
-
-    /// The conversation that `sender` may send to.
-    fn conversation(&self, sender: UserId, recipient: Recipient) -> Result<Conversation, ImError> {
-        match recipient {
-            Recipient::All => Ok(Conversation::All),
-            Recipient::Group(group) => {
-                self.check_member(group, sender)?;
-                Ok(Conversation::Group(group))
-            }
-            Recipient::User(user) if self.presence.is_online(user) => {
-                Ok(Conversation::between(sender, user))
-            }
-            Recipient::User(user) => Err(match self.store.user(user) {
-                Some(user) => {
-                    ImError::new(ErrorCode::Offline, format!("{} is not online", user.name))
-                }
-                None => ImError::new(ErrorCode::NotFound, "there is no such user"),
-            }),
-        }
-    }
-
-    fn check_member(&self, group: GroupId, user: UserId) -> Result<(), ImError> {
-        if self.store.is_member(group, user) {
-            return Ok(());
-        }
-        Err(match self.store.group(group) {
-            Some(_) => ImError::new(ErrorCode::Forbidden, "only members may do this"),
-            None => StoreError::NotFound.into(),
-        })
-    }
-
-    /// Tells every session of some users, except one; encoded once per protocol.
-    fn tell_users(
-        &self,
-        context: &mut Context<'_>,
-        users: &[UserId],
-        event: &Event,
-        except: Option<SessionId>,
+        then: impl FnOnce(Result<Receipt, ImError>) + std::marker::Send + 'static,
     ) {
-        let mut seats = Vec::new();
-        for (at, user) in users.iter().enumerate() {
-            if !users[..at].contains(user) {
-                self.presence.collect_seats(*user, &mut seats);
-            }
+        if let Err(refusal) = draft.check() {
+            return then(Err(refusal.into()));
         }
-        for protocol in Protocol::ALL {
-            let sessions: Vec<SessionId> = seats
-                .iter()
-                .filter(|seat| seat.protocol == protocol && Some(seat.session) != except)
-                .map(|seat| seat.session)
-                .collect();
-            if !sessions.is_empty() {
-                context.send_many(&sessions, protocol.encode(event));
-            }
-        }
+        let Draft {
+            kind,
+            body,
+            client_id,
+        } = draft;
+        let send = Send {
+            sender: login.user.id,
+            to,
+            kind,
+            body,
+            extra: None,
+            client_id,
+            mentions: Vec::new(),
+            origin: Some(login.seat.session),
+        };
+        self.change(send, then);
+    }
+
+    /// Messages of a conversation.
+    ///
+    /// Refused with `not_found`.
+    pub fn history(
+        &self,
+        login: &Login,
+        conversation: Conversation,
+        direction: Direction,
+        limit: usize,
+        then: impl FnOnce(Result<HistoryPage, ImError>) + std::marker::Send + 'static,
+    ) {
+        let history = History {
+            user: login.user.id,
+            conversation,
+            direction,
+            limit,
+        };
+        self.look_up(history, then);
+    }
+
+    /// Says that the user has read a conversation up to a message; gives up to where they have.
+    ///
+    /// Refused with `not_found`.
+    pub fn mark_read(
+        &self,
+        login: &Login,
+        conversation: Conversation,
+        seq: u64,
+        then: impl FnOnce(Result<u64, ImError>) + std::marker::Send + 'static,
+    ) {
+        let read = MarkRead {
+            user: login.user.id,
+            conversation,
+            seq,
+            origin: Some(login.seat.session),
+        };
+        self.change(read, then);
+    }
+
+    /// The user's conversations, pinned ones first and then the latest.
+    pub fn conversations(
+        &self,
+        login: &Login,
+        offset: usize,
+        limit: usize,
+        then: impl FnOnce(Result<ConversationPage, ImError>) + std::marker::Send + 'static,
+    ) {
+        let list = Conversations {
+            user: login.user.id,
+            offset,
+            limit,
+        };
+        self.look_up(list, then);
+    }
+
+    /// What has come to the user's inbox after a number.
+    pub fn sync(
+        &self,
+        login: &Login,
+        after: u64,
+        limit: usize,
+        then: impl FnOnce(Result<SyncPage, ImError>) + std::marker::Send + 'static,
+    ) {
+        let sync = Sync {
+            user: login.user.id,
+            after,
+            limit,
+        };
+        self.look_up(sync, then);
     }
 
     // Groups.
 
-    /// Makes a group; whoever makes it is its first member.
+    /// Makes a group that anyone may join; whoever makes it is its first member.
     ///
-    /// # Errors
-    /// `invalid_value`, `limit_reached`.
+    /// Refused with `invalid_value`, `limit_reached`.
     pub fn create_group(
         &self,
-        context: &mut Context<'_>,
         login: &Login,
         name: &str,
-    ) -> Result<Group, ImError> {
-        let name = account::checked_name(name, group::NAME_CHARS_MAX).ok_or_else(|| {
-            ImError::new(
+        then: impl FnOnce(Result<Group, ImError>) + std::marker::Send + 'static,
+    ) {
+        let Some(name) = account::checked_name(name, group::NAME_CHARS_MAX) else {
+            return then(Err(ImError::new(
                 ErrorCode::InvalidValue,
                 "a group's name has 1 to 64 characters, none of them a control character",
-            )
-        })?;
-        let group = self.store.create_group(name, login.user.id)?;
-        self.seat_in_group(context, login.user.id, group.id, true);
-        Ok(group)
+            )));
+        };
+        let create = CreateGroup {
+            owner: login.user.id,
+            name: name.to_owned(),
+            members: Vec::new(),
+            joining: Joining::Open,
+            origin: Some(login.seat.session),
+        };
+        self.change(create, then);
     }
 
-    /// Makes the user a member; nothing happens if they are one.
+    /// Makes the user a member, or has them apply; nothing happens if they are one.
     ///
-    /// # Errors
-    /// `not_found`, `limit_reached`.
+    /// Refused with `not_found`, `forbidden`, `conflict`, `limit_reached`.
     pub fn join_group(
-        &self,
-        context: &mut Context<'_>,
+        self: &Arc<Self>,
         login: &Login,
-        id: GroupId,
-    ) -> Result<Group, ImError> {
-        let (group, new) = self.store.join(id, login.user.id)?;
-        if new {
-            self.seat_in_group(context, login.user.id, id, true);
-            let event = Event::GroupJoined {
-                group: id,
-                user: login.user.clone(),
-            };
-            publish(
-                context,
-                Audience::Group(id),
-                &event,
-                Some(login.seat.session),
-            );
-        }
-        Ok(group)
+        group: GroupId,
+        then: impl FnOnce(Result<(GroupView, Joined), ImError>) + std::marker::Send + 'static,
+    ) {
+        let user = login.user.id;
+        let join = Join {
+            user,
+            group,
+            text: String::new(),
+            origin: Some(login.seat.session),
+        };
+        let im = Arc::clone(self);
+        self.change(join, move |outcome| match outcome {
+            Ok(joined) => im.look_up(FindGroup { user, group }, move |found| {
+                then(found.map(|group| (group, joined)));
+            }),
+            Err(error) => then(Err(error)),
+        });
     }
 
-    /// Ends the user's membership.
+    /// Ends the user's membership; an owner hands the group over.
     ///
-    /// # Errors
-    /// `not_found` if there is no such group, `forbidden` if they are no member.
+    /// Refused with `not_found` if there is no such group, `forbidden` if they are no member.
     pub fn leave_group(
         &self,
-        context: &mut Context<'_>,
         login: &Login,
-        id: GroupId,
-    ) -> Result<(), ImError> {
-        if !self.store.leave(id, login.user.id)? {
-            return Err(ImError::new(
-                ErrorCode::Forbidden,
-                "only members may do this",
-            ));
-        }
-        let event = Event::GroupLeft {
-            group: id,
-            user: login.user.clone(),
+        group: GroupId,
+        then: impl FnOnce(Result<(), ImError>) + std::marker::Send + 'static,
+    ) {
+        let leave = Leave {
+            user: login.user.id,
+            group,
+            hand_over: true,
+            origin: Some(login.seat.session),
         };
-        publish(
-            context,
-            Audience::Group(id),
-            &event,
-            Some(login.seat.session),
-        );
-        self.seat_in_group(context, login.user.id, id, false);
-        Ok(())
+        self.change(leave, then);
     }
 
-    /// Adds every session of a user to a group's audience, or takes it away.
-    fn seat_in_group(&self, context: &mut Context<'_>, user: UserId, group: GroupId, seated: bool) {
-        let mut seats = Vec::new();
-        self.presence.collect_seats(user, &mut seats);
-        for seat in seats {
-            let topic = Audience::Group(group).topic(seat.protocol);
-            if seated {
-                context.subscribe(seat.session, topic);
-            } else {
-                context.unsubscribe(seat.session, topic);
-            }
-        }
-    }
-
-    /// Members of a group, and whether each is online, by ascending id.
+    /// Members of a group, by ascending id.
     ///
-    /// # Errors
-    /// `not_found`, `forbidden`.
+    /// Refused with `not_found`, `forbidden`.
     pub fn members(
         &self,
         login: &Login,
         group: GroupId,
         after: UserId,
         limit: usize,
-    ) -> Result<Page<(User, bool)>, ImError> {
-        self.check_member(group, login.user.id)?;
-        let total = self.store.group(group).map_or(0, |group| group.members);
-        let users = self.store.members(group, after, limit + 1);
-        Ok(
-            Page::cut(users, limit, total, |user| user.id.0).map(|user| {
-                let online = self.presence.is_online(user.id);
-                (user, online)
-            }),
-        )
+        then: impl FnOnce(Result<MemberPage, ImError>) + std::marker::Send + 'static,
+    ) {
+        let list = ListMembers {
+            user: login.user.id,
+            group,
+            which: WhichMembers::All,
+            after,
+            limit,
+        };
+        self.look_up(list, then);
     }
 
-    /// The groups of the user, by ascending id.
-    #[must_use]
-    pub fn own_groups(&self, login: &Login, after: GroupId, limit: usize) -> Page<(Group, bool)> {
-        let own = self.store.groups_of(login.user.id);
-        let total = own.len();
-        let rest = own.into_iter().filter(|id| *id > after);
-        let groups = rest
-            .filter_map(|id| self.store.group(id))
-            .take(limit + 1)
-            .collect();
-        Page::cut(groups, limit, total, |group: &Group| group.id.0).map(|group| (group, true))
+    /// Groups, by ascending id.
+    pub fn groups(
+        &self,
+        login: &Login,
+        which: WhichGroups,
+        after: GroupId,
+        limit: usize,
+        then: impl FnOnce(Result<GroupPage, ImError>) + std::marker::Send + 'static,
+    ) {
+        let list = ListGroups {
+            user: login.user.id,
+            which,
+            after,
+            limit,
+        };
+        self.look_up(list, then);
     }
-
-    /// All groups, and whether the user is a member of each, by ascending id.
-    #[must_use]
-    pub fn groups(&self, login: &Login, after: GroupId, limit: usize) -> Page<(Group, bool)> {
-        let (groups, total) = self.store.groups(after, limit + 1);
-        Page::cut(groups, limit, total, |group| group.id.0).map(|group| {
-            let joined = self.store.is_member(group.id, login.user.id);
-            (group, joined)
-        })
-    }
-}
-
-impl<T> Page<T> {
-    /// A page of `limit` entries at most; one more among `entries` says that the list goes on.
-    fn cut(mut entries: Vec<T>, limit: usize, total: usize, id: impl Fn(&T) -> u64) -> Self {
-        let more = entries.len() > limit;
-        entries.truncate(limit);
-        let next = entries.last().filter(|_| more).map(id);
-        Self {
-            entries,
-            total,
-            next,
-        }
-    }
-
-    fn map<U>(self, f: impl FnMut(T) -> U) -> Page<U> {
-        Page {
-            entries: self.entries.into_iter().map(f).collect(),
-            total: self.total,
-            next: self.next,
-        }
-    }
-}
-
-/// Publishes an event to an audience; encoded once per protocol.
-fn publish(
-    context: &mut Context<'_>,
-    audience: Audience,
-    event: &Event,
-    except: Option<SessionId>,
-) {
-    for protocol in Protocol::ALL {
-        context.publish_except(audience.topic(protocol), protocol.encode(event), except);
-    }
-}
-
-fn check_draft(draft: &Draft) -> Result<(), ImError> {
-    if !(1..=BODY_BYTES_MAX).contains(&draft.body.len()) {
-        return Err(ImError::new(
-            ErrorCode::InvalidValue,
-            "a body has 1 to 16384 bytes",
-        ));
-    }
-    if draft
-        .client_id
-        .as_ref()
-        .is_some_and(|id| id.len() > CLIENT_ID_BYTES_MAX)
-    {
-        return Err(ImError::new(
-            ErrorCode::InvalidValue,
-            "a client_id has at most 64 bytes",
-        ));
-    }
-    Ok(())
 }
 
 /// The present time of day, in milliseconds since 1970.

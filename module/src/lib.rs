@@ -15,10 +15,16 @@
 
 pub mod account;
 pub mod adapter;
+pub mod blocking;
+mod delivery;
 pub mod event;
+pub mod friend;
 pub mod group;
+mod id;
 pub mod im;
+pub mod inbox;
 pub mod message;
+mod outlet;
 pub mod presence;
 pub mod storage;
 pub mod web;

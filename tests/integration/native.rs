@@ -10,7 +10,7 @@ fn im() -> TestNode {
 
 #[test]
 fn a_login_says_who_one_is() {
-    for options in Options::everywhere() {
+    for options in Options::on_workers() {
         let node = TestNode::im(&options);
         for (at, transport) in Transport::ALL.into_iter().enumerate() {
             let mut client = NativeClient::connect(&node, transport);
@@ -71,6 +71,10 @@ fn what_needs_a_login_says_so() {
         "presence.subscribe",
         "presence.unsubscribe",
         "message.send",
+        "message.history",
+        "message.read",
+        "conversation.list",
+        "inbox.sync",
         "group.create",
         "group.join",
         "group.leave",
@@ -184,7 +188,7 @@ fn watchers_are_told_who_comes_and_goes() {
 
 #[test]
 fn a_message_to_all_reaches_everyone_but_the_sending_session() {
-    for options in Options::everywhere() {
+    for options in Options::on_workers() {
         let node = TestNode::im(&options);
         let (mut ada, id) = NativeClient::login(&node, "Ada");
         let (mut ada_phone, _) = NativeClient::login_over(&node, Transport::Len4be, "Ada", "ios");
@@ -257,10 +261,8 @@ fn who_cannot_be_reached() {
     let (mut ada, _) = NativeClient::login(&node, "Ada");
     let (mut bob, bob_id) = NativeClient::login(&node, "Bob");
     let to_bob = json!({"to": {"user": bob_id}, "body": "hi"});
-    ada.ok("message.send", to_bob.clone());
+    ada.ok("message.send", to_bob);
     assert_eq!(bob.push("message")["body"], "hi");
-    bob.ok("logout", json!({}));
-    assert_eq!(ada.error("message.send", to_bob), "offline");
     for (to, code) in [
         (json!({"user": 999}), "not_found"),
         (json!({"group": 999}), "not_found"),
@@ -272,6 +274,102 @@ fn who_cannot_be_reached() {
     ] {
         let data = json!({"to": to, "body": "hi"});
         assert_eq!(ada.error("message.send", data), code, "{to}");
+    }
+}
+
+#[test]
+fn who_was_away_catches_up() {
+    let node = im();
+    let (mut ada, ada_id) = NativeClient::login(&node, "Ada");
+    let (mut bob, bob_id) = NativeClient::login(&node, "Bob");
+    let send = |client: &mut NativeClient, body: &str| {
+        let data = json!({"to": {"user": bob_id}, "body": body});
+        client.ok("message.send", data)
+    };
+    send(&mut ada, "one");
+    let push = bob.push_whole("message");
+    assert_eq!(
+        (&push["inbox"], &push["data"]["body"]),
+        (&json!(1), &json!("one"))
+    );
+    bob.ok("logout", json!({}));
+    for body in ["two", "three"] {
+        send(&mut ada, body);
+    }
+    let login = bob.ok("login", json!({"name": "Bob"}));
+    assert_eq!(login["inbox"], 3);
+    bob.expect_no_push();
+
+    let page = bob.ok("inbox.sync", json!({"after": 1}));
+    let bodies = |entries: &Value| -> Vec<Value> {
+        let entries = entries.as_array().expect("a list").iter();
+        entries
+            .map(|entry| entry["message"]["body"].clone())
+            .collect()
+    };
+    assert_eq!(bodies(&page["entries"]), ["two", "three"]);
+    assert_eq!((&page["last"], &page["reset"]), (&json!(3), &json!(false)));
+    assert_eq!(bob.ok("inbox.sync", json!({"after": 4}))["reset"], true);
+
+    let list = bob.ok("conversation.list", json!({}));
+    assert_eq!((&list["total"], &list["unread"]), (&json!(1), &json!(3)));
+    let conversation = list["conversations"][0]["conversation"].clone();
+    assert_eq!(conversation, format!("d:{ada_id}:{bob_id}"));
+    assert_eq!(list["conversations"][0]["title"], "Ada");
+
+    let history = |client: &mut NativeClient, extra: Value| {
+        let mut data = json!({"conversation": conversation, "limit": 2});
+        data.as_object_mut()
+            .unwrap()
+            .extend(extra.as_object().unwrap().clone());
+        let page = client.ok("message.history", data);
+        let messages = page["messages"].as_array().expect("a list").iter();
+        let seqs: Vec<u64> = messages
+            .filter_map(|message| message["seq"].as_u64())
+            .collect();
+        (seqs, page["more"].as_bool().expect("a bool"))
+    };
+    assert_eq!(history(&mut bob, json!({})), (vec![2, 3], true));
+    assert_eq!(history(&mut bob, json!({"before": 2})), (vec![1], false));
+    assert_eq!(history(&mut bob, json!({"after": 1})), (vec![2, 3], false));
+
+    let read = json!({"conversation": conversation, "seq": 2});
+    assert_eq!(bob.ok("message.read", read), json!({"seq": 2}));
+    assert_eq!(ada.push("message.read")["seq"], 2);
+    assert_eq!(bob.ok("conversation.list", json!({}))["unread"], 1);
+
+    let (mut eve, _) = NativeClient::login(&node, "Eve");
+    let theirs = json!({"conversation": conversation});
+    assert_eq!(eve.error("message.history", theirs), "not_found");
+    for bad in [
+        json!({}),
+        json!({"conversation": "x"}),
+        json!({"conversation": 7}),
+    ] {
+        assert_eq!(bob.error("message.history", bad), "bad_request");
+    }
+}
+
+#[test]
+fn messages_pipelined_behind_a_login_are_served_in_order() {
+    for options in Options::on_workers() {
+        let node = TestNode::im(&options);
+        let mut client = NativeClient::connect(&node, Transport::Len4be);
+        client.send_raw(r#"{"id":0,"op":"login","data":{"name":"Ada"}}"#);
+        for id in 1..50 {
+            let to = json!({"to": {"all": true}, "body": format!("{id}")});
+            let data = [to, json!({})][id % 2].clone();
+            let op = ["message.send", "heartbeat"][id % 2];
+            client.send_raw(&json!({"id": id, "op": op, "data": data}).to_string());
+        }
+        for id in 0..50 {
+            let reply = client.reply();
+            assert_eq!(reply["id"], id);
+            assert!(reply.get("ok").is_some(), "{reply}");
+            if id > 0 && id % 2 == 0 {
+                assert_eq!(reply["ok"]["seq"], id / 2);
+            }
+        }
     }
 }
 
@@ -337,7 +435,7 @@ fn a_message_sent_again_is_answered_again_and_not_delivered_again() {
 
 #[test]
 fn groups_are_made_joined_and_left() {
-    for options in Options::everywhere() {
+    for options in Options::on_workers() {
         let node = TestNode::im(&options);
         let (mut ada, ada_id) = NativeClient::login(&node, "Ada");
         let (mut phone, _) = NativeClient::login_over(&node, Transport::Len4be, "Ada", "ios");

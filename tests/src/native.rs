@@ -146,12 +146,20 @@ impl NativeClient {
     /// # Panics
     /// If it is another.
     pub fn push(&mut self, name: &str) -> Value {
-        let mut push = self
+        self.push_whole(name)["data"].take()
+    }
+
+    /// The next push with all its members; it must be of this name.
+    ///
+    /// # Panics
+    /// If it is another.
+    pub fn push_whole(&mut self, name: &str) -> Value {
+        let push = self
             .pushes
             .pop_front()
             .unwrap_or_else(|| self.take_message());
         assert_eq!(push["push"], name, "{push}");
-        push["data"].take()
+        push
     }
 
     /// Checks that no push is on its way: one that was sent before this call would come before the

@@ -101,6 +101,15 @@ impl Options {
         all
     }
 
+    /// Both kinds of descriptor tables, for what runs on workers only.
+    #[must_use]
+    pub fn on_workers() -> [Self; 2] {
+        [true, false].map(|private_fd_tables| Self {
+            private_fd_tables,
+            ..Self::default()
+        })
+    }
+
     /// Both placements and both kinds of descriptor tables, each once, for tests that take seconds.
     #[must_use]
     pub fn crosswise() -> [Self; 2] {
@@ -241,12 +250,13 @@ impl TestNode {
         Self::run(builder)
     }
 
-    /// A node with the IM on it, as the server has it: WebSocket on `/im`, the chat page, TCP.
+    /// A node with the IM on it, as the server has it: on workers; WebSocket on `/im`, the chat
+    /// page, TCP.
     #[must_use]
     pub fn im(options: &Options) -> Self {
-        let im = Im::new(ImConfig::default());
+        let im = Im::open(ImConfig::default()).expect("a store in memory");
         let mut builder = options.builder();
-        let module = builder.module(options.placement, move |_| Native::new(im.clone()));
+        let module = builder.module(Placement::Worker, move |_| Native::new(im.clone()));
         let web = Listener::http(any_port())
             .websocket("/im", module)
             .files("/", module::web::chat_files());

@@ -3,20 +3,22 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Range;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use common::{REACTORS_MAX, limits};
 use gate::{CloseReason, DeflateConfig, Drain, Limits, ListenOptions, Overflow, Rate, TcpFraming};
+use module::storage::sqlite::{Location, Retention, Rules, StoreConfig};
 use toml::Spanned;
 
 use super::error::ConfigError;
 use super::raw::{
     Format, FramingName, Level, OverflowPolicy, RawCompression, RawConfig, RawLimits, RawListener,
-    RawRate, RawShutdown, Typed,
+    RawRate, RawShutdown, RawStore, Typed,
 };
 use super::source::Sources;
-use super::value::{Address, Auto, Cap, Networks, Number, OriginRule, Seconds, Size};
+use super::value::{Address, Auto, Cap, Keep, Networks, Number, OriginRule, Seconds, Size};
 use super::{
-    Config, ListenerConfig, MEMORY_BYTES_MIN, SHUTDOWN_SECONDS, Speech, limits_default,
+    Config, IN_MEMORY, ListenerConfig, MEMORY_BYTES_MIN, SHUTDOWN_SECONDS, Speech, limits_default,
     memory_default, reactors_default, workers_default,
 };
 
@@ -29,6 +31,9 @@ const WORKERS_MAX: usize = 1024;
 const BURST_MAX: usize = 32_767;
 /// Most messages per second: beyond a million, "unlimited" is meant.
 const PER_SECOND_MAX: usize = 1_000_000;
+/// Most inboxes that one message is entered in: a transaction of so many rows takes tens of
+/// milliseconds.
+const FANOUT_MAX: usize = 10_000;
 /// Most bytes of a size that ends up in 32 bits.
 const BYTES_MAX: usize = u32::MAX as usize;
 /// What a frame needs beside its payload: the longest header, that of a WebSocket server's frame
@@ -70,6 +75,7 @@ pub(super) fn check(sources: &Sources, raw: RawConfig) -> Checked<Config> {
         )?,
         memory_bytes_max: check.memory(&raw.memory)?,
         context_bytes_max: or(&raw.compression_memory, Size(limits::CONTEXT_BYTES_MAX)).0,
+        store: check.store(&raw.store)?,
         log_level: or(&raw.log.level, Level::Info),
         log_format: or(&raw.log.format, Format::Text),
         admin: check.admin(&raw, &listeners)?,
@@ -210,6 +216,59 @@ impl Check<'_> {
             ),
             Some(Size(bytes)) => Ok(bytes),
         }
+    }
+
+    fn store(&self, raw: &RawStore) -> Checked<StoreConfig> {
+        let default = StoreConfig::default();
+        let seconds = |time: Duration| time.as_secs() as u32;
+        let time = |typed, default: Duration| {
+            let seconds = self.seconds(typed, seconds(default), 1)?;
+            Ok(Duration::from_secs(seconds.into()))
+        };
+        let location = match raw.path.as_ref().map(Spanned::get_ref) {
+            None => default.location,
+            Some(path) if path == IN_MEMORY => Location::Memory,
+            Some(path) if path.trim().is_empty() => {
+                let message = format!("a directory, or \"{IN_MEMORY}\"");
+                return Err(self
+                    .sources
+                    .refuse(span(&raw.path).unwrap_or_default(), message));
+            }
+            Some(path) => Location::Directory(self.sources.directory().join(path)),
+        };
+        let inbox = time(&raw.inbox, default.retention.inbox)?;
+        let messages = match &raw.messages {
+            None => default.retention.messages,
+            Some(typed) => match *typed.get_ref() {
+                Keep::Forever => None,
+                Keep::For(Seconds(kept)) if u64::from(kept) < inbox.as_secs() => {
+                    return self.refuse(
+                        typed,
+                        "shorter than `inbox`, whose entries stand for messages that are kept",
+                    );
+                }
+                Keep::For(Seconds(kept)) => Some(Duration::from_secs(kept.into())),
+            },
+        };
+        Ok(StoreConfig {
+            location,
+            check: or(&raw.check, default.check),
+            rules: Rules {
+                recall_window: time(&raw.recall, default.rules.recall_window)?,
+                fanout_limit: self.number(
+                    &raw.fanout_limit,
+                    default.rules.fanout_limit,
+                    1..=FANOUT_MAX,
+                )?,
+                ..default.rules
+            },
+            retention: Retention {
+                inbox,
+                messages,
+                ..default.retention
+            },
+            ..default
+        })
     }
 
     fn shutdown(&self, raw: &RawShutdown) -> Checked<Drain> {

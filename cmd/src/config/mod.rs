@@ -29,17 +29,19 @@ use gate::{
     TlsSettings, TrustedProxies,
 };
 
+use module::storage::sqlite::StoreConfig;
+
 use crate::host;
 
 pub use error::{ConfigError, Excerpt};
 pub use raw::{
     ClientAuthName, Format, FramingName, Level, MinVersion, OverflowPolicy, Protocol,
     ProxyProtocol, RawAdmin, RawCertificate, RawCompression, RawConfig, RawDeflate, RawLimitedRate,
-    RawLimits, RawListener, RawLog, RawRate, RawShutdown, RawTls, Typed,
+    RawLimits, RawListener, RawLog, RawRate, RawShutdown, RawStore, RawTls, Typed,
 };
 pub use source::{Setting, Sources};
 pub use value::{
-    Address, Auto, Cap, Networks, Number, OriginRule, Scalar, Seconds, Size, Switch, Texts,
+    Address, Auto, Cap, Keep, Networks, Number, OriginRule, Scalar, Seconds, Size, Switch, Texts,
 };
 
 /// Largest message of the native protocol, whose bodies are 16 KiB at most.
@@ -51,6 +53,8 @@ pub const MESSAGE_RATE: Rate = Rate {
 };
 /// The least that a node can be given for its clients.
 pub const MEMORY_BYTES_MIN: usize = 16 * 1024 * 1024;
+/// The `path` of a store that ends with the process.
+pub const IN_MEMORY: &str = ":memory:";
 /// Seconds until everything has ended.
 pub const SHUTDOWN_SECONDS: u32 = 10;
 
@@ -73,6 +77,8 @@ pub struct Config {
     pub memory_bytes_max: usize,
     /// Bytes of those that the contexts of compression may take.
     pub context_bytes_max: usize,
+    /// What is kept, where, and by which rules.
+    pub store: StoreConfig,
     /// What is logged.
     pub log_level: Level,
     /// How a line of the log looks.

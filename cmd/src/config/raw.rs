@@ -6,7 +6,7 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor, value::MapAccessDeseria
 use serde::{Deserialize, Serialize, Serializer};
 use toml::Spanned;
 
-use super::value::{Address, Auto, Cap, Networks, Number, OriginRule, Seconds, Size, Switch};
+use super::value::{Address, Auto, Cap, Keep, Networks, Number, OriginRule, Seconds, Size, Switch};
 
 /// A value that may be missing, with the place where it was typed.
 pub type Typed<T> = Option<Spanned<T>>;
@@ -35,6 +35,8 @@ pub struct RawConfig {
     pub trusted_proxies: Typed<Networks>,
     /// Memory of it for contexts of compression.
     pub compression_memory: Typed<Size>,
+    /// What is kept.
+    pub store: RawStore,
     /// The log.
     pub log: RawLog,
     /// The admin listener.
@@ -45,6 +47,24 @@ pub struct RawConfig {
     pub limits: RawLimits,
     /// Listeners.
     pub listener: Vec<Spanned<RawListener>>,
+}
+
+/// `[store]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a section: [store]")]
+pub struct RawStore {
+    /// The data directory.
+    pub path: Typed<String>,
+    /// Whether it is looked through for damage at the start.
+    pub check: Typed<bool>,
+    /// Time for which entries of inboxes are kept.
+    pub inbox: Typed<Seconds>,
+    /// Time for which messages are kept.
+    pub messages: Typed<Keep>,
+    /// Time in which a sender may recall a message.
+    pub recall: Typed<Seconds>,
+    /// Members up to which a group's messages go through inboxes.
+    pub fanout_limit: Typed<Number>,
 }
 
 /// `[log]`.

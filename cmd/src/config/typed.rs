@@ -1,18 +1,20 @@
 //! The way back: the file that means a configuration, with every key set.
 
 use std::path::Path;
+use std::time::Duration;
 
 use gate::{DeflateConfig, Limits, Overflow, Rate};
+use module::storage::sqlite::{Location, StoreConfig};
 use toml::Spanned;
 
 use super::admin::admin_to_typed;
 use super::raw::{
     FramingName, OverflowPolicy, Protocol, RawCompression, RawConfig, RawDeflate, RawLimitedRate,
-    RawLimits, RawListener, RawLog, RawRate, RawShutdown, Typed,
+    RawLimits, RawListener, RawLog, RawRate, RawShutdown, RawStore, Typed,
 };
 use super::tls::{proxy_protocol_to_typed, tls_to_typed};
-use super::value::{Address, Auto, Cap, Networks, Number, OriginRule, Seconds, Size};
-use super::{Config, ListenerConfig, Speech};
+use super::value::{Address, Auto, Cap, Keep, Networks, Number, OriginRule, Seconds, Size};
+use super::{Config, IN_MEMORY, ListenerConfig, Speech};
 
 pub(super) fn typed<T>(value: T) -> Typed<T> {
     Some(Spanned::new(0..0, value))
@@ -34,6 +36,7 @@ impl Config {
             mailbox_events: typed(Number(self.mailbox_events_max)),
             memory: typed(Auto::Is(Size(self.memory_bytes_max))),
             compression_memory: typed(Size(self.context_bytes_max)),
+            store: store_to_typed(&self.store),
             log: RawLog {
                 level: typed(self.log_level),
                 format: typed(self.log_format),
@@ -56,6 +59,26 @@ impl Config {
                 .map(|l| Spanned::new(0..0, listener_to_typed(l)))
                 .collect(),
         }
+    }
+}
+
+fn store_to_typed(store: &StoreConfig) -> RawStore {
+    let seconds = |time: Duration| Seconds(time.as_secs() as u32);
+    let retention = &store.retention;
+    RawStore {
+        path: typed(match &store.location {
+            Location::Memory => IN_MEMORY.to_owned(),
+            Location::Directory(directory) => directory.display().to_string(),
+        }),
+        check: typed(store.check),
+        inbox: typed(seconds(retention.inbox)),
+        messages: typed(
+            retention
+                .messages
+                .map_or(Keep::Forever, |time| Keep::For(seconds(time))),
+        ),
+        recall: typed(seconds(store.rules.recall_window)),
+        fanout_limit: typed(Number(store.rules.fanout_limit)),
     }
 }
 

@@ -262,6 +262,38 @@ impl TryFrom<Scalar> for Seconds {
     }
 }
 
+/// How long something is kept: a time, or `"forever"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Scalar", into = "Scalar")]
+pub enum Keep {
+    /// For good.
+    Forever,
+    /// For so long.
+    For(Seconds),
+}
+
+impl TryFrom<Scalar> for Keep {
+    type Error = String;
+
+    fn try_from(scalar: Scalar) -> Result<Self, String> {
+        match scalar {
+            Scalar::Text(word) if word == "forever" => Ok(Self::Forever),
+            scalar => Seconds::try_from(scalar)
+                .map(Self::For)
+                .map_err(|error| format!("{error}; or \"forever\"")),
+        }
+    }
+}
+
+impl From<Keep> for Scalar {
+    fn from(keep: Keep) -> Self {
+        match keep {
+            Keep::Forever => Self::Text("forever".to_owned()),
+            Keep::For(seconds) => seconds.into(),
+        }
+    }
+}
+
 impl From<Seconds> for Scalar {
     fn from(seconds: Seconds) -> Self {
         let duration = Duration::from_secs(seconds.0.into());

@@ -1,17 +1,94 @@
 //! Who a user is.
 
+mod accounts;
+mod operations;
+pub mod password;
+pub mod token;
+
 use common::UserId;
+use serde::{Deserialize, Serialize};
+
+use crate::presence::Platform;
+
+pub use accounts::{AccountConfig, Accounts, Authenticated, Granted, Then};
+pub use operations::{
+    ChangePassword, CloseSessions, Enter, EnterExternal, EnterGuest, Entered, FindAccount,
+    FindCredentials, FindSession, FindUsers, ListSessions, LoginPolicy, OpenSession, Register,
+    SearchUsers, SetDisabled, SetProfile, Whose,
+};
 
 /// Longest name of a user, in characters.
 pub const NAME_CHARS_MAX: usize = 32;
 
 /// A user as others see them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
     /// The number, given at the first login.
+    #[serde(with = "crate::id")]
     pub id: UserId,
-    /// The name, as it was first written.
+    /// The name that others see: the nickname, where there is one.
     pub name: String,
+}
+
+/// How a user came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Entered with a name and nothing else; whoever gives the name is that user.
+    Guest,
+    /// Registered with a password.
+    Registered,
+    /// Vouched for by the operator's own backend.
+    External,
+}
+
+/// All that is kept about a user, except what proves who they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The number.
+    pub id: UserId,
+    /// The name with which they log in; unique, letter case aside.
+    pub name: String,
+    /// The name that others see.
+    pub nickname: String,
+    /// Address of a picture, or empty.
+    pub picture: String,
+    /// What they say about themselves.
+    pub signature: String,
+    /// Whatever the application makes of it.
+    pub extra: String,
+    /// How they came to be.
+    pub origin: Origin,
+    /// An administrator has locked them out.
+    pub disabled: bool,
+    /// When they came to be, in milliseconds since 1970.
+    pub created_ms: u64,
+}
+
+/// What a login with a password is checked against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// Who.
+    pub user: UserId,
+    /// The hash of the password, in the PHC form.
+    pub password: String,
+    /// An administrator has locked them out.
+    pub disabled: bool,
+}
+
+/// Names one token; random, and of no meaning.
+pub type TokenId = [u8; 16];
+
+/// A login that a token stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// The token.
+    pub token: TokenId,
+    /// Where it was issued to.
+    pub platform: Platform,
+    /// When, in milliseconds since 1970.
+    pub created_ms: u64,
+    /// Until when it is good, in milliseconds since 1970.
+    pub expires_ms: u64,
 }
 
 /// A name without blanks at its ends, if it is one: 1 to `chars_max` characters, none of them a

@@ -1,10 +1,23 @@
 //! Conversations and what is said in them.
 
+mod kind;
+mod operations;
+
 use std::fmt;
+use std::str::FromStr;
 
 use common::{GroupId, UserId};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::account::User;
+use crate::storage::refusal::Refusal;
+
+pub use kind::Kind;
+pub use operations::{
+    Clear, ConversationPage, ConversationView, Conversations, Delete, Direction, History,
+    HistoryPage, MarkRead, Readers, ReadersPage, Recall, SearchMessages, Send, SendSystem,
+    SetConversation, SystemRecipients, To,
+};
 
 /// Longest body, in bytes.
 pub const BODY_BYTES_MAX: usize = 16 * 1024;
@@ -20,6 +33,8 @@ pub enum Conversation {
     Direct(UserId, UserId),
     /// The members of a group.
     Group(GroupId),
+    /// What the operator says to one user.
+    System(UserId),
 }
 
 impl Conversation {
@@ -36,64 +51,57 @@ impl fmt::Display for Conversation {
             Self::All => f.write_str("all"),
             Self::Direct(a, b) => write!(f, "d:{}:{}", a.0, b.0),
             Self::Group(group) => write!(f, "g:{}", group.0),
+            Self::System(user) => write!(f, "s:{}", user.0),
         }
     }
 }
 
-/// What a body is; the server does not look into it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Kind {
-    /// Text for people.
-    #[default]
-    Text,
-    /// The address of a picture.
-    Picture,
-    /// The address of a voice recording.
-    Voice,
-    /// The address of a video.
-    Video,
-    /// A place.
-    Location,
-    /// The address of a file.
-    File,
-    /// A notice.
-    Prompt,
-    /// Whatever the application makes of it.
-    Custom,
-}
+/// Text that names no conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a conversation is all, d:<user>:<user>, g:<group> or s:<user>")]
+pub struct NoConversation;
 
-impl Kind {
-    /// All kinds.
-    pub const ALL: [Self; 8] = [
-        Self::Text,
-        Self::Picture,
-        Self::Voice,
-        Self::Video,
-        Self::Location,
-        Self::File,
-        Self::Prompt,
-        Self::Custom,
-    ];
+impl FromStr for Conversation {
+    type Err = NoConversation;
 
-    /// The name on the wire.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Picture => "picture",
-            Self::Voice => "voice",
-            Self::Video => "video",
-            Self::Location => "location",
-            Self::File => "file",
-            Self::Prompt => "prompt",
-            Self::Custom => "custom",
+    fn from_str(text: &str) -> Result<Self, NoConversation> {
+        // Only the digits that `Display` writes, so that one conversation has one name.
+        let number = |digits: &str| {
+            let number = digits.parse::<u64>().map_err(|_| NoConversation)?;
+            let same = digits.as_bytes().first() != Some(&b'+') && number <= i64::MAX as u64;
+            if same && (digits == "0" || !digits.starts_with('0')) {
+                Ok(number)
+            } else {
+                Err(NoConversation)
+            }
+        };
+        match text.split_once(':') {
+            None if text == "all" => Ok(Self::All),
+            Some(("g", group)) => Ok(Self::Group(GroupId(number(group)?))),
+            Some(("s", user)) => Ok(Self::System(UserId(number(user)?))),
+            Some(("d", users)) => {
+                let (a, b) = users.split_once(':').ok_or(NoConversation)?;
+                let (a, b) = (number(a)?, number(b)?);
+                if a > b {
+                    return Err(NoConversation);
+                }
+                Ok(Self::Direct(UserId(a), UserId(b)))
+            }
+            _ => Err(NoConversation),
         }
     }
+}
 
-    /// The kind of this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+impl Serialize for Conversation {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Conversation {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -108,6 +116,23 @@ pub struct Draft {
     pub client_id: Option<String>,
 }
 
+impl Draft {
+    /// Whether it can be sent.
+    ///
+    /// # Errors
+    /// [`Refusal::Invalid`].
+    pub fn check(&self) -> Result<(), Refusal> {
+        if !(1..=BODY_BYTES_MAX).contains(&self.body.len()) {
+            return Err(Refusal::Invalid("a body has 1 to 16384 bytes"));
+        }
+        let client_id = self.client_id.as_ref();
+        if client_id.is_some_and(|id| id.len() > CLIENT_ID_BYTES_MAX) {
+            return Err(Refusal::Invalid("a client_id has at most 64 bytes"));
+        }
+        Ok(())
+    }
+}
+
 /// Where a message found its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Receipt {
@@ -119,15 +144,54 @@ pub struct Receipt {
     pub message: u64,
     /// Milliseconds since 1970.
     pub time_ms: u64,
+    /// Its number in the sender's inbox, if it is entered there and was not before.
+    pub inbox: Option<u64>,
 }
 
-/// A message on its way to those who are to have it.
-#[derive(Clone, Debug)]
-pub struct Delivery {
-    /// Its place.
-    pub receipt: Receipt,
-    /// Who said it.
-    pub from: User,
-    /// What was said.
-    pub draft: Draft,
+/// A message that has found its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Its number among all messages of the server.
+    pub id: u64,
+    /// The conversation.
+    pub conversation: Conversation,
+    /// Its number there, from 1 without gaps.
+    pub seq: u64,
+    /// Who said it; nobody, if the operator did.
+    pub from: Option<User>,
+    /// What the body is.
+    pub kind: Kind,
+    /// What was said; empty if it was recalled.
+    pub body: String,
+    /// What an adapter or application keeps beside the body.
+    pub extra: Option<String>,
+    /// The sender's own name for the message.
+    pub client_id: Option<String>,
+    /// When, in milliseconds since 1970.
+    pub time_ms: u64,
+    /// It was recalled: its body is gone.
+    pub recalled: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conversation_has_one_name() {
+        for conversation in [
+            Conversation::All,
+            Conversation::between(UserId(7), UserId(3)),
+            Conversation::Group(GroupId(5)),
+            Conversation::System(UserId(9)),
+        ] {
+            assert_eq!(conversation.to_string().parse(), Ok(conversation));
+        }
+        for bad in [
+            "", "al", "g", "g:", "g:05", "g:+5", "g:-1", "d:7:3", "d:3", "x:1", "g:1 ",
+        ] {
+            assert_eq!(bad.parse::<Conversation>(), Err(NoConversation), "{bad:?}");
+        }
+        assert!("g:18446744073709551615".parse::<Conversation>().is_err());
+    }
 }

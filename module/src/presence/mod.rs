@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use common::{SessionId, UserId};
 use parking_lot::RwLock;
 
+use crate::account::User;
 use crate::event::Protocol;
 
 /// Locks over which the users are spread.
@@ -12,6 +13,7 @@ const SHARDS: usize = 16;
 
 /// The class of device that a session comes from; a user has one session on each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
 pub enum Platform {
     /// A browser.
     #[default]
@@ -48,6 +50,18 @@ impl Platform {
         }
     }
 
+    /// The number by which it is kept; it never changes its meaning.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// The platform of this number.
+    #[must_use]
+    pub fn numbered(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number)).copied()
+    }
+
     /// The platform of this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
@@ -72,7 +86,14 @@ pub struct Seat {
 /// logout; each lock is held for a look-up only.
 #[derive(Debug, Default)]
 pub struct Presence {
-    shards: [RwLock<BTreeMap<UserId, Vec<Seat>>>; SHARDS],
+    shards: [RwLock<BTreeMap<UserId, Online>>; SHARDS],
+}
+
+/// A user who is online.
+#[derive(Debug)]
+struct Online {
+    name: Box<str>,
+    seats: Vec<Seat>,
 }
 
 /// What a login changed.
@@ -85,14 +106,21 @@ pub struct Entered {
 }
 
 impl Presence {
-    fn shard(&self, user: UserId) -> &RwLock<BTreeMap<UserId, Vec<Seat>>> {
+    fn shard(&self, user: UserId) -> &RwLock<BTreeMap<UserId, Online>> {
         &self.shards[user.0 as usize % SHARDS]
     }
 
     /// Gives a user a seat; an older one on the same platform is displaced.
-    pub fn enter(&self, user: UserId, seat: Seat) -> Entered {
-        let mut shard = self.shard(user).write();
-        let seats = shard.entry(user).or_default();
+    pub fn enter(&self, user: &User, seat: Seat) -> Entered {
+        let mut shard = self.shard(user.id).write();
+        let online = shard.entry(user.id).or_insert_with(|| Online {
+            name: Box::default(),
+            seats: Vec::with_capacity(1),
+        });
+        if *online.name != *user.name {
+            online.name = user.name.as_str().into();
+        }
+        let seats = &mut online.seats;
         let first = seats.is_empty();
         let displaced = seats
             .iter()
@@ -106,7 +134,7 @@ impl Presence {
     /// was displaced has no seat, and its end changes nothing.
     pub fn leave(&self, user: UserId, session: SessionId) -> bool {
         let mut shard = self.shard(user).write();
-        let Some(seats) = shard.get_mut(&user) else {
+        let Some(Online { seats, .. }) = shard.get_mut(&user) else {
             return false;
         };
         let before = seats.len();
@@ -127,8 +155,8 @@ impl Presence {
 
     /// Adds the user's seats to `seats`.
     pub fn collect_seats(&self, user: UserId, seats: &mut Vec<Seat>) {
-        if let Some(own) = self.shard(user).read().get(&user) {
-            seats.extend_from_slice(own);
+        if let Some(online) = self.shard(user).read().get(&user) {
+            seats.extend_from_slice(&online.seats);
         }
     }
 
@@ -141,21 +169,21 @@ impl Presence {
     /// Users online with an id above `after`, by ascending id, with their platforms; at most
     /// `limit`, and whether there are more.
     #[must_use]
-    pub fn page(&self, after: UserId, limit: usize) -> (Vec<(UserId, Vec<Platform>)>, bool) {
+    pub fn page(&self, after: UserId, limit: usize) -> (Vec<(User, Vec<Platform>)>, bool) {
         let mut page = Vec::new();
         for shard in &self.shards {
             let shard = shard.read();
             let rest = shard
                 .range(UserId(after.0.saturating_add(1))..)
                 .take(limit + 1);
-            page.extend(rest.map(|(&user, seats)| {
-                (
-                    user,
-                    seats.iter().map(|seat| seat.platform).collect::<Vec<_>>(),
-                )
+            page.extend(rest.map(|(&id, online)| {
+                let name = online.name.to_string();
+                let seats = online.seats.iter();
+                let platforms = seats.map(|seat| seat.platform).collect::<Vec<_>>();
+                (User { id, name }, platforms)
             }));
         }
-        page.sort_unstable_by_key(|(user, _)| *user);
+        page.sort_unstable_by_key(|(user, _)| user.id);
         let more = page.len() > limit;
         page.truncate(limit);
         (page, more)
@@ -165,6 +193,13 @@ impl Presence {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn user(id: u64) -> User {
+        User {
+            id: UserId(id),
+            name: format!("user {id}"),
+        }
+    }
 
     fn seat(slot: u32, platform: Platform) -> Seat {
         let session = SessionId::new(0, slot, 1);
@@ -178,11 +213,12 @@ mod tests {
     #[test]
     fn a_platform_has_one_seat_and_the_displaced_changes_nothing_when_it_ends() {
         let presence = Presence::default();
-        let ada = UserId(1);
-        assert!(presence.enter(ada, seat(1, Platform::Web)).first);
-        let entered = presence.enter(ada, seat(2, Platform::Ios));
+        let user = user(1);
+        let ada = user.id;
+        assert!(presence.enter(&user, seat(1, Platform::Web)).first);
+        let entered = presence.enter(&user, seat(2, Platform::Ios));
         assert!(!entered.first && entered.displaced.is_none());
-        let entered = presence.enter(ada, seat(3, Platform::Web));
+        let entered = presence.enter(&user, seat(3, Platform::Web));
         assert_eq!(entered.displaced, Some(seat(1, Platform::Web)));
         assert!(
             !presence.leave(ada, SessionId::new(0, 1, 1)),
@@ -198,13 +234,13 @@ mod tests {
     fn pages_go_through_all_users_in_order() {
         let presence = Presence::default();
         for user in 1..=100 {
-            presence.enter(UserId(user), seat(user as u32, Platform::Web));
+            presence.enter(&self::user(user), seat(user as u32, Platform::Web));
         }
         let (mut seen, mut after) = (Vec::new(), UserId(0));
         loop {
             let (page, more) = presence.page(after, 7);
-            seen.extend(page.iter().map(|(user, _)| user.0));
-            after = page.last().unwrap().0;
+            seen.extend(page.iter().map(|(user, _)| user.id.0));
+            after = page.last().unwrap().0.id;
             if !more {
                 break;
             }

@@ -14,7 +14,7 @@ use serde_json::Value;
 /// See above.
 pub fn check(input: &[u8]) {
     let mut stage = Stage::new();
-    let mut native = Native::new(Im::new(ImConfig::default()));
+    let mut native = Native::new(Im::inline(ImConfig::default()).expect("a store in memory"));
     for line in input.split(|&byte| byte == b'\n').take(64) {
         let Some((&who, text)) = line.split_first() else {
             continue;

@@ -1,0 +1,81 @@
+//! What a commit has brought about.
+
+use common::{GroupId, SessionId, UserId};
+
+use super::Notice;
+use crate::account::TokenId;
+use crate::message::Message;
+
+/// Something that is committed, and who is to be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// What.
+    pub happening: Happening,
+    /// Whom.
+    pub audience: Audience,
+    /// The session that asked for it, which has the reply instead.
+    pub origin: Option<SessionId>,
+    /// When, in milliseconds since 1970.
+    pub time_ms: u64,
+}
+
+/// What has happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Happening {
+    /// A message has found its place.
+    Message(Message),
+    /// Something else that concerns people.
+    Notice(Notice),
+    /// Sessions of a user have ended; their connections are to be closed. In no inbox.
+    SessionsEnded {
+        /// Whose.
+        user: UserId,
+        /// Their tokens.
+        tokens: Vec<TokenId>,
+        /// Why.
+        why: SessionEnd,
+    },
+    /// A user's sessions begin or cease to hear a group's channel. Comes before the notice of a
+    /// join and after that of a leave; in no inbox.
+    ChannelMember {
+        /// The group.
+        group: GroupId,
+        /// Who.
+        user: UserId,
+        /// Begin or cease.
+        hears: bool,
+    },
+    /// A group has become a channel: its members' sessions begin to hear it. In no inbox.
+    ChannelOpened {
+        /// The group.
+        group: GroupId,
+        /// Its members.
+        members: Vec<UserId>,
+    },
+}
+
+/// Why a session was ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionEnd {
+    /// A login elsewhere has taken its place.
+    LoggedInElsewhere,
+    /// The user, or an administrator, has ended it.
+    Revoked,
+    /// The password was changed.
+    PasswordChanged,
+    /// The account was disabled.
+    Disabled,
+}
+
+/// Who is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// These users, in whose inboxes it has these numbers.
+    Inboxes(Vec<(UserId, u64)>),
+    /// The members of a channel who are online.
+    Channel(GroupId),
+    /// Everyone who is online.
+    Everyone,
+    /// Nobody; it is for the server itself.
+    Nobody,
+}

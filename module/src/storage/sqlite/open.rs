@@ -1,0 +1,136 @@
+//! Opening the database: its files, their version, and whether they are whole.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use nix::fcntl::{Flock, FlockArg};
+use rusqlite::{Connection, OpenFlags};
+
+use super::config::{Location, StoreConfig};
+
+/// Name of the database in its directory; SQLite puts its log beside it.
+const FILE: &str = "gatehouse.db";
+/// Held locked while a process uses the directory.
+const LOCK: &str = "lock";
+/// Each entry leads from the version that is its index to the next.
+const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+/// Statements that a connection keeps prepared: more than there are in the source.
+const STATEMENTS: usize = 256;
+/// Pages of the write-ahead log after which it is carried over to the database.
+const CHECKPOINT_PAGES: u32 = 4_000;
+
+/// Why the store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The directory cannot be made or written to.
+    #[error("cannot write to the data directory {0}: {1}")]
+    Directory(String, io::Error),
+    /// Another process has it.
+    #[error("the data directory {0} is in use by another process")]
+    InUse(String),
+    /// Made by a newer release.
+    #[error("the store has version {found}, and this release knows up to {known}")]
+    TooNew {
+        /// The version of the files.
+        found: usize,
+        /// The last one that this release knows.
+        known: usize,
+    },
+    /// The check has found damage.
+    #[error("the store is damaged: {0}; restore it from a backup")]
+    Damaged(String),
+    /// What SQLite says.
+    #[error("cannot open the store: {0}")]
+    Database(#[from] rusqlite::Error),
+    /// A thread could not be started.
+    #[error("cannot start a thread of the store: {0}")]
+    Thread(io::Error),
+}
+
+/// The lock of the directory; let go when it is dropped.
+pub(super) type DirectoryLock = Flock<File>;
+
+/// Makes the directory if there is none, and takes it for this process.
+pub(super) fn lock(directory: &Path) -> Result<DirectoryLock, OpenError> {
+    let name = directory.display().to_string();
+    let open = || {
+        fs::create_dir_all(directory)?;
+        File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(directory.join(LOCK))
+    };
+    let file = open().map_err(|error| OpenError::Directory(name.clone(), error))?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| match error {
+        nix::errno::Errno::EWOULDBLOCK => OpenError::InUse(name),
+        error => OpenError::Directory(name, error.into()),
+    })
+}
+
+/// The connection that writes; afterwards the database has the current version.
+pub(super) fn writer(config: &StoreConfig) -> Result<Connection, OpenError> {
+    let mut connection = match &config.location {
+        Location::Memory => Connection::open_in_memory()?,
+        Location::Directory(directory) => Connection::open(directory.join(FILE))?,
+    };
+    prepare(&connection)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // A commit is on the disk when it returns; an acknowledgement means that.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    if config.check {
+        check(&connection)?;
+    }
+    migrate(&mut connection)?;
+    if let Some(pages) = config.pages_max {
+        connection.pragma_update(None, "max_page_count", pages)?;
+    }
+    Ok(connection)
+}
+
+/// A connection that reads what has been committed.
+pub(super) fn reader(directory: &Path) -> Result<Connection, OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(directory.join(FILE), flags)?;
+    prepare(&connection)?;
+    Ok(connection)
+}
+
+fn prepare(connection: &Connection) -> Result<(), OpenError> {
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    // In KiB, hence negative.
+    connection.pragma_update(None, "cache_size", -32_768)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    Ok(())
+}
+
+fn check(connection: &Connection) -> Result<(), OpenError> {
+    let found = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+    match found {
+        Ok(found) if found == "ok" => Ok(()),
+        Ok(found) => Err(OpenError::Damaged(found)),
+        Err(error) => Err(OpenError::Damaged(error.to_string())),
+    }
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
+    let found: usize = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if found > MIGRATIONS.len() {
+        return Err(OpenError::TooNew {
+            found,
+            known: MIGRATIONS.len(),
+        });
+    }
+    for (version, migration) in MIGRATIONS.iter().enumerate().skip(found) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(migration)?;
+        transaction.pragma_update(None, "user_version", version + 1)?;
+        transaction.commit()?;
+        tracing::info!(version = version + 1, "the store has a new version");
+    }
+    Ok(())
+}

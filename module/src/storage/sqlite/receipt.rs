@@ -1,0 +1,81 @@
+//! Who has read what.
+
+use common::UserId;
+use rusqlite::Connection;
+
+use super::conversation;
+use super::readers::Query;
+use super::sql::{Outcome, Sql};
+use super::tx::{Execute, Tx};
+use crate::inbox::Notice;
+use crate::message::{Conversation, MarkRead, Readers, ReadersPage};
+use crate::storage::refusal::Refusal;
+
+impl Execute for MarkRead {
+    fn execute(self, tx: &mut Tx<'_>) -> Outcome<u64> {
+        let seen = conversation::seen(tx.db, self.user, self.conversation)?;
+        let Some(seen) = seen else { return Ok(0) };
+        let seq = self.seq.min(seen.last_seq);
+        if seq <= seen.read_seq {
+            return Ok(seen.read_seq);
+        }
+        tx.set_read(self.user, seen.id, seq)?;
+        let mut told = vec![self.user];
+        if let Conversation::Direct(a, b) = self.conversation
+            && a != b
+        {
+            told.push(if a == self.user { b } else { a });
+        }
+        let notice = Notice::Read {
+            conversation: self.conversation,
+            seq,
+            user: self.user,
+        };
+        tx.notify(&told, notice, self.origin)?;
+        Ok(seq)
+    }
+}
+
+impl Query for Readers {
+    fn query(self, db: &Connection) -> Outcome<ReadersPage> {
+        let conversation = Conversation::Group(self.group);
+        let seen =
+            conversation::seen(db, self.user, conversation)?.ok_or(Refusal::ConversationUnknown)?;
+        if !(seen.first_seq..=seen.last_seq).contains(&self.seq) {
+            return Err(Refusal::MessageUnknown.into());
+        }
+        let channel: Option<bool> = db.first(
+            "SELECT channel FROM groups WHERE id = ?",
+            [self.group.0],
+            |row| row.get(0),
+        )?;
+        if channel == Some(true) {
+            return Err(Refusal::LimitReached("nobody keeps count in a group of this size").into());
+        }
+        // At most as many members as a message fans out to.
+        let mut read = db.rows(
+            "SELECT p.user FROM members g JOIN participants p
+                ON p.user = g.user AND p.conversation = ?2
+             WHERE g.grp = ?1 AND p.read_seq >= ?3
+                AND p.user <> (SELECT sender FROM messages WHERE conversation = ?2 AND seq = ?3)
+             ORDER BY p.user",
+            (self.group.0, seen.id, self.seq),
+            |row| Ok(UserId(row.get(0)?)),
+        )?;
+        let members: u64 = db
+            .first(
+                "SELECT count(*) FROM members WHERE grp = ?1 AND user <>
+                    (SELECT sender FROM messages WHERE conversation = ?2 AND seq = ?3)",
+                (self.group.0, seen.id, self.seq),
+                |row| row.get(0),
+            )?
+            .unwrap_or(0);
+        let count = read.len() as u64;
+        read.truncate(self.limit);
+        Ok(ReadersPage {
+            read: count,
+            members,
+            readers: read,
+        })
+    }
+}

@@ -1,0 +1,172 @@
+//! Taking away what is too old, a little at a time.
+
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::config::Retention;
+use super::sql::Sql;
+
+/// Users whose inboxes are looked at in one step.
+const USERS: usize = 64;
+/// Most rows that one step takes away.
+const ROWS: u64 = 1_024;
+
+/// One pass over the store. Each step is a transaction of its own.
+#[derive(Debug, Default)]
+pub(super) struct Sweep {
+    stage: Stage,
+}
+
+#[derive(Debug, Default)]
+enum Stage {
+    /// Nothing is done yet.
+    #[default]
+    Begin,
+    /// Inboxes of users above this one.
+    Inboxes { after: u64, before_id: u64 },
+    /// Rows of messages from this one on.
+    Messages { from_id: u64, before_id: u64 },
+}
+
+impl Sweep {
+    /// Goes on; false when the pass is over.
+    pub(super) fn step(
+        &mut self,
+        db: &Connection,
+        retention: &Retention,
+        now_ms: u64,
+    ) -> rusqlite::Result<bool> {
+        db.run("BEGIN IMMEDIATE", [])?;
+        let next = match self.stage {
+            Stage::Begin => {
+                db.run("DELETE FROM sessions WHERE expires_ms < ?", [now_ms])?;
+                Some(Stage::Inboxes {
+                    after: 0,
+                    before_id: first_since(db, now_ms, retention.inbox)?,
+                })
+            }
+            Stage::Inboxes { after, before_id } => match inboxes(db, after, before_id)? {
+                Some(after) => Some(Stage::Inboxes { after, before_id }),
+                None => messages_begin(db, retention, now_ms, before_id)?,
+            },
+            Stage::Messages { from_id, before_id } => {
+                let from_id = messages(db, from_id, before_id, retention, now_ms)?;
+                (from_id < before_id).then_some(Stage::Messages { from_id, before_id })
+            }
+        };
+        db.run("COMMIT", [])?;
+        let more = next.is_some();
+        self.stage = next.unwrap_or_default();
+        Ok(more)
+    }
+}
+
+/// The first message that is not older than `age`: numbers ascend with time, so it is searched by
+/// halves. The last of all is never too old, so that no number is ever given twice.
+fn first_since(db: &Connection, now_ms: u64, age: Duration) -> rusqlite::Result<u64> {
+    let since_ms = now_ms.saturating_sub(age.as_millis() as u64);
+    let ends = db.first(
+        "SELECT (SELECT min(id) FROM messages), (SELECT max(id) FROM messages)",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    let Some((Some(mut low), Some(mut high))): Option<(Option<u64>, Option<u64>)> = ends else {
+        return Ok(0);
+    };
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let time_ms: Option<u64> = db.first(
+            "SELECT time_ms FROM messages WHERE id >= ? ORDER BY id LIMIT 1",
+            [middle],
+            |row| row.get(0),
+        )?;
+        if time_ms.is_some_and(|time_ms| time_ms < since_ms) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    Ok(low)
+}
+
+/// Takes old entries out of the inboxes of the next users; the last of them, if there are more.
+fn inboxes(db: &Connection, after: u64, before_id: u64) -> rusqlite::Result<Option<u64>> {
+    let users: Vec<(u64, u64, u64)> = db.rows(
+        "SELECT user, floor_seq, last_seq FROM inboxes WHERE user > ? ORDER BY user LIMIT ?",
+        (after, USERS),
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )?;
+    for &(user, floor, last) in &users {
+        // Entries of one inbox ascend in both numbers: the first that stays is searched by halves.
+        let (mut low, mut high) = (floor + 1, last + 1);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let message: Option<u64> = db.first(
+                "SELECT message FROM inbox WHERE user = ? AND seq = ?",
+                (user, middle),
+                |row| row.get(0),
+            )?;
+            if message.is_none_or(|message| message < before_id) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        if low > floor + 1 {
+            db.run("DELETE FROM inbox WHERE user = ? AND seq < ?", (user, low))?;
+            db.run(
+                "UPDATE inboxes SET floor_seq = ? WHERE user = ?",
+                (low - 1, user),
+            )?;
+        }
+    }
+    Ok(users.last().map(|(user, ..)| *user))
+}
+
+fn messages_begin(
+    db: &Connection,
+    retention: &Retention,
+    now_ms: u64,
+    inbox_before: u64,
+) -> rusqlite::Result<Option<Stage>> {
+    // Notices are found from inboxes only: without their entries they are of no use.
+    let old = match retention.messages {
+        Some(age) => first_since(db, now_ms, age.max(retention.inbox))?,
+        None => 0,
+    };
+    let before_id = inbox_before.max(old);
+    // What an earlier pass has left where messages are kept for ever, it need not look at again.
+    let from_id = db.meta("swept")?.min(before_id);
+    Ok((from_id < before_id).then_some(Stage::Messages { from_id, before_id }))
+}
+
+/// Takes away old notices, and old messages if they are not kept for ever; where to go on.
+fn messages(
+    db: &Connection,
+    from_id: u64,
+    before_id: u64,
+    retention: &Retention,
+    now_ms: u64,
+) -> rusqlite::Result<u64> {
+    let to = before_id.min(from_id + ROWS);
+    db.run(
+        "DELETE FROM messages WHERE id >= ? AND id < ? AND conversation IS NULL",
+        (from_id, to),
+    )?;
+    db.set_meta("swept", to)?;
+    if let Some(age) = retention.messages {
+        let old = first_since(db, now_ms, age.max(retention.inbox))?;
+        let gone = db.meta("gone")?;
+        let end = old.min(gone + ROWS);
+        if gone < end {
+            db.run(
+                "DELETE FROM message_index WHERE rowid >= ? AND rowid < ?",
+                (gone, end),
+            )?;
+            db.run("DELETE FROM messages WHERE id >= ? AND id < ?", (gone, end))?;
+            db.set_meta("gone", end)?;
+        }
+    }
+    Ok(to)
+}

@@ -1,0 +1,12 @@
+//! What every store has to do, asked through the trait alone. Another implementation takes its
+//! place in `Bench::open` and is held to all of it but the file of faults.
+
+mod account;
+mod bench;
+mod conversation;
+mod faults;
+mod friend;
+mod group;
+mod kill;
+mod member;
+mod message;
