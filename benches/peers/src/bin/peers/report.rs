@@ -202,9 +202,13 @@ impl Report {
             return String::new();
         };
         let base = TABLES[table].base;
-        let ratio = |value: Option<f64>, base: Option<f64>| Some(value? / base.filter(|b| *b > 0.0)?);
+        let ratio =
+            |value: Option<f64>, base: Option<f64>| Some(value? / base.filter(|b| *b > 0.0)?);
         let medians = ratio(Some(value), self.median(base, measure));
-        let best = ratio(self.best(server, measure, form), self.best(base, measure, form));
+        let best = ratio(
+            self.best(server, measure, form),
+            self.best(base, measure, form),
+        );
         match (medians, best) {
             // The floor's own memory is next to nothing, and a ratio to it says as much.
             (Some(medians), Some(best)) if measure != "memory" => {
