@@ -61,6 +61,7 @@ impl InlineStore {
             indexing,
             counters: Arc::default(),
             sweep: None,
+            indexed_last: false,
             failed: false,
         };
         Ok(Self {

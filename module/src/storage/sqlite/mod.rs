@@ -127,6 +127,7 @@ impl SqliteStore {
             indexing,
             counters: Arc::clone(&store.counters),
             sweep: None,
+            indexed_last: false,
             failed: false,
         };
         store.start("store-write".to_owned(), move || writer.run())?;

@@ -22,7 +22,9 @@ use crate::storage::refusal::Refusal;
 const BATCH_MAX: usize = 1_024;
 /// For how long nothing must have been written before the index is brought up to date.
 const QUIET: Duration = Duration::from_millis(20);
-/// Messages that may be missing from the index before indexing no longer waits for a quiet moment.
+/// For how long tidying waits for a quiet moment; where there is none, it takes a step as often.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// Messages that may be missing from the index before indexing takes a step behind every commit.
 const UNINDEXED_MAX: u64 = 100_000;
 
 /// What the writer has done, for whoever wants to know.
@@ -46,6 +48,8 @@ pub(super) struct Writer {
     pub(super) indexing: Indexing,
     pub(super) counters: Arc<Counters>,
     pub(super) sweep: Option<Sweep>,
+    /// The last step of tidying was one of indexing: the next is the sweep's, if there is one.
+    pub(super) indexed_last: bool,
     /// The last step of tidying did not succeed.
     pub(super) failed: bool,
 }
@@ -54,6 +58,7 @@ impl Writer {
     /// Works until nobody can ask for anything any more, and all that was asked is done.
     pub(super) fn run(mut self) {
         let mut sweep_at = Instant::now() + self.retention.interval;
+        let mut tidied_at = Instant::now();
         let mut quiet = false;
         loop {
             // Nobody waits for the index, but a write that comes now would wait for its sync: it is
@@ -70,19 +75,22 @@ impl Writer {
                     quiet = false;
                     self.failed = false;
                     self.commit(first);
-                    if self.indexing.behind() > UNINDEXED_MAX {
+                    let now = Instant::now();
+                    self.begin_sweep(&mut sweep_at, now);
+                    let waits_long = self.has_tidying() && now >= tidied_at + PATIENCE;
+                    if waits_long || self.indexing.behind() > UNINDEXED_MAX {
                         self.tidy();
+                        tidied_at = now;
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    if Instant::now() >= sweep_at {
-                        sweep_at = Instant::now() + self.retention.interval;
-                        self.sweep.get_or_insert_with(Sweep::default);
-                    }
+                    let now = Instant::now();
+                    self.begin_sweep(&mut sweep_at, now);
                     // Small steps, with a look at the queue after each.
                     quiet = self.has_tidying();
                     if quiet {
                         self.tidy();
+                        tidied_at = now;
                     }
                 }
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -90,6 +98,14 @@ impl Writer {
         }
         if let Err(error) = self.connection.lock().execute_batch("PRAGMA optimize") {
             tracing::debug!(%error, "the store's statistics were not renewed");
+        }
+    }
+
+    /// Begins a sweep if it is time.
+    fn begin_sweep(&mut self, sweep_at: &mut Instant, now: Instant) {
+        if now >= *sweep_at {
+            *sweep_at = now + self.retention.interval;
+            self.sweep.get_or_insert_with(Sweep::default);
         }
     }
 
@@ -144,7 +160,9 @@ impl Writer {
     fn tidy(&mut self) {
         let connection = Arc::clone(&self.connection);
         let connection = connection.lock();
-        let outcome = if self.indexing.behind() > 0 {
+        let sweeps = self.sweep.is_some() && (self.indexed_last || self.indexing.behind() == 0);
+        self.indexed_last = !sweeps;
+        let outcome = if !sweeps && self.indexing.behind() > 0 {
             self.indexing.step(&connection)
         } else if let Some(sweep) = &mut self.sweep {
             let now_ms = self.last_ms.max((self.time)());

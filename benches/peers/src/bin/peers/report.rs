@@ -285,9 +285,9 @@ impl Report {
         let end = text.find(END).with_context(|| format!("no {END}"))?;
         ensure!(begin <= end, "the markers stand in the wrong order");
         let head = format!(
-            "Medians of {} rounds; in brackets their ratio to the floor's (of placements: to that in \
-             the reactor), and the ratio of the best rounds, which is what other work on the host \
-             disturbs least.\n{}; Linux {}; seed {}.\n",
+            "Medians of {} rounds; in brackets their ratio to the floor's (of placements: to that \
+             in the reactor), and the ratio of the best rounds, which is what other work on the \
+             host disturbs least.\n{}; Linux {}; seed {}.\n",
             self.rounds,
             processor(),
             kernel(),
