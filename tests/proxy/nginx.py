@@ -90,7 +90,9 @@ class Node:
             if "session opened" not in line:
                 continue
             peer = re.search(r"peer=(\S+)", line)[1]
-            target = re.search(r'path="?([^\s"]*)', line)[1]
+            # Sessions over TCP have no path.
+            path = re.search(r'path="?([^\s"]*)', line)
+            target = path[1] if path else ""
             with self.news:
                 self.peers[target] = peer
                 self.news.notify_all()
