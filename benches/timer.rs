@@ -65,10 +65,10 @@ fn round(scattered: bool) -> [Duration; 4] {
     });
     let mut came = 0;
     let expired = time(|| {
-        for now in 1..=SPREAD {
-            while let Some(entry) = wheel.pop_due(now) {
+        for tick in 1..=SPREAD {
+            while let Some(entry) = wheel.pop_due(tick) {
                 came += 1;
-                wheel.schedule(entry, now + SPREAD);
+                wheel.schedule(entry, tick + SPREAD);
             }
         }
     });

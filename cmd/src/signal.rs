@@ -73,6 +73,7 @@ impl Signals {
                         std::process::exit(128 + signal as i32);
                     }
                     ending = true;
+                    // Nobody listens any more once the server has ended.
                     let _ = requests.send(Request::End(signal));
                 }
             })?;

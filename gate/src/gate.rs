@@ -213,6 +213,7 @@ impl Gate {
             }
             Found::Health => self.handle.health.response(),
             Found::File(file) => {
+                // The same.
                 let _ = ctx.respond(conn, &file.answer(request));
                 return;
             }
@@ -227,6 +228,7 @@ impl Gate {
             Found::UnknownMethod => Response::text(501, "unknown method\n"),
             Found::Nothing => Response::text(404, "not found\n"),
         };
+        // The same.
         let _ = ctx.respond(conn, &answer);
     }
 

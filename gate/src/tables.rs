@@ -46,6 +46,7 @@ impl Tables {
                     if let Some(form) = ctx.wire_form(session)
                         && let Ok(bytes) = prepared.wire(ctx, form)
                     {
+                        // Without success it is gone, or dealt with and counted by its policy.
                         let _ = ctx.send_encoded(session, bytes, prepared.delivery());
                     }
                 }

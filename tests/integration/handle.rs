@@ -156,6 +156,7 @@ fn a_handle_outlives_its_gate() {
     let handle = node.handle();
     drop(client);
     assert_eq!(sightings.closed().0, session);
+    // Only that it ends is of interest.
     let _ = node.stop(5);
     handle.send(session, Message::text("nobody is there"));
     handle.publish(TopicId::ALL, Message::text("nobody is there"), None);

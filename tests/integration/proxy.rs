@@ -181,6 +181,7 @@ fn the_cap_per_address_counts_clients_and_not_the_proxy() {
     let mut inside = Vec::new();
     for client in ["192.0.2.1", "192.0.2.1", "192.0.2.2", "192.0.2.2"] {
         let mut client = WsClient::accepted(enter(client));
+        // The address, which another test looks at.
         let _ = client.text();
         inside.push(client);
     }

@@ -108,6 +108,7 @@ fn write(store: &Arc<dyn Store>, sender: UserId, users: &[UserId], group: GroupI
                 "\nack {client_id} {} {}\n",
                 receipt.conversation, receipt.seq
             );
+            // The reader is the test, which may have killed us already.
             let _ = std::io::stdout().write_all(line.as_bytes());
             let _ = done.send(());
         });

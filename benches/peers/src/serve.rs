@@ -70,6 +70,7 @@ pub fn announce(addr: SocketAddr) -> anyhow::Result<()> {
     println!("{addr}");
     std::io::stdout().flush()?;
     std::thread::spawn(|| {
+        // An error is an end too.
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         std::process::exit(0);
     });

@@ -22,6 +22,9 @@ pub use error::ProtocolError;
 pub use stack::{EncodeError, Framing, MessageKind, StackConfig, WireForm};
 pub(crate) use stack::{PlainForm, Stack};
 
+/// Bytes that a framing can put before a payload, at most: the longest header of a WebSocket frame.
+pub(crate) const HEADER_BYTES_MAX: usize = 14;
+
 /// One framing's state for one connection: a machine from bytes to frames.
 pub trait Codec {
     /// Limits and options, shared by all connections of a listener and passed to each call, so that

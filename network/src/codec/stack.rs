@@ -10,7 +10,7 @@ use super::ws::{
     self, Agreement, Contexts, DeflateForm, DeflateParams, Deflaters, Inflater, Opcode, Role,
     WsCodec, WsConfig,
 };
-use super::{Codec, Decoded, Frame, Payload, ProtocolError};
+use super::{Codec, Decoded, Frame, HEADER_BYTES_MAX, Payload, ProtocolError};
 
 /// What a connection speaks from its first byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,7 +125,7 @@ impl WireForm {
             ws::encode_compressed(opcode(kind), compressed, None, &mut out);
             return Ok(out.into());
         }
-        out.reserve(payload.len() + 14);
+        out.reserve(payload.len() + HEADER_BYTES_MAX);
         encode_message(self, kind, payload, None, &mut out)?;
         Ok(out.into())
     }

@@ -12,12 +12,10 @@
 use common::ConnId;
 
 use crate::codec::ws::encode_whole;
-use crate::codec::{MessageKind, PlainForm};
+use crate::codec::{HEADER_BYTES_MAX, MessageKind, PlainForm};
 
 /// What is longer together goes to the outbox. One reactor holds this much at most.
 const CORK_BYTES_MAX: usize = 64 * 1024;
-/// Bytes that a frame's header can add to its payload, at most.
-const HEADER_BYTES_MAX: usize = 14;
 
 /// The buffer of one reactor. It holds something only while a handler is told of the frames of one
 /// connection, whose outbox is empty meanwhile.

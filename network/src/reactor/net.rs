@@ -23,7 +23,9 @@ use super::stats::ReactorStats;
 use crate::codec::http::{Response, ResponseContext, encode_response_head};
 use crate::codec::ws::handshake::Accept;
 use crate::codec::ws::{self, Deflaters, Opcode};
-use crate::codec::{EncodeError, Framing, MessageKind, PlainForm, ProtocolError, Stack, WireForm};
+use crate::codec::{
+    EncodeError, Framing, HEADER_BYTES_MAX, MessageKind, PlainForm, ProtocolError, Stack, WireForm,
+};
 use crate::conn::outbox::{Flush, QueuePool};
 use crate::conn::state::State;
 use crate::conn::table::ConnTable;
@@ -39,8 +41,6 @@ const CONNECTION_BYTES: usize = size_of::<Connection>() + 64;
 /// Outboxes that may be filled before they are written. A message to all is so written from caches
 /// that still hold it, and does not take a queue for each of its receivers.
 const DIRTY_MAX: usize = 256;
-/// Bytes that a frame's header can add to its payload, at most.
-const HEADER_BYTES_MAX: usize = 14;
 
 #[derive(Debug)]
 pub(crate) struct Net {

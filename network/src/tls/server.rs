@@ -132,8 +132,8 @@ impl TlsServer {
     }
 
     /// Reads and checks anew; handshakes that begin from here on use it. Tickets that were given
-    /// out stay good, unless other client certificates are asked for now: a session that is
-    /// resumed shows none.
+    /// out stay good, unless the new settings ask for other client certificates: a session that
+    /// is resumed shows none.
     ///
     /// # Errors
     /// [`TlsError`]; then nothing is changed.

@@ -1,5 +1,6 @@
 //! The summary: a table for people, the same figures as JSON for machines.
 
+// For strings, to which writing does not fail: what `write!` answers is left.
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, IsTerminal, Write};

@@ -82,6 +82,7 @@ impl Process {
         match line.trim().parse() {
             Ok(addr) => Ok(Self { child, addr }),
             Err(_) => {
+                // It may have ended by itself.
                 let _ = child.kill();
                 bail!("{} did not start: {:?}", server.name, child.wait()?);
             }

@@ -480,6 +480,7 @@ impl<S: Script> Load<S> {
             thread::sleep(LOOK_EVERY);
         }
         for reactor in &self.reactors {
+            // A reactor that has stopped needs no telling.
             let _ = reactor.submit(vec![Command::Abort]);
         }
         for thread in self.threads.drain(..) {

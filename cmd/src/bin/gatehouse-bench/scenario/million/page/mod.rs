@@ -4,6 +4,7 @@
 mod charts;
 mod plot;
 
+// For strings, to which writing does not fail: what `write!` answers is left.
 use std::fmt::Write as _;
 
 use super::findings::Findings;

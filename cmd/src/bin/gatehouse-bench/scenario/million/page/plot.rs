@@ -1,6 +1,7 @@
 //! Plots as SVG: lines, areas and bands over two axes. Colours are the page's, by class, so that
 //! they follow light and dark.
 
+// For strings, to which writing does not fail: what `write!` answers is left.
 use std::fmt::Write as _;
 
 const WIDTH: f64 = 960.0;
