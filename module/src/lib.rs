@@ -26,6 +26,7 @@ pub mod inbox;
 pub mod message;
 mod outlet;
 pub mod presence;
+pub mod statistics;
 pub mod storage;
 pub mod web;
 

@@ -3,7 +3,9 @@
 mod accounts;
 mod operations;
 pub mod password;
+pub mod position;
 pub mod token;
+pub mod verification;
 
 use common::UserId;
 use serde::{Deserialize, Serialize};
@@ -13,8 +15,8 @@ use crate::presence::Platform;
 pub use accounts::{AccountConfig, Accounts, Authenticated, Granted, Then};
 pub use operations::{
     ChangePassword, CloseSessions, Enter, EnterExternal, EnterGuest, Entered, FindAccount,
-    FindCredentials, FindSession, FindUsers, ListSessions, LoginPolicy, OpenSession, Register,
-    SearchUsers, SetDisabled, SetProfile, Whose,
+    FindCredentials, FindSession, FindUsers, ListAccounts, ListSessions, LoginPolicy, OpenSession,
+    Register, SearchUsers, SetDisabled, SetProfile, Whose,
 };
 
 /// Longest name of a user, in characters.
@@ -60,8 +62,21 @@ pub struct Account {
     pub origin: Origin,
     /// An administrator has locked them out.
     pub disabled: bool,
+    /// An administrator has seen who they are.
+    pub verified: bool,
     /// When they came to be, in milliseconds since 1970.
     pub created_ms: u64,
+}
+
+/// Part of a list of accounts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountPage {
+    /// The accounts.
+    pub accounts: Vec<Account>,
+    /// How many there are in all, found or not.
+    pub total: u64,
+    /// Whether the list goes on.
+    pub more: bool,
 }
 
 /// What a login with a password is checked against.

@@ -1,5 +1,7 @@
 //! Who is online, and where.
 
+mod operations;
+
 use std::collections::BTreeMap;
 
 use common::{SessionId, UserId};
@@ -7,6 +9,8 @@ use parking_lot::RwLock;
 
 use crate::account::User;
 use crate::event::Protocol;
+
+pub use operations::{FindLastSeen, FindWatched, LastSeen, NoteSeen, Watched};
 
 /// Locks over which the users are spread.
 const SHARDS: usize = 16;

@@ -49,7 +49,7 @@ impl Execute for Send {
             }
             return Ok(first);
         }
-        let from = tx.user(self.sender)?;
+        let from = tx.sender(self.sender)?;
         let passed = match self.to {
             To::User(user) => Passed {
                 conversation,
