@@ -141,6 +141,7 @@ impl Node {
             heartbeat_seconds: config.heartbeat_seconds().unwrap_or(im.heartbeat_seconds),
             server: SERVER.to_owned(),
             store: config.store.clone(),
+            ..im
         })?;
         match &config.store.location {
             Location::Memory => tracing::info!("messages are kept in memory: see [store]"),

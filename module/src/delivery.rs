@@ -8,9 +8,10 @@ use parking_lot::Mutex;
 
 use crate::account::{Entered, User};
 use crate::event::{Audience, Event, Protocol};
-use crate::inbox::{self, Happening, SessionEnd};
+use crate::inbox::{self, Happening, Notice, SessionEnd};
 use crate::outlet::Outlet;
-use crate::presence::{Presence, Seat};
+use crate::presence::{Left, Presence, Seat, Watch, Watched, Watches};
+use crate::storage::refusal::Refusal;
 
 /// Who is online, and how they are reached. Shared by the IM and the thread of the store that lets
 /// events go.
@@ -20,7 +21,7 @@ pub(crate) struct Delivery {
     gate: OnceLock<GateHandle>,
     /// Held while somebody comes or goes and others are told, so that the last that watchers hear
     /// of a user is true.
-    announcing: Mutex<()>,
+    announcing: Mutex<Watches>,
 }
 
 impl Delivery {
@@ -50,7 +51,7 @@ impl Delivery {
         let announcing = self.announcing.lock();
         let change = self.presence.enter(user, seat);
         if change.first {
-            self.announce(outlet, user, true, Some(session));
+            announce(outlet, &announcing, user, true, Some(session));
         }
         drop(announcing);
         if let Some(old) = change.displaced
@@ -66,26 +67,122 @@ impl Delivery {
     }
 
     /// Takes a session's seat away.
-    pub(crate) fn leave(&self, outlet: &mut dyn Outlet, user: &User, session: SessionId) {
-        let _announcing = self.announcing.lock();
-        if self.presence.leave(user.id, session) {
-            self.announce(outlet, user, false, None);
+    pub(crate) fn leave(&self, outlet: &mut dyn Outlet, user: &User, session: SessionId) -> Left {
+        let mut announcing = self.announcing.lock();
+        announcing.forget(session);
+        let left = self.presence.leave(user.id, session);
+        if left.last {
+            announce(outlet, &announcing, user, false, None);
+        }
+        left
+    }
+
+    /// Has a session hear of others, and tells it who of them is online.
+    pub(crate) fn watch(
+        &self,
+        outlet: &mut dyn Outlet,
+        user: UserId,
+        seat: Seat,
+        watch: &Watch,
+        allowed: &Watched,
+    ) -> Result<(), Refusal> {
+        let Seat {
+            session, protocol, ..
+        } = seat;
+        let mut announcing = self.announcing.lock();
+        // A session that has ended meanwhile would never be forgotten.
+        if !self.presence.is_seated(user, session) {
+            return Ok(());
+        }
+        let new = match watch {
+            Watch::Everyone => {
+                announcing.add_everyone(session, protocol);
+                outlet.subscribe(session, Audience::PresenceWatchers.topic(protocol));
+                return Ok(());
+            }
+            Watch::Friends => announcing.add_friends(session, protocol, &allowed.friends)?,
+            Watch::Users(_) => announcing.add_named(session, protocol, &allowed.users)?,
+        };
+        for other in new {
+            self.tell_presence(outlet, seat, other);
+        }
+        // Before somebody else is told to go.
+        outlet.flush();
+        Ok(())
+    }
+
+    /// Has a session not hear of these users any more, or of nobody.
+    pub(crate) fn unwatch(&self, outlet: &mut dyn Outlet, seat: Seat, users: Option<&[UserId]>) {
+        let Seat {
+            session, protocol, ..
+        } = seat;
+        let mut announcing = self.announcing.lock();
+        match users {
+            Some(users) => announcing.remove_named(session, users),
+            None => {
+                announcing.forget(session);
+                outlet.unsubscribe(session, Audience::PresenceWatchers.topic(protocol));
+            }
         }
     }
 
-    fn announce(
-        &self,
-        outlet: &mut dyn Outlet,
-        user: &User,
-        online: bool,
-        except: Option<SessionId>,
-    ) {
-        let event = Event::Presence {
-            user: user.clone(),
-            online,
+    /// Tells a session of a user who is online.
+    fn tell_presence(&self, outlet: &mut dyn Outlet, seat: Seat, of: UserId) {
+        let Some((user, _)) = self.presence.find(of) else {
+            return;
         };
-        publish(outlet, Audience::PresenceWatchers, &event, except);
-        outlet.flush();
+        let event = Event::Presence { user, online: true };
+        if let Some(message) = seat.protocol.encode(&event, None) {
+            outlet.send(seat.session, message);
+        }
+    }
+
+    /// Who may hear of whom changes with friendships and blocks.
+    fn rewatch(&self, outlet: &mut dyn Outlet, notice: &Notice, audience: &inbox::Audience) {
+        let inbox::Audience::Inboxes(numbers) = audience else {
+            return;
+        };
+        match notice {
+            Notice::FriendAnswered {
+                from,
+                to,
+                accepted: true,
+                ..
+            } => {
+                let mut announcing = self.announcing.lock();
+                for (user, friend) in [(from.id, to.id), (to.id, from.id)] {
+                    for seat in self.seats(user) {
+                        if announcing.befriend(seat.session, friend) {
+                            self.tell_presence(outlet, seat, friend);
+                        }
+                    }
+                }
+                outlet.flush();
+            }
+            // Whoever has ended it, neither is the friend of a friend.
+            Notice::FriendRemoved { user } => {
+                let mut announcing = self.announcing.lock();
+                for &(owner, _) in numbers {
+                    for (user, friend) in [(owner, *user), (*user, owner)] {
+                        for seat in self.seats(user) {
+                            announcing.part(seat.session, friend);
+                        }
+                    }
+                }
+            }
+            Notice::BlockChanged {
+                user,
+                blocked: true,
+            } => {
+                let mut announcing = self.announcing.lock();
+                for &(owner, _) in numbers {
+                    for seat in self.seats(*user) {
+                        announcing.refuse(seat.session, owner);
+                    }
+                }
+            }
+            _ => {}
+        }
     }
 
     /// Tells those whom an event concerns.
@@ -96,7 +193,10 @@ impl Delivery {
     fn tell(&self, outlet: &mut dyn Outlet, event: inbox::Event) {
         let told = match event.happening {
             Happening::Message(message) => Event::Message(message),
-            Happening::Notice(notice) => Event::Notice(notice),
+            Happening::Notice(notice) => {
+                self.rewatch(outlet, &notice, &event.audience);
+                Event::Notice(notice)
+            }
             Happening::ChannelMember { group, user, hears } => {
                 self.seat_in_channel(outlet, user, Audience::Channel(group), hears);
                 return;
@@ -183,6 +283,30 @@ impl Delivery {
             }
         }
     }
+}
+
+/// Tells those who watch that a user comes or goes.
+fn announce(
+    outlet: &mut dyn Outlet,
+    watches: &Watches,
+    user: &User,
+    online: bool,
+    except: Option<SessionId>,
+) {
+    let event = Event::Presence {
+        user: user.clone(),
+        online,
+    };
+    publish(outlet, Audience::PresenceWatchers, &event, except);
+    for protocol in Protocol::ALL {
+        let watchers = watches.watchers(user.id, protocol);
+        if !watchers.is_empty()
+            && let Some(message) = protocol.encode(&event, None)
+        {
+            outlet.send_many(&watchers, message);
+        }
+    }
+    outlet.flush();
 }
 
 fn kick(outlet: &mut dyn Outlet, seat: Seat) {

@@ -19,7 +19,9 @@ use crate::message::{
     MarkRead, Receipt, Send, To,
 };
 use crate::outlet::Outlet;
-use crate::presence::{Platform, Seat};
+use crate::presence::{
+    FindLastSeen, FindWatched, LastSeen, Platform, Seat, SeenLog, UserPresence, Watch,
+};
 use crate::storage::operation::{ReadOperation, WriteOperation};
 use crate::storage::refusal::Refusal;
 use crate::storage::sqlite::{InlineStore, OpenError, SqliteStore, StoreConfig};
@@ -35,6 +37,9 @@ pub struct ImConfig {
     pub heartbeat_seconds: u32,
     /// Name and version that clients are told.
     pub server: String,
+    /// Whether a session may hear of everyone who comes and goes, not only of friends and those
+    /// whom it names: for a demo, where everyone is a guest.
+    pub presence_of_all: bool,
     /// Where everything is kept, and by which rules.
     pub store: StoreConfig,
 }
@@ -44,6 +49,7 @@ impl Default for ImConfig {
         Self {
             heartbeat_seconds: common::limits::IDLE_SECONDS,
             server: concat!("gatehouse/", env!("CARGO_PKG_VERSION")).to_owned(),
+            presence_of_all: true,
             store: StoreConfig::default(),
         }
     }
@@ -105,6 +111,7 @@ pub struct Page<T> {
 pub struct Im {
     config: ImConfig,
     store: Arc<dyn Store>,
+    seen: Arc<SeenLog>,
     delivery: Arc<Delivery>,
 }
 
@@ -117,11 +124,7 @@ impl Im {
         let delivery = Arc::new(Delivery::default());
         let sink = Arc::clone(&delivery);
         let store = SqliteStore::open(config.store.clone(), move |event| sink.on_event(event))?;
-        Ok(Arc::new(Self {
-            config,
-            store: Arc::new(store),
-            delivery,
-        }))
+        Ok(Self::over(config, Arc::new(store), delivery))
     }
 
     /// An IM without threads, whose store is in memory and does what it is asked within the call:
@@ -133,11 +136,16 @@ impl Im {
         let delivery = Arc::new(Delivery::default());
         let sink = Arc::clone(&delivery);
         let store = InlineStore::open(config.store.clone(), move |event| sink.on_event(event))?;
-        Ok(Arc::new(Self {
+        Ok(Self::over(config, Arc::new(store), delivery))
+    }
+
+    fn over(config: ImConfig, store: Arc<dyn Store>, delivery: Arc<Delivery>) -> Arc<Self> {
+        Arc::new(Self {
             config,
-            store: Arc::new(store),
+            seen: Arc::new(SeenLog::new(Arc::clone(&store))),
+            store,
             delivery,
-        }))
+        })
     }
 
     /// What it was told before it started.
@@ -208,6 +216,8 @@ impl Im {
     /// hears everything. An older session of the same user and platform is told and closed.
     pub(crate) fn take_seat(&self, outlet: &mut dyn Outlet, entered: Entered, seat: Seat) -> Login {
         self.delivery.enter(outlet, &entered, seat);
+        // Noted already here, so that it is known if the process is killed before they go.
+        self.seen.note(entered.user.id, seat.platform, self.time());
         Login {
             user: entered.user,
             seat,
@@ -230,7 +240,7 @@ impl Im {
         let Seat {
             session, protocol, ..
         } = login.seat;
-        self.delivery.leave(outlet, &login.user, session);
+        self.leave(outlet, login);
         outlet.unsubscribe(session, Audience::Everyone.topic(protocol));
         outlet.unsubscribe(session, Audience::PresenceWatchers.topic(protocol));
         for &group in &entered.channels {
@@ -241,17 +251,91 @@ impl Im {
 
     /// The session of a login has ended.
     pub(crate) fn on_close(&self, outlet: &mut dyn Outlet, login: &Login) {
-        self.delivery.leave(outlet, &login.user, login.seat.session);
+        self.leave(outlet, login);
     }
 
-    /// Tells this session from now on who comes and goes, or no longer.
-    pub(crate) fn watch_presence(&self, outlet: &mut dyn Outlet, login: &Login, watch: bool) {
-        let topic = Audience::PresenceWatchers.topic(login.seat.protocol);
-        if watch {
-            outlet.subscribe(login.seat.session, topic);
-        } else {
-            outlet.unsubscribe(login.seat.session, topic);
+    fn leave(&self, outlet: &mut dyn Outlet, login: &Login) {
+        let Login { user, seat } = login;
+        let left = self.delivery.leave(outlet, user, seat.session);
+        if let Some(platform) = left.platform {
+            self.seen.note(user.id, platform, self.time());
         }
+    }
+
+    fn time(&self) -> u64 {
+        (self.config.store.time)()
+    }
+
+    /// Tells this session from now on who of these comes and goes, and at once who is there. Those
+    /// who have blocked the user are left out.
+    ///
+    /// Refused with `forbidden`, `limit_reached`.
+    pub(crate) fn watch_presence(
+        self: &Arc<Self>,
+        login: &Login,
+        watch: Watch,
+        then: impl FnOnce(Result<(), ImError>) + std::marker::Send + 'static,
+    ) {
+        if watch == Watch::Everyone && !self.config.presence_of_all {
+            let text = "sessions hear of friends, and of users whom they name";
+            return then(Err(ImError::new(ErrorCode::Forbidden, text)));
+        }
+        let (user, seat) = (login.user.id, login.seat);
+        let find = FindWatched {
+            user,
+            friends: watch == Watch::Friends,
+            users: match &watch {
+                Watch::Users(users) => users.clone(),
+                Watch::Friends | Watch::Everyone => Vec::new(),
+            },
+        };
+        let im = Arc::clone(self);
+        self.change(find, move |found| {
+            then(found.and_then(|allowed| {
+                let mut outcome = Ok(());
+                im.act(|outlet| {
+                    outcome = im.delivery.watch(outlet, user, seat, &watch, &allowed);
+                });
+                outcome.map_err(ImError::from)
+            }));
+        });
+    }
+
+    /// Tells this session no longer who of these comes and goes, or of nobody.
+    pub(crate) fn unwatch_presence(
+        self: &Arc<Self>,
+        login: &Login,
+        users: Option<Vec<UserId>>,
+        then: impl FnOnce(Result<(), ImError>) + std::marker::Send + 'static,
+    ) {
+        let seat = login.seat;
+        // Finds nobody: this comes behind what was asked for before.
+        let find = FindWatched {
+            user: login.user.id,
+            friends: false,
+            users: Vec::new(),
+        };
+        let im = Arc::clone(self);
+        self.change(find, move |found| {
+            then(found.map(|_| {
+                im.act(|outlet| im.delivery.unwatch(outlet, seat, users.as_deref()));
+            }));
+        });
+    }
+
+    /// Where users are online and when they were last seen, in the order asked for; those that are
+    /// unknown are left out. Of those who have blocked `viewer` nothing is told.
+    pub fn presence(
+        self: &Arc<Self>,
+        viewer: Option<UserId>,
+        users: Vec<UserId>,
+        then: impl FnOnce(Result<Vec<UserPresence>, ImError>) + std::marker::Send + 'static,
+    ) {
+        let im = Arc::clone(self);
+        self.look_up(FindLastSeen { viewer, users }, move |found| {
+            let told = |seen| found_presence(&im, seen);
+            then(found.map(|found| found.into_iter().map(told).collect()));
+        });
     }
 
     /// Users who are online, with their platforms, by ascending id.
@@ -483,6 +567,31 @@ impl Im {
             limit,
         };
         self.look_up(list, then);
+    }
+}
+
+/// What the store knows of a user, with what it does not know yet.
+fn found_presence(im: &Im, found: LastSeen) -> UserPresence {
+    let LastSeen {
+        user,
+        hidden,
+        seen: mut last_seen,
+    } = found;
+    let mut online = Vec::new();
+    if !hidden {
+        if let Some((_, platforms)) = im.delivery.presence.find(user.id) {
+            online = platforms;
+        }
+        for (platform, time_ms) in im.seen.of(user.id) {
+            last_seen.retain(|&(known, _)| known != platform);
+            last_seen.push((platform, time_ms));
+        }
+        last_seen.retain(|(platform, _)| !online.contains(platform));
+    }
+    UserPresence {
+        user,
+        online,
+        last_seen,
     }
 }
 

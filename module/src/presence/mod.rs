@@ -1,6 +1,8 @@
 //! Who is online, and where.
 
 mod operations;
+mod seen;
+mod watch;
 
 use std::collections::BTreeMap;
 
@@ -11,12 +13,15 @@ use crate::account::User;
 use crate::event::Protocol;
 
 pub use operations::{FindLastSeen, FindWatched, LastSeen, NoteSeen, Watched};
+pub(crate) use seen::SeenLog;
+pub(crate) use watch::Watches;
+pub use watch::{WATCHED_MAX, Watch};
 
 /// Locks over which the users are spread.
 const SHARDS: usize = 16;
 
 /// The class of device that a session comes from; a user has one session on each.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Platform {
     /// A browser.
@@ -86,6 +91,17 @@ pub struct Seat {
     pub protocol: Protocol,
 }
 
+/// Where a user is online, and when they were seen elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserPresence {
+    /// Who.
+    pub user: User,
+    /// Where they are online.
+    pub online: Vec<Platform>,
+    /// Where they were before, and when in milliseconds since 1970.
+    pub last_seen: Vec<(Platform, u64)>,
+}
+
 /// The seats of all users who are online. Read on every direct message, written at login and
 /// logout; each lock is held for a look-up only.
 #[derive(Debug, Default)]
@@ -100,6 +116,14 @@ struct Online {
     seats: Vec<Seat>,
 }
 
+impl Online {
+    fn told(&self, id: UserId) -> (User, Vec<Platform>) {
+        let name = self.name.to_string();
+        let platforms = self.seats.iter().map(|seat| seat.platform);
+        (User { id, name }, platforms.collect())
+    }
+}
+
 /// What a login changed.
 #[derive(Debug)]
 pub struct Entered {
@@ -107,6 +131,15 @@ pub struct Entered {
     pub displaced: Option<Seat>,
     /// The user was not online before.
     pub first: bool,
+}
+
+/// What the end of a session changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// The platform on which the user has no session any more.
+    pub platform: Option<Platform>,
+    /// The user is not online any more.
+    pub last: bool,
 }
 
 impl Presence {
@@ -134,21 +167,42 @@ impl Presence {
         Entered { displaced, first }
     }
 
-    /// Takes the seat of a session away; true if the user is not online any more. A session that
-    /// was displaced has no seat, and its end changes nothing.
-    pub fn leave(&self, user: UserId, session: SessionId) -> bool {
+    /// Takes the seat of a session away. A session that was displaced has no seat, and its end
+    /// changes nothing.
+    pub fn leave(&self, user: UserId, session: SessionId) -> Left {
         let mut shard = self.shard(user).write();
         let Some(Online { seats, .. }) = shard.get_mut(&user) else {
-            return false;
+            return Left::default();
         };
-        let before = seats.len();
-        seats.retain(|seat| seat.session != session);
+        let Some(at) = seats.iter().position(|seat| seat.session == session) else {
+            return Left::default();
+        };
+        let Seat { platform, .. } = seats.swap_remove(at);
+        let is_gone = !seats.iter().any(|seat| seat.platform == platform);
         let last = seats.is_empty();
-        let left = seats.len() < before;
         if last {
             shard.remove(&user);
         }
-        left && last
+        Left {
+            platform: is_gone.then_some(platform),
+            last,
+        }
+    }
+
+    /// The user and their platforms, if they are online.
+    #[must_use]
+    pub fn find(&self, user: UserId) -> Option<(User, Vec<Platform>)> {
+        let shard = self.shard(user).read();
+        shard.get(&user).map(|online| online.told(user))
+    }
+
+    /// Whether the session has a seat.
+    #[must_use]
+    pub fn is_seated(&self, user: UserId, session: SessionId) -> bool {
+        let shard = self.shard(user).read();
+        shard
+            .get(&user)
+            .is_some_and(|online| online.seats.iter().any(|seat| seat.session == session))
     }
 
     /// Whether the user has a seat.
@@ -180,12 +234,7 @@ impl Presence {
             let rest = shard
                 .range(UserId(after.0.saturating_add(1))..)
                 .take(limit + 1);
-            page.extend(rest.map(|(&id, online)| {
-                let name = online.name.to_string();
-                let seats = online.seats.iter();
-                let platforms = seats.map(|seat| seat.platform).collect::<Vec<_>>();
-                (User { id, name }, platforms)
-            }));
+            page.extend(rest.map(|(&id, online)| online.told(id)));
         }
         page.sort_unstable_by_key(|(user, _)| user.id);
         let more = page.len() > limit;
@@ -224,13 +273,15 @@ mod tests {
         assert!(!entered.first && entered.displaced.is_none());
         let entered = presence.enter(&user, seat(3, Platform::Web));
         assert_eq!(entered.displaced, Some(seat(1, Platform::Web)));
-        assert!(
-            !presence.leave(ada, SessionId::new(0, 1, 1)),
-            "it had lost its seat"
-        );
-        assert!(!presence.leave(ada, SessionId::new(0, 2, 1)));
+        let leave = |slot| presence.leave(ada, SessionId::new(0, slot, 1));
+        let left = |platform, last| Left {
+            platform: Some(platform),
+            last,
+        };
+        assert_eq!(leave(1), Left::default(), "it had lost its seat");
+        assert_eq!(leave(2), left(Platform::Ios, false));
         assert!(presence.is_online(ada));
-        assert!(presence.leave(ada, SessionId::new(0, 3, 1)));
+        assert_eq!(leave(3), left(Platform::Web, true));
         assert!(!presence.is_online(ada));
     }
 

@@ -11,7 +11,8 @@ use super::reply::Outcome;
 use super::wire::{
     ConversationsIn, ConversationsOut, GroupIn, GroupOut, GroupReply, GroupsIn, GroupsOut,
     HistoryIn, HistoryOut, LoginIn, LoginOut, MembersOut, NameIn, Nothing, PageIn, ReadIn,
-    ReceiptOut, SendIn, SeqOut, SyncOut, TimeOut, UserOut, UsersOut, ok, parse,
+    ReceiptOut, SendIn, SeqOut, SubscribeIn, SyncOut, TimeOut, UnsubscribeIn, UserOut, UsersOut,
+    ok, parse,
 };
 use crate::event::Protocol;
 use crate::group::{Joined, WhichGroups};
@@ -96,9 +97,21 @@ impl Client {
                 let page = im.online(UserId(after), limit);
                 self.answer(outlet, id, &Ok(ok(&UsersOut::of(&page))));
             }
-            "presence.subscribe" | "presence.unsubscribe" => {
-                im.watch_presence(outlet, login, op == "presence.subscribe");
-                self.answer(outlet, id, &Ok(ok(&Nothing {})));
+            "presence.subscribe" => {
+                let watch = parse::<SubscribeIn>(data)?.checked()?;
+                self.ask(outlet, id, |ticket| {
+                    im.watch_presence(login, watch, move |done| {
+                        ticket.reply(&outcome(done, |()| Nothing {}));
+                    });
+                });
+            }
+            "presence.unsubscribe" => {
+                let users = parse::<UnsubscribeIn>(data)?.checked();
+                self.ask(outlet, id, |ticket| {
+                    im.unwatch_presence(login, users, move |done| {
+                        ticket.reply(&outcome(done, |()| Nothing {}));
+                    });
+                });
             }
             "message.send" => {
                 let (to, draft) = parse::<SendIn>(data)?.checked()?;

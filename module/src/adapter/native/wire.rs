@@ -16,7 +16,7 @@ use crate::message::{
     self, Conversation, ConversationPage, ConversationView, Direction, Draft, HistoryPage, Kind,
     Receipt, To,
 };
-use crate::presence::Platform;
+use crate::presence::{Platform, WATCHED_MAX, Watch};
 
 /// Entries of a page if the client does not say how many.
 const PAGE_DEFAULT: usize = 100;
@@ -137,6 +137,49 @@ pub(super) struct PageIn {
 impl PageIn {
     pub(super) fn checked(self) -> Result<(u64, usize), ImError> {
         Ok((self.after, checked_limit(self.limit)?))
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct SubscribeIn {
+    #[serde(default)]
+    all: bool,
+    #[serde(default)]
+    users: Option<Vec<u64>>,
+}
+
+impl SubscribeIn {
+    pub(super) fn checked(self) -> Result<Watch, ImError> {
+        match self.users {
+            Some(_) if self.all => Err(ImError::new(
+                ErrorCode::InvalidValue,
+                "users and all exclude each other",
+            )),
+            Some(users) if users.len() > WATCHED_MAX => Err(ImError::new(
+                ErrorCode::LimitReached,
+                format!("a session hears of at most {WATCHED_MAX} users beside friends"),
+            )),
+            Some(mut users) => {
+                users.sort_unstable();
+                users.dedup();
+                Ok(Watch::Users(users.into_iter().map(UserId).collect()))
+            }
+            None if self.all => Ok(Watch::Everyone),
+            None => Ok(Watch::Friends),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct UnsubscribeIn {
+    #[serde(default)]
+    users: Option<Vec<u64>>,
+}
+
+impl UnsubscribeIn {
+    pub(super) fn checked(self) -> Option<Vec<UserId>> {
+        self.users
+            .map(|users| users.into_iter().map(UserId).collect())
     }
 }
 
