@@ -1,8 +1,9 @@
 //! What every store has to do, asked through the trait alone. Another implementation takes its
 //! place in `Bench::open` and is held to all of it but what is about files: backup, faults,
-//! migration, torn.
+//! migration.
 
 mod account;
+mod backup;
 mod bench;
 mod conversation;
 mod faults;

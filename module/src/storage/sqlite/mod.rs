@@ -7,6 +7,7 @@
 
 mod account;
 mod account_list;
+pub mod backup;
 mod config;
 mod conversation;
 mod courier;
