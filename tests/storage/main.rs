@@ -1,6 +1,6 @@
 //! What every store has to do, asked through the trait alone. Another implementation takes its
 //! place in `Bench::open` and is held to all of it but what is about files: backup, faults,
-//! migration.
+//! migration, torn.
 
 mod account;
 mod backup;
@@ -16,4 +16,5 @@ mod migration;
 mod nearby;
 mod presence;
 mod statistics;
+mod torn;
 mod verification;
