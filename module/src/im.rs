@@ -9,8 +9,8 @@ use gate::{Batch, Context};
 
 use crate::account::token::{BackendFile, TokenError, Tokens};
 use crate::account::{
-    self, AccountConfig, Accounts, AuthWebhook, Authenticated, BAD_NAME, Enter, EnterGuest, Entered,
-    TokenId, User,
+    self, AccountConfig, Accounts, AuthWebhook, Authenticated, BAD_NAME, Enter, EnterGuest,
+    Entered, TokenId, User,
 };
 use crate::api::Caller;
 use crate::blocking::BlockingPool;

@@ -9,9 +9,8 @@ use super::token::{Claim, Tokens};
 use super::vouched::{AuthWebhook, Memory, Remembered, Vouched, id_of};
 use super::{
     Account, AccountConfig, BAD_NAME, ChangePassword, CloseSessions, Credential, Credentials,
-    EnterExternal,
-    FindAccount, FindCredentials, FindSession, NAME_CHARS_MAX, OpenSession, Register, TokenId,
-    User, Whose, checked_name,
+    EnterExternal, FindAccount, FindCredentials, FindSession, NAME_CHARS_MAX, OpenSession,
+    Register, TokenId, User, Whose, checked_name,
 };
 use crate::blocking::BlockingPool;
 use crate::im::now_ms;

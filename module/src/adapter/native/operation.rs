@@ -130,18 +130,19 @@ impl Client {
             (None, Some(token)) => {
                 self.shut();
                 self.ask(outlet, id, |ticket| {
-                    self.im().enter_with(&token, Some(platform), move |entered| {
-                        let outcome = entered.map(|(entered, authenticated)| {
-                            // The platform of a session is known from its beginning.
-                            let (token, platform) = match authenticated.session {
-                                Some((token, platform)) => (Some(token), platform),
-                                None => (None, platform),
-                            };
-                            client.seat(entered, platform, token)
+                    self.im()
+                        .enter_with(&token, Some(platform), move |entered| {
+                            let outcome = entered.map(|(entered, authenticated)| {
+                                // The platform of a session is known from its beginning.
+                                let (token, platform) = match authenticated.session {
+                                    Some((token, platform)) => (Some(token), platform),
+                                    None => (None, platform),
+                                };
+                                client.seat(entered, platform, token)
+                            });
+                            ticket.reply(&outcome);
+                            client.open();
                         });
-                        ticket.reply(&outcome);
-                        client.open();
-                    });
                 });
                 Ok(())
             }
