@@ -353,7 +353,8 @@ impl Shared {
         then: Box<dyn FnOnce(Result<Granted, Refusal>) + Send>,
     ) {
         let now_ms = now_ms();
-        let expires_ms = now_ms + self.config.token_lifetime.as_millis() as u64;
+        // Tokens count in seconds.
+        let expires_ms = now_ms / 1_000 * 1_000 + self.config.token_lifetime.as_millis() as u64;
         let token: TokenId = rand::random();
         let open = OpenSession {
             user,
