@@ -9,9 +9,8 @@ use super::token::{Claim, Tokens};
 use super::vouched::{AuthWebhook, Memory, Remembered, Vouched, id_of};
 use super::{
     Account, AccountConfig, BAD_NAME, ChangePassword, CloseSessions, Credential, Credentials,
-    EnterExternal,
-    FindAccount, FindCredentials, FindSession, NAME_CHARS_MAX, OpenSession, Register, TokenId,
-    User, Whose, checked_name,
+    EnterExternal, FindAccount, FindCredentials, FindSession, NAME_CHARS_MAX, OpenSession,
+    Register, TokenId, User, Whose, checked_name,
 };
 use crate::blocking::BlockingPool;
 use crate::im::now_ms;
@@ -354,7 +353,8 @@ impl Shared {
         then: Box<dyn FnOnce(Result<Granted, Refusal>) + Send>,
     ) {
         let now_ms = now_ms();
-        let expires_ms = now_ms + self.config.token_lifetime.as_millis() as u64;
+        // Tokens count in seconds.
+        let expires_ms = now_ms / 1_000 * 1_000 + self.config.token_lifetime.as_millis() as u64;
         let token: TokenId = rand::random();
         let open = OpenSession {
             user,

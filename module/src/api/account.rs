@@ -320,7 +320,7 @@ impl Call for ChangePassword {
 
     fn perform(input: ChangePasswordIn, caller: &Caller, im: &Arc<Im>, answer: Answer<Done>) {
         let find = FindAccount { user: caller.user };
-        let (on, keep) = (Arc::clone(im), caller.token);
+        let (on, keep) = (Arc::clone(im), im.token_of(caller));
         im.store().look_up(find, move |found| match found {
             Ok(account) => on.accounts().change_password(
                 &account,
@@ -369,7 +369,7 @@ impl Call for Sessions {
     type Out = SessionsOut;
 
     fn perform(_: Nothing, caller: &Caller, im: &Arc<Im>, answer: Answer<SessionsOut>) {
-        let current = caller.token;
+        let current = im.token_of(caller);
         let out = move |sessions: Vec<account::Session>| SessionsOut {
             sessions: sessions
                 .into_iter()
@@ -462,7 +462,7 @@ impl Call for CloseAll {
     fn perform(input: CloseAllIn, caller: &Caller, im: &Arc<Im>, answer: Answer<CountOut>) {
         let close = CloseSessions {
             user: caller.user,
-            which: match caller.token {
+            which: match im.token_of(caller) {
                 Some(token) if input.others => Whose::AllBut(token),
                 _ => Whose::All,
             },
