@@ -241,6 +241,13 @@ impl Delivery {
         }
     }
 
+    /// Closes every session of a user.
+    pub(crate) fn kick_user(&self, outlet: &mut dyn Outlet, user: UserId) {
+        for seat in self.seats(user) {
+            self.kick(outlet, seat, SessionEnd::Revoked);
+        }
+    }
+
     fn seats(&self, user: UserId) -> Vec<Seat> {
         let mut seats = Vec::new();
         self.presence.collect_seats(user, &mut seats);
