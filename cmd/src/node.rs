@@ -15,10 +15,11 @@ use gate::{
     ReactorConfig, RunningGate, TcpFraming, TlsError, TlsServer, TlsSettings,
 };
 use module::adapter::native::Native;
-use module::storage::sqlite::{Location, OpenError};
-use module::{Im, ImConfig, web};
+use module::adapter::rest::{self, Clients, Rest};
+use module::storage::sqlite::Location;
+use module::{Im, ImConfig, OpenError, web};
 
-use crate::admin;
+use crate::admin::{self, Administration};
 use crate::config::{Config, ListenerConfig, Speech};
 use crate::doctor::broken_promises;
 use crate::host::{ACCOUNTED_BYTES, HostFacts};
@@ -77,6 +78,13 @@ impl fmt::Display for Room {
             indicatif::HumanCount((usable / self.outbox_bytes.max(1)) as u64),
         )
     }
+}
+
+/// The adapters that listeners lead to.
+#[derive(Clone, Copy, Debug)]
+struct Modules {
+    native: ModuleId,
+    rest: ModuleId,
 }
 
 /// Where a node listens, as a client would write it.
@@ -141,15 +149,18 @@ impl Node {
             heartbeat_seconds: config.heartbeat_seconds().unwrap_or(im.heartbeat_seconds),
             server: SERVER.to_owned(),
             store: config.store.clone(),
-            ..im
+            accounts: config.accounts.clone(),
         })?;
+        if config.accounts.guests {
+            tracing::info!("whoever gives a name is let in as a guest: see [accounts]");
+        }
         match &config.store.location {
             Location::Memory => tracing::info!("messages are kept in memory: see [store]"),
             Location::Directory(directory) => {
                 tracing::info!(path = %directory.display(), "the store is open");
             }
         }
-        // 3. Its adapter, one in each worker.
+        // 3. Its adapters, one of each in each worker.
         let reactor_config = ReactorConfig {
             private_fd_tables: config.private_fd_tables,
             ..Default::default()
@@ -162,11 +173,19 @@ impl Node {
             .memory_bytes_max(config.memory_bytes_max)
             .context_bytes_max(config.context_bytes_max)
             .reactor_config(reactor_config);
-        let native = builder.module(Placement::Worker, move |_| Native::new(Arc::clone(&im)));
+        if let Some(admin) = &admin {
+            let rest = Rest::new(Arc::clone(&im), Clients::Administrators);
+            admin.mount(rest::ROOT, Administration(rest));
+        }
+        let rest = Rest::new(Arc::clone(&im), Clients::Users);
+        let modules = Modules {
+            native: builder.module(Placement::Worker, move |_| Native::new(Arc::clone(&im))),
+            rest: builder.module(Placement::Worker, move |_| rest.clone()),
+        };
         // 4. Listeners, in the order of the configuration.
         let mut secured = Vec::new();
         for config in &config.listeners {
-            let mut listener = build_listener(config, native)?;
+            let mut listener = build_listener(config, modules)?;
             if let Some(settings) = &config.tls {
                 let server = load_tls(&config.name, settings)?;
                 listener = listener.tls(server.clone());
@@ -349,11 +368,12 @@ pub(crate) fn raise_descriptor_limit() {
     }
 }
 
-fn build_listener(config: &ListenerConfig, native: ModuleId) -> Result<Listener, StartError> {
+fn build_listener(config: &ListenerConfig, modules: Modules) -> Result<Listener, StartError> {
     let listener = match config.speech {
         Speech::WebSocket { page } => {
             let listener = Listener::http(config.addr)
-                .websocket(IM_PATH, native)
+                .websocket(IM_PATH, modules.native)
+                .requests(rest::ROOT, modules.rest)
                 .origins(config.origins.clone())
                 .health("/healthz");
             match &config.files {
@@ -363,7 +383,7 @@ fn build_listener(config: &ListenerConfig, native: ModuleId) -> Result<Listener,
             }
         }
         Speech::Tcp(framing) => {
-            let listener = Listener::tcp(config.addr, framing, native);
+            let listener = Listener::tcp(config.addr, framing, modules.native);
             match framing {
                 TcpFraming::Line(_) => listener.farewell(LINE_TOO_LONG),
                 TcpFraming::Length(_) => listener,
@@ -493,9 +513,9 @@ pub enum StartError {
         #[source]
         error: FilesError,
     },
-    /// The store could not be opened.
+    /// The IM could not be opened: its store, or what tokens are checked with.
     #[error(transparent)]
-    Store(#[from] OpenError),
+    Im(#[from] OpenError),
     /// Something else.
     #[error(transparent)]
     Gate(GateError),

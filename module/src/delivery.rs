@@ -1,30 +1,41 @@
 //! Telling sessions what has been committed.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use common::{CloseReason, SessionId, UserId};
 use gate::{Batch, Context, GateHandle};
 use parking_lot::Mutex;
 
-use crate::account::{Entered, User};
+use crate::account::{Credential, Entered, LoginPolicy, TokenId, User};
 use crate::event::{Audience, Event, Protocol};
-use crate::inbox::{self, Happening, Notice, SessionEnd};
+use crate::im::now_ms;
+use crate::inbox::{self, Happening, SessionEnd};
 use crate::outlet::Outlet;
-use crate::presence::{Left, Presence, Seat, Watch, Watched, Watches};
-use crate::storage::refusal::Refusal;
+use crate::presence::{Deadlines, Left, Presence, Seat, SeenLog, Watches};
 
 /// Who is online, and how they are reached. Shared by the IM and the thread of the store that lets
 /// events go.
 #[derive(Debug, Default)]
 pub(crate) struct Delivery {
     pub(crate) presence: Presence,
+    /// When sessions end by themselves.
+    pub(crate) deadlines: Deadlines,
+    pub(crate) seen: Arc<SeenLog>,
+    policy: LoginPolicy,
     gate: OnceLock<GateHandle>,
     /// Held while somebody comes or goes and others are told, so that the last that watchers hear
     /// of a user is true.
-    announcing: Mutex<Watches>,
+    pub(crate) announcing: Mutex<Watches>,
 }
 
 impl Delivery {
+    pub(crate) fn new(policy: LoginPolicy) -> Self {
+        Self {
+            policy,
+            ..Self::default()
+        }
+    }
+
     /// Learns how sessions are reached, from whoever is called with it first.
     pub(crate) fn learn(&self, context: &Context<'_>) {
         if self.gate.get().is_none() {
@@ -41,23 +52,29 @@ impl Delivery {
         }
     }
 
-    /// Gives a user who has come online a seat. An older session of the same platform is told and
-    /// closed.
+    /// Gives a user who has come online a seat. Older sessions that have no place beside it are told
+    /// and closed.
     pub(crate) fn enter(&self, outlet: &mut dyn Outlet, entered: &Entered, seat: Seat) {
         let Seat {
             session, protocol, ..
         } = seat;
         let user = &entered.user;
-        let announcing = self.announcing.lock();
-        let change = self.presence.enter(user, seat);
+        let mut announcing = self.announcing.lock();
+        let change = self.presence.enter(user, seat, self.policy);
         if change.first {
-            announce(outlet, &announcing, user, true, Some(session));
+            self.announce(outlet, &announcing, user, true, Some(session));
         }
+        self.on_seats_gone(&mut announcing, user.id, &change.displaced);
         drop(announcing);
-        if let Some(old) = change.displaced
-            && old.session != session
-        {
-            kick(outlet, old);
+        // Already here, so that it is known if the process is killed before they go.
+        self.seen.note(user.id, seat.platform, now_ms());
+        for old in change.displaced {
+            if old.session != session {
+                self.kick(outlet, old, SessionEnd::LoggedInElsewhere);
+            }
+        }
+        if let Some(at_ms) = seat.expires_ms() {
+            self.deadlines.set(at_ms, session, user.id);
         }
         outlet.bind(session);
         outlet.subscribe(session, Audience::Everyone.topic(protocol));
@@ -67,121 +84,74 @@ impl Delivery {
     }
 
     /// Takes a session's seat away.
-    pub(crate) fn leave(&self, outlet: &mut dyn Outlet, user: &User, session: SessionId) -> Left {
+    pub(crate) fn leave(&self, outlet: &mut dyn Outlet, user: &User, session: SessionId) {
         let mut announcing = self.announcing.lock();
-        announcing.forget(session);
         let left = self.presence.leave(user.id, session);
-        if left.last {
-            announce(outlet, &announcing, user, false, None);
-        }
-        left
+        self.on_left(outlet, &mut announcing, left.as_ref());
     }
 
-    /// Has a session hear of others, and tells it who of them is online.
-    pub(crate) fn watch(
+    /// Ends sessions of a user: they are told and closed.
+    fn end(
         &self,
         outlet: &mut dyn Outlet,
         user: UserId,
-        seat: Seat,
-        watch: &Watch,
-        allowed: &Watched,
-    ) -> Result<(), Refusal> {
-        let Seat {
-            session, protocol, ..
-        } = seat;
+        why: SessionEnd,
+        which: impl Fn(&Seat) -> bool,
+    ) {
         let mut announcing = self.announcing.lock();
-        // A session that has ended meanwhile would never be forgotten.
-        if !self.presence.is_seated(user, session) {
-            return Ok(());
-        }
-        let new = match watch {
-            Watch::Everyone => {
-                announcing.add_everyone(session, protocol);
-                outlet.subscribe(session, Audience::PresenceWatchers.topic(protocol));
-                return Ok(());
-            }
-            Watch::Friends => announcing.add_friends(session, protocol, &allowed.friends)?,
-            Watch::Users(_) => announcing.add_named(session, protocol, &allowed.users)?,
-        };
-        for other in new {
-            self.tell_presence(outlet, seat, other);
-        }
-        // Before somebody else is told to go.
-        outlet.flush();
-        Ok(())
-    }
-
-    /// Has a session not hear of these users any more, or of nobody.
-    pub(crate) fn unwatch(&self, outlet: &mut dyn Outlet, seat: Seat, users: Option<&[UserId]>) {
-        let Seat {
-            session, protocol, ..
-        } = seat;
-        let mut announcing = self.announcing.lock();
-        match users {
-            Some(users) => announcing.remove_named(session, users),
-            None => {
-                announcing.forget(session);
-                outlet.unsubscribe(session, Audience::PresenceWatchers.topic(protocol));
-            }
+        let left = self.presence.leave_where(user, which);
+        self.on_left(outlet, &mut announcing, left.as_ref());
+        drop(announcing);
+        for seat in left.iter().flat_map(|left| &left.seats) {
+            self.kick(outlet, *seat, why);
         }
     }
 
-    /// Tells a session of a user who is online.
-    fn tell_presence(&self, outlet: &mut dyn Outlet, seat: Seat, of: UserId) {
-        let Some((user, _)) = self.presence.find(of) else {
-            return;
-        };
-        let event = Event::Presence { user, online: true };
-        if let Some(message) = seat.protocol.encode(&event, None) {
+    /// Ends sessions whose tokens expire, until the end.
+    pub(crate) fn end_expired(&self) {
+        while let Some((user, session)) = self.deadlines.next() {
+            self.act(|outlet| {
+                self.end(outlet, user, SessionEnd::Expired, |seat| {
+                    // It may have been renewed just now.
+                    let is_over = seat.expires_ms().is_some_and(|at_ms| at_ms <= now_ms());
+                    seat.session == session && is_over
+                });
+            });
+        }
+    }
+
+    fn on_left(&self, outlet: &mut dyn Outlet, watches: &mut Watches, left: Option<&Left>) {
+        let Some(left) = left else { return };
+        self.on_seats_gone(watches, left.user.id, &left.seats);
+        for seat in &left.seats {
+            self.forget_deadline(seat);
+        }
+        if left.last {
+            self.announce(outlet, watches, &left.user, false, None);
+        }
+    }
+
+    fn forget_deadline(&self, seat: &Seat) {
+        if let Some(at_ms) = seat.expires_ms() {
+            self.deadlines.clear(at_ms, seat.session);
+        }
+    }
+
+    fn kick(&self, outlet: &mut dyn Outlet, seat: Seat, why: SessionEnd) {
+        self.forget_deadline(&seat);
+        if let Some(message) = seat.protocol.encode(&Event::Kicked(why), None) {
             outlet.send(seat.session, message);
         }
+        outlet.close(seat.session, CloseReason::Kicked, why.text());
     }
 
-    /// Who may hear of whom changes with friendships and blocks.
-    fn rewatch(&self, outlet: &mut dyn Outlet, notice: &Notice, audience: &inbox::Audience) {
-        let inbox::Audience::Inboxes(numbers) = audience else {
-            return;
-        };
-        match notice {
-            Notice::FriendAnswered {
-                from,
-                to,
-                accepted: true,
-                ..
-            } => {
-                let mut announcing = self.announcing.lock();
-                for (user, friend) in [(from.id, to.id), (to.id, from.id)] {
-                    for seat in self.seats(user) {
-                        if announcing.befriend(seat.session, friend) {
-                            self.tell_presence(outlet, seat, friend);
-                        }
-                    }
-                }
-                outlet.flush();
+    /// Seats go on with another token.
+    fn renew(&self, user: UserId, old: &TokenId, new: Credential) {
+        for seat in self.presence.renew(user, old, new) {
+            self.forget_deadline(&seat);
+            if let Some(at_ms) = new.expires_ms {
+                self.deadlines.set(at_ms, seat.session, user);
             }
-            // Whoever has ended it, neither is the friend of a friend.
-            Notice::FriendRemoved { user } => {
-                let mut announcing = self.announcing.lock();
-                for &(owner, _) in numbers {
-                    for (user, friend) in [(owner, *user), (*user, owner)] {
-                        for seat in self.seats(user) {
-                            announcing.part(seat.session, friend);
-                        }
-                    }
-                }
-            }
-            Notice::BlockChanged {
-                user,
-                blocked: true,
-            } => {
-                let mut announcing = self.announcing.lock();
-                for &(owner, _) in numbers {
-                    for seat in self.seats(*user) {
-                        announcing.refuse(seat.session, owner);
-                    }
-                }
-            }
-            _ => {}
         }
     }
 
@@ -207,12 +177,15 @@ impl Delivery {
                 }
                 return;
             }
-            Happening::SessionsEnded { user, why, .. } => {
-                if why == SessionEnd::Disabled {
-                    for seat in self.seats(user) {
-                        kick(outlet, seat);
-                    }
-                }
+            Happening::SessionsEnded { user, tokens, why } => {
+                // A guest has no token, and is locked out all the same.
+                self.end(outlet, user, why, |seat| {
+                    why == SessionEnd::Disabled || tokens.iter().any(|token| seat.has(token))
+                });
+                return;
+            }
+            Happening::SessionRenewed { user, old, new } => {
+                self.renew(user, &old, new);
                 return;
             }
         };
@@ -260,7 +233,14 @@ impl Delivery {
         }
     }
 
-    fn seats(&self, user: UserId) -> Vec<Seat> {
+    /// Closes every session of a user.
+    pub(crate) fn kick_user(&self, outlet: &mut dyn Outlet, user: UserId) {
+        for seat in self.seats(user) {
+            self.kick(outlet, seat, SessionEnd::Revoked);
+        }
+    }
+
+    pub(crate) fn seats(&self, user: UserId) -> Vec<Seat> {
         let mut seats = Vec::new();
         self.presence.collect_seats(user, &mut seats);
         seats
@@ -285,39 +265,13 @@ impl Delivery {
     }
 }
 
-/// Tells those who watch that a user comes or goes.
-fn announce(
+/// Publishes an event to an audience; encoded once per protocol.
+pub(crate) fn publish(
     outlet: &mut dyn Outlet,
-    watches: &Watches,
-    user: &User,
-    online: bool,
+    audience: Audience,
+    event: &Event,
     except: Option<SessionId>,
 ) {
-    let event = Event::Presence {
-        user: user.clone(),
-        online,
-    };
-    publish(outlet, Audience::PresenceWatchers, &event, except);
-    for protocol in Protocol::ALL {
-        let watchers = watches.watchers(user.id, protocol);
-        if !watchers.is_empty()
-            && let Some(message) = protocol.encode(&event, None)
-        {
-            outlet.send_many(&watchers, message);
-        }
-    }
-    outlet.flush();
-}
-
-fn kick(outlet: &mut dyn Outlet, seat: Seat) {
-    if let Some(message) = seat.protocol.encode(&Event::Kicked, None) {
-        outlet.send(seat.session, message);
-    }
-    outlet.close(seat.session, CloseReason::Kicked, "logged in elsewhere");
-}
-
-/// Publishes an event to an audience; encoded once per protocol.
-fn publish(outlet: &mut dyn Outlet, audience: Audience, event: &Event, except: Option<SessionId>) {
     for protocol in Protocol::ALL {
         if let Some(message) = protocol.encode(event, None) {
             outlet.publish(audience.topic(protocol), message, except);

@@ -1,34 +1,38 @@
 //! The IM itself: what adapters ask, and who is told of it.
 
+use std::io;
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use common::{ErrorCode, GroupId, UserId};
+use common::{ErrorCode, UserId};
 use gate::{Batch, Context};
 
-use crate::account::{self, Enter, EnterGuest, Entered, User};
+use crate::account::token::{BackendFile, TokenError, Tokens};
+use crate::account::{
+    self, AccountConfig, Accounts, AuthWebhook, Authenticated, BAD_NAME, Enter, EnterGuest,
+    Entered, TokenId, User,
+};
+use crate::api::Caller;
+use crate::blocking::BlockingPool;
 use crate::delivery::Delivery;
 use crate::event::Audience;
-use crate::group::{
-    self, CreateGroup, FindGroup, Group, GroupPage, GroupView, Join, Joined, Joining, Leave,
-    ListGroups, ListMembers, MemberPage, WhichGroups, WhichMembers,
-};
-use crate::inbox::{Sync, SyncPage};
-use crate::message::{
-    Conversation, ConversationPage, Conversations, Direction, Draft, History, HistoryPage,
-    MarkRead, Receipt, Send, To,
-};
+use crate::message::{Draft, Receipt, Send, To};
 use crate::outlet::Outlet;
-use crate::presence::{
-    FindLastSeen, FindWatched, LastSeen, Platform, Seat, SeenLog, UserPresence, Watch,
-};
-use crate::storage::operation::{ReadOperation, WriteOperation};
+use crate::presence::{FindLastSeen, FindWatched, LastSeen, Platform, Seat, UserPresence, Watch};
+use crate::storage::operation::WriteOperation;
 use crate::storage::refusal::Refusal;
-use crate::storage::sqlite::{InlineStore, OpenError, SqliteStore, StoreConfig};
+use crate::storage::sqlite::{self, InlineStore, Location, SqliteStore, StoreConfig};
 use crate::storage::store::Store;
 
 /// Most entries of one page of a list.
 pub const PAGE_MAX: usize = 500;
+
+/// Threads that hash passwords: a login takes one for some 20 ms.
+const PASSWORD_THREADS: usize = 2;
+/// Passwords that may wait to be hashed; later ones are refused as busy. The last of them waits for
+/// some five seconds.
+const PASSWORDS_WAITING_MAX: usize = 512;
 
 /// What an IM is told before it starts.
 #[derive(Clone, Debug)]
@@ -37,11 +41,10 @@ pub struct ImConfig {
     pub heartbeat_seconds: u32,
     /// Name and version that clients are told.
     pub server: String,
-    /// Whether a session may hear of everyone who comes and goes, not only of friends and those
-    /// whom it names: for a demo, where everyone is a guest.
-    pub presence_of_all: bool,
     /// Where everything is kept, and by which rules.
     pub store: StoreConfig,
+    /// Who is let in.
+    pub accounts: AccountConfig,
 }
 
 impl Default for ImConfig {
@@ -49,10 +52,24 @@ impl Default for ImConfig {
         Self {
             heartbeat_seconds: common::limits::IDLE_SECONDS,
             server: concat!("gatehouse/", env!("CARGO_PKG_VERSION")).to_owned(),
-            presence_of_all: true,
             store: StoreConfig::default(),
+            accounts: AccountConfig::default(),
         }
     }
+}
+
+/// Why an IM could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Its store could not be.
+    #[error(transparent)]
+    Store(#[from] sqlite::OpenError),
+    /// Tokens cannot be issued or checked.
+    #[error(transparent)]
+    Tokens(#[from] TokenError),
+    /// A thread could not be started.
+    #[error("cannot start a thread of the IM: {0}")]
+    Thread(io::Error),
 }
 
 /// Why a command was not done: the code for programs, the text for people.
@@ -88,6 +105,8 @@ pub struct Login {
     pub user: User,
     /// Where.
     pub seat: Seat,
+    /// The session whose token was shown, if one was.
+    pub token: Option<TokenId>,
 }
 
 /// One page of a list.
@@ -111,20 +130,29 @@ pub struct Page<T> {
 pub struct Im {
     config: ImConfig,
     store: Arc<dyn Store>,
-    seen: Arc<SeenLog>,
     delivery: Arc<Delivery>,
+    accounts: Accounts,
+    /// Ends sessions whose tokens expire.
+    expiry: Option<JoinHandle<()>>,
 }
 
 impl Im {
     /// An IM with its store.
     ///
     /// # Errors
-    /// Whatever keeps the store from being opened.
+    /// Whatever keeps the store from being opened, or tokens from being issued and checked.
     pub fn open(config: ImConfig) -> Result<Arc<Self>, OpenError> {
-        let delivery = Arc::new(Delivery::default());
+        let delivery = Arc::new(Delivery::new(config.accounts.policy));
         let sink = Arc::clone(&delivery);
         let store = SqliteStore::open(config.store.clone(), move |event| sink.on_event(event))?;
-        Ok(Self::over(config, Arc::new(store), delivery))
+        let pool = BlockingPool::new(PASSWORD_THREADS, PASSWORDS_WAITING_MAX);
+        let pool = pool.map_err(OpenError::Thread)?;
+        let mut im = Self::of(config, Arc::new(store), delivery, pool)?;
+        let ending = Arc::clone(&im.delivery);
+        let expiry = thread::Builder::new().name("session-expiry".to_owned());
+        let expiry = expiry.spawn(move || ending.end_expired());
+        im.expiry = Some(expiry.map_err(OpenError::Thread)?);
+        Ok(Arc::new(im))
     }
 
     /// An IM without threads, whose store is in memory and does what it is asked within the call:
@@ -132,19 +160,40 @@ impl Im {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn inline(config: ImConfig) -> Result<Arc<Self>, OpenError> {
-        let delivery = Arc::new(Delivery::default());
+    pub fn inline(mut config: ImConfig) -> Result<Arc<Self>, OpenError> {
+        config.store.location = Location::Memory;
+        let delivery = Arc::new(Delivery::new(config.accounts.policy));
         let sink = Arc::clone(&delivery);
         let store = InlineStore::open(config.store.clone(), move |event| sink.on_event(event))?;
-        Ok(Self::over(config, Arc::new(store), delivery))
+        let im = Self::of(config, Arc::new(store), delivery, BlockingPool::inline())?;
+        Ok(Arc::new(im))
     }
 
-    fn over(config: ImConfig, store: Arc<dyn Store>, delivery: Arc<Delivery>) -> Arc<Self> {
-        Arc::new(Self {
+    fn of(
+        config: ImConfig,
+        store: Arc<dyn Store>,
+        delivery: Arc<Delivery>,
+        pool: BlockingPool,
+    ) -> Result<Self, OpenError> {
+        delivery.seen.set_store(&store);
+        let directory = match &config.store.location {
+            Location::Directory(directory) => Some(directory.as_path()),
+            Location::Memory => None,
+        };
+        let backend = config.accounts.backend.as_ref().map(BackendFile::read);
+        let tokens = Tokens::new(directory, backend.transpose()?.as_ref())?;
+        let accounts = config.accounts.clone();
+        let webhook = config.accounts.auth_webhook.clone();
+        let webhook = webhook.map(|endpoint| AuthWebhook::new(endpoint, None));
+        let webhook = webhook.transpose().map_err(OpenError::Thread)?;
+        let accounts =
+            Accounts::new(Arc::clone(&store), Arc::new(pool), tokens, accounts).asking(webhook);
+        Ok(Self {
             config,
-            seen: Arc::new(SeenLog::new(Arc::clone(&store))),
             store,
             delivery,
+            accounts,
+            expiry: None,
         })
     }
 
@@ -152,6 +201,12 @@ impl Im {
     #[must_use]
     pub fn config(&self) -> &ImConfig {
         &self.config
+    }
+
+    /// Accounts: registering, passwords, and what tokens are good for.
+    #[must_use]
+    pub const fn accounts(&self) -> &Accounts {
+        &self.accounts
     }
 
     /// What the IM keeps.
@@ -170,16 +225,6 @@ impl Im {
         });
     }
 
-    fn look_up<O: ReadOperation>(
-        &self,
-        operation: O,
-        then: impl FnOnce(Result<O::Output, ImError>) + std::marker::Send + 'static,
-    ) {
-        self.store().look_up(operation, move |outcome| {
-            then(outcome.map_err(ImError::from))
-        });
-    }
-
     // Login and presence.
 
     /// Learns how sessions are reached. Adapters call this before the first command of a session.
@@ -194,33 +239,68 @@ impl Im {
 
     /// A guest wants to log in; with what comes of it, [`Im::take_seat`].
     ///
-    /// Refused with `invalid_value` for a name that is none, `conflict`, `limit_reached`.
+    /// Refused with `forbidden` where there are no guests, `invalid_value` for a name that is
+    /// none, `conflict`, `limit_reached`.
     pub fn enter_guest(
         &self,
         name: &str,
         then: impl FnOnce(Result<Entered, ImError>) + std::marker::Send + 'static,
     ) {
+        if !self.config.accounts.guests {
+            return then(Err(ImError::new(
+                ErrorCode::Forbidden,
+                "this server takes no guests; log in with a token",
+            )));
+        }
         match account::checked_name(name, account::NAME_CHARS_MAX) {
             Some(name) => {
                 let name = name.to_owned();
                 self.change(EnterGuest { name }, then);
             }
-            None => then(Err(ImError::new(
-                ErrorCode::InvalidValue,
-                "a name has 1 to 32 characters, none of them a control character",
-            ))),
+            None => then(Err(BAD_NAME.into())),
         }
     }
 
+    /// A user wants to log in with a token; with what comes of it, [`Im::take_seat`].
+    ///
+    /// Refused with `unauthenticated`, `forbidden`.
+    pub(crate) fn enter_with(
+        self: &Arc<Self>,
+        token: &str,
+        platform: Option<Platform>,
+        then: impl FnOnce(Result<(Entered, Authenticated), ImError>) + std::marker::Send + 'static,
+    ) {
+        let im = Arc::clone(self);
+        self.accounts
+            .authenticate(token, platform, move |found| match found {
+                Ok(authenticated) => {
+                    let enter = Enter {
+                        user: authenticated.account.id,
+                        session: authenticated.session.map(|(token, _)| token),
+                    };
+                    im.change(enter, move |entered| {
+                        then(entered.map(|entered| (entered, authenticated)));
+                    });
+                }
+                Err(refusal) => then(Err(refusal.into())),
+            });
+    }
+
     /// Seats a user who has come online, within the outcome that says so: from here on the session
-    /// hears everything. An older session of the same user and platform is told and closed.
-    pub(crate) fn take_seat(&self, outlet: &mut dyn Outlet, entered: Entered, seat: Seat) -> Login {
+    /// hears everything. Older sessions of the user that have no place beside it are told and
+    /// closed. `token` is that of a session that is kept.
+    pub(crate) fn take_seat(
+        &self,
+        outlet: &mut dyn Outlet,
+        entered: Entered,
+        seat: Seat,
+        token: Option<TokenId>,
+    ) -> Login {
         self.delivery.enter(outlet, &entered, seat);
-        // Noted already here, so that it is known if the process is killed before they go.
-        self.seen.note(entered.user.id, seat.platform, self.time());
         Login {
             user: entered.user,
             seat,
+            token,
         }
     }
 
@@ -232,7 +312,8 @@ impl Im {
     ) {
         // What the session hears is known in the order of the commits, as at its login.
         let user = login.user.id;
-        self.change(Enter { user }, then);
+        let session = None;
+        self.change(Enter { user, session }, then);
     }
 
     /// Ends a login, within the outcome that says what its session hears; the session itself stays.
@@ -240,7 +321,7 @@ impl Im {
         let Seat {
             session, protocol, ..
         } = login.seat;
-        self.leave(outlet, login);
+        self.delivery.leave(outlet, &login.user, session);
         outlet.unsubscribe(session, Audience::Everyone.topic(protocol));
         outlet.unsubscribe(session, Audience::PresenceWatchers.topic(protocol));
         for &group in &entered.channels {
@@ -251,18 +332,21 @@ impl Im {
 
     /// The session of a login has ended.
     pub(crate) fn on_close(&self, outlet: &mut dyn Outlet, login: &Login) {
-        self.leave(outlet, login);
+        self.delivery.leave(outlet, &login.user, login.seat.session);
     }
 
-    fn leave(&self, outlet: &mut dyn Outlet, login: &Login) {
-        let Login { user, seat } = login;
-        let left = self.delivery.leave(outlet, user, seat.session);
-        if let Some(platform) = left.platform {
-            self.seen.note(user.id, platform, self.time());
-        }
+    /// The token of the session that is kept for whoever makes a call. A connection that has logged
+    /// in with one has another when it was renewed.
+    #[must_use]
+    pub(crate) fn token_of(&self, caller: &Caller) -> Option<TokenId> {
+        let token = caller.token?;
+        let seat = self.delivery.presence.seat(caller.user, caller.origin?);
+        let credential = seat.and_then(|seat| seat.credential);
+        Some(credential.map_or(token, |credential| credential.token))
     }
 
-    fn time(&self) -> u64 {
+    /// The time of day of the store, in milliseconds since 1970.
+    pub(crate) fn time(&self) -> u64 {
         (self.config.store.time)()
     }
 
@@ -276,11 +360,12 @@ impl Im {
         watch: Watch,
         then: impl FnOnce(Result<(), ImError>) + std::marker::Send + 'static,
     ) {
-        if watch == Watch::Everyone && !self.config.presence_of_all {
+        // Where everyone is somebody's guest there are no friends to speak of.
+        if watch == Watch::Everyone && !self.config.accounts.guests {
             let text = "sessions hear of friends, and of users whom they name";
             return then(Err(ImError::new(ErrorCode::Forbidden, text)));
         }
-        let (user, seat) = (login.user.id, login.seat);
+        let (user, session) = (login.user.id, login.seat.session);
         let find = FindWatched {
             user,
             friends: watch == Watch::Friends,
@@ -294,7 +379,7 @@ impl Im {
             then(found.and_then(|allowed| {
                 let mut outcome = Ok(());
                 im.act(|outlet| {
-                    outcome = im.delivery.watch(outlet, user, seat, &watch, &allowed);
+                    outcome = im.delivery.watch(outlet, user, session, &watch, &allowed);
                 });
                 outcome.map_err(ImError::from)
             }));
@@ -318,7 +403,7 @@ impl Im {
         let im = Arc::clone(self);
         self.change(find, move |found| {
             then(found.map(|_| {
-                im.act(|outlet| im.delivery.unwatch(outlet, seat, users.as_deref()));
+                im.act(|outlet| im.delivery.unwatch(outlet, &seat, users.as_deref()));
             }));
         });
     }
@@ -329,11 +414,12 @@ impl Im {
         self: &Arc<Self>,
         viewer: Option<UserId>,
         users: Vec<UserId>,
-        then: impl FnOnce(Result<Vec<UserPresence>, ImError>) + std::marker::Send + 'static,
+        then: impl FnOnce(Result<Vec<UserPresence>, Refusal>) + std::marker::Send + 'static,
     ) {
         let im = Arc::clone(self);
-        self.look_up(FindLastSeen { viewer, users }, move |found| {
-            let told = |seen| found_presence(&im, seen);
+        let find = FindLastSeen { viewer, users };
+        self.store().look_up(find, move |found| {
+            let told = |found| presence_of(&im, found);
             then(found.map(|found| found.into_iter().map(told).collect()));
         });
     }
@@ -356,6 +442,27 @@ impl Im {
         self.delivery.presence.is_online(user)
     }
 
+    /// The platforms on which a user is online.
+    #[must_use]
+    pub fn platforms(&self, user: UserId) -> Vec<Platform> {
+        let mut seats = Vec::new();
+        self.delivery.presence.collect_seats(user, &mut seats);
+        seats.iter().map(|seat| seat.platform).collect()
+    }
+
+    /// How many users are online, and how many sessions there are on each platform.
+    #[must_use]
+    pub fn online_by_platform(&self) -> (usize, Vec<(Platform, usize)>) {
+        let presence = &self.delivery.presence;
+        (presence.count(), presence.count_by_platform())
+    }
+
+    /// Closes the connections of a user.
+    pub fn close_connections(&self, user: UserId) {
+        self.delivery
+            .act(|outlet| self.delivery.kick_user(outlet, user));
+    }
+
     // Messages.
 
     /// Sends a message; its outcome comes when it is durable.
@@ -363,7 +470,7 @@ impl Im {
     /// Refused with `invalid_value`, `not_found`, `forbidden`, `conflict`.
     pub fn send(
         &self,
-        login: &Login,
+        caller: &Caller,
         to: To,
         draft: Draft,
         then: impl FnOnce(Result<Receipt, ImError>) + std::marker::Send + 'static,
@@ -374,204 +481,38 @@ impl Im {
         let Draft {
             kind,
             body,
+            extra,
             client_id,
+            mentions,
         } = draft;
         let send = Send {
-            sender: login.user.id,
+            sender: caller.user,
             to,
             kind,
             body,
-            extra: None,
+            extra,
             client_id,
-            mentions: Vec::new(),
-            origin: Some(login.seat.session),
+            mentions,
+            origin: caller.origin,
         };
         self.change(send, then);
     }
+}
 
-    /// Messages of a conversation.
-    ///
-    /// Refused with `not_found`.
-    pub fn history(
-        &self,
-        login: &Login,
-        conversation: Conversation,
-        direction: Direction,
-        limit: usize,
-        then: impl FnOnce(Result<HistoryPage, ImError>) + std::marker::Send + 'static,
-    ) {
-        let history = History {
-            user: login.user.id,
-            conversation,
-            direction,
-            limit,
-        };
-        self.look_up(history, then);
-    }
-
-    /// Says that the user has read a conversation up to a message; gives up to where they have.
-    ///
-    /// Refused with `not_found`.
-    pub fn mark_read(
-        &self,
-        login: &Login,
-        conversation: Conversation,
-        seq: u64,
-        then: impl FnOnce(Result<u64, ImError>) + std::marker::Send + 'static,
-    ) {
-        let read = MarkRead {
-            user: login.user.id,
-            conversation,
-            seq,
-            origin: Some(login.seat.session),
-        };
-        self.change(read, then);
-    }
-
-    /// The user's conversations, pinned ones first and then the latest.
-    pub fn conversations(
-        &self,
-        login: &Login,
-        offset: usize,
-        limit: usize,
-        then: impl FnOnce(Result<ConversationPage, ImError>) + std::marker::Send + 'static,
-    ) {
-        let list = Conversations {
-            user: login.user.id,
-            offset,
-            limit,
-        };
-        self.look_up(list, then);
-    }
-
-    /// What has come to the user's inbox after a number.
-    pub fn sync(
-        &self,
-        login: &Login,
-        after: u64,
-        limit: usize,
-        then: impl FnOnce(Result<SyncPage, ImError>) + std::marker::Send + 'static,
-    ) {
-        let sync = Sync {
-            user: login.user.id,
-            after,
-            limit,
-        };
-        self.look_up(sync, then);
-    }
-
-    // Groups.
-
-    /// Makes a group that anyone may join; whoever makes it is its first member.
-    ///
-    /// Refused with `invalid_value`, `limit_reached`.
-    pub fn create_group(
-        &self,
-        login: &Login,
-        name: &str,
-        then: impl FnOnce(Result<Group, ImError>) + std::marker::Send + 'static,
-    ) {
-        let Some(name) = account::checked_name(name, group::NAME_CHARS_MAX) else {
-            return then(Err(ImError::new(
-                ErrorCode::InvalidValue,
-                "a group's name has 1 to 64 characters, none of them a control character",
-            )));
-        };
-        let create = CreateGroup {
-            owner: login.user.id,
-            name: name.to_owned(),
-            members: Vec::new(),
-            joining: Joining::Open,
-            origin: Some(login.seat.session),
-        };
-        self.change(create, then);
-    }
-
-    /// Makes the user a member, or has them apply; nothing happens if they are one.
-    ///
-    /// Refused with `not_found`, `forbidden`, `conflict`, `limit_reached`.
-    pub fn join_group(
-        self: &Arc<Self>,
-        login: &Login,
-        group: GroupId,
-        then: impl FnOnce(Result<(GroupView, Joined), ImError>) + std::marker::Send + 'static,
-    ) {
-        let user = login.user.id;
-        let join = Join {
-            user,
-            group,
-            text: String::new(),
-            origin: Some(login.seat.session),
-        };
-        let im = Arc::clone(self);
-        self.change(join, move |outcome| match outcome {
-            Ok(joined) => im.look_up(FindGroup { user, group }, move |found| {
-                then(found.map(|group| (group, joined)));
-            }),
-            Err(error) => then(Err(error)),
-        });
-    }
-
-    /// Ends the user's membership; an owner hands the group over.
-    ///
-    /// Refused with `not_found` if there is no such group, `forbidden` if they are no member.
-    pub fn leave_group(
-        &self,
-        login: &Login,
-        group: GroupId,
-        then: impl FnOnce(Result<(), ImError>) + std::marker::Send + 'static,
-    ) {
-        let leave = Leave {
-            user: login.user.id,
-            group,
-            hand_over: true,
-            origin: Some(login.seat.session),
-        };
-        self.change(leave, then);
-    }
-
-    /// Members of a group, by ascending id.
-    ///
-    /// Refused with `not_found`, `forbidden`.
-    pub fn members(
-        &self,
-        login: &Login,
-        group: GroupId,
-        after: UserId,
-        limit: usize,
-        then: impl FnOnce(Result<MemberPage, ImError>) + std::marker::Send + 'static,
-    ) {
-        let list = ListMembers {
-            user: login.user.id,
-            group,
-            which: WhichMembers::All,
-            after,
-            limit,
-        };
-        self.look_up(list, then);
-    }
-
-    /// Groups, by ascending id.
-    pub fn groups(
-        &self,
-        login: &Login,
-        which: WhichGroups,
-        after: GroupId,
-        limit: usize,
-        then: impl FnOnce(Result<GroupPage, ImError>) + std::marker::Send + 'static,
-    ) {
-        let list = ListGroups {
-            user: login.user.id,
-            which,
-            after,
-            limit,
-        };
-        self.look_up(list, then);
+impl Drop for Im {
+    fn drop(&mut self) {
+        self.delivery.seen.finish();
+        self.delivery.deadlines.close();
+        if let Some(expiry) = self.expiry.take()
+            && expiry.join().is_err()
+        {
+            tracing::error!("the thread that ends sessions has panicked");
+        }
     }
 }
 
 /// What the store knows of a user, with what it does not know yet.
-fn found_presence(im: &Im, found: LastSeen) -> UserPresence {
+fn presence_of(im: &Im, found: LastSeen) -> UserPresence {
     let LastSeen {
         user,
         hidden,
@@ -579,14 +520,15 @@ fn found_presence(im: &Im, found: LastSeen) -> UserPresence {
     } = found;
     let mut online = Vec::new();
     if !hidden {
-        if let Some((_, platforms)) = im.delivery.presence.find(user.id) {
-            online = platforms;
-        }
-        for (platform, time_ms) in im.seen.of(user.id) {
+        online = im.platforms(user.id);
+        online.sort_unstable();
+        online.dedup();
+        for (platform, time_ms) in im.delivery.seen.of(user.id) {
             last_seen.retain(|&(known, _)| known != platform);
             last_seen.push((platform, time_ms));
         }
         last_seen.retain(|(platform, _)| !online.contains(platform));
+        last_seen.sort_unstable();
     }
     UserPresence {
         user,

@@ -4,10 +4,13 @@
 //!   adapter/   one wire protocol each: bytes ⇄ commands and events
 //!      │ commands                      ▲ events, encoded once per protocol
 //!      ▼                               │
-//!   im.rs  Im: login, presence, groups, messages
+//!   api/   every call there is, once for all protocols
+//!      │
+//!   im.rs  Im: login, presence, messages
 //!      │
 //!   account/ presence/ group/ message/     the words of each
 //!   storage/   what is kept: the Store trait, and the store in memory
+//!   webhook/   asking and telling the operator's own servers
 //!   web/       the chat page
 //! ```
 
@@ -15,6 +18,8 @@
 
 pub mod account;
 pub mod adapter;
+mod announcing;
+pub mod api;
 pub mod blocking;
 mod delivery;
 pub mod event;
@@ -29,5 +34,6 @@ pub mod presence;
 pub mod statistics;
 pub mod storage;
 pub mod web;
+pub mod webhook;
 
-pub use im::{Im, ImConfig, ImError};
+pub use im::{Im, ImConfig, ImError, OpenError};

@@ -47,7 +47,12 @@ fn each_day_has_its_counts() {
     assert_eq!(statistics(&bench).days, [first]);
 
     bench.advance(DAY);
-    bench.change_now(Enter { user: ada }).unwrap();
+    bench
+        .change_now(Enter {
+            user: ada,
+            session: None,
+        })
+        .unwrap();
     bench.send(eve, To::User(ada), "hi").unwrap();
     let system = SendSystem {
         to: SystemRecipients::Users(vec![ada, bob]),

@@ -1,32 +1,44 @@
 //! Who a user is.
 
 mod accounts;
+mod config;
 mod operations;
 pub mod password;
 pub mod position;
 pub mod token;
 pub mod verification;
+mod vouched;
 
 use common::UserId;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::presence::Platform;
+use crate::storage::refusal::Refusal;
 
-pub use accounts::{AccountConfig, Accounts, Authenticated, Granted, Then};
+pub use accounts::{Accounts, Authenticated, Granted, Then};
+pub use config::AccountConfig;
 pub use operations::{
     ChangePassword, CloseSessions, Enter, EnterExternal, EnterGuest, Entered, FindAccount,
     FindCredentials, FindSession, FindUsers, ListAccounts, ListSessions, LoginPolicy, OpenSession,
     Register, SearchUsers, SetDisabled, SetProfile, Whose,
 };
+pub(crate) use vouched::AuthWebhook;
+pub use vouched::Vouched;
 
 /// Longest name of a user, in characters.
 pub const NAME_CHARS_MAX: usize = 32;
 
+/// What is said of a name that is none.
+pub(crate) const BAD_NAME: Refusal =
+    Refusal::Invalid("a name has 1 to 32 characters, none of them a control character");
+
 /// A user as others see them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct User {
     /// The number, given at the first login.
     #[serde(with = "crate::id")]
+    #[schemars(with = "u64")]
     pub id: UserId,
     /// The name that others see: the nickname, where there is one.
     pub name: String,
@@ -92,6 +104,15 @@ pub struct Credentials {
 
 /// Names one token; random, and of no meaning.
 pub type TokenId = [u8; 16];
+
+/// A token with which somebody has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Credential {
+    /// Names it; one that is not ours is named by its digest.
+    pub token: TokenId,
+    /// Until when it is good, in milliseconds since 1970; none if that was not said.
+    pub expires_ms: Option<u64>,
+}
 
 /// A login that a token stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]

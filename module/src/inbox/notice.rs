@@ -1,6 +1,7 @@
 //! What happens besides messages.
 
 use common::{GroupId, UserId};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::account::User;
@@ -8,7 +9,7 @@ use crate::message::Conversation;
 
 /// Something that has happened, for those whom it concerns. Kept as JSON: variants and members are
 /// added and never change their meaning.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "notice", rename_all = "snake_case")]
 pub enum Notice {
     /// A message was recalled: nobody sees its body any more.
@@ -31,6 +32,7 @@ pub enum Notice {
         seq: u64,
         /// Who.
         #[serde(with = "crate::id")]
+        #[schemars(with = "u64")]
         user: UserId,
     },
     /// The user has deleted messages for themselves, on another device.
@@ -76,18 +78,21 @@ pub enum Notice {
     FriendRemoved {
         /// Whom.
         #[serde(with = "crate::id")]
+        #[schemars(with = "u64")]
         user: UserId,
     },
     /// The user has changed the remark on a friend.
     FriendChanged {
         /// On whom.
         #[serde(with = "crate::id")]
+        #[schemars(with = "u64")]
         user: UserId,
     },
     /// The user has blocked somebody, or no longer does.
     BlockChanged {
         /// Whom.
         #[serde(with = "crate::id")]
+        #[schemars(with = "u64")]
         user: UserId,
         /// Which of the two.
         blocked: bool,
@@ -105,6 +110,7 @@ pub enum Notice {
     GroupJoined {
         /// Of which group.
         #[serde(with = "crate::id")]
+        #[schemars(with = "u64")]
         group: GroupId,
         /// Who.
         user: User,
@@ -115,6 +121,7 @@ pub enum Notice {
     GroupLeft {
         /// Of which group.
         #[serde(with = "crate::id")]
+        #[schemars(with = "u64")]
         group: GroupId,
         /// Who.
         user: User,
@@ -125,6 +132,7 @@ pub enum Notice {
     GroupChanged {
         /// Which group.
         #[serde(with = "crate::id")]
+        #[schemars(with = "u64")]
         group: GroupId,
         /// Who did it.
         by: User,
@@ -133,6 +141,7 @@ pub enum Notice {
     MemberChanged {
         /// Of which group.
         #[serde(with = "crate::id")]
+        #[schemars(with = "u64")]
         group: GroupId,
         /// Which member.
         user: User,
@@ -143,6 +152,7 @@ pub enum Notice {
     GroupDismissed {
         /// Which group.
         #[serde(with = "crate::id")]
+        #[schemars(with = "u64")]
         group: GroupId,
         /// Who did it.
         by: User,
@@ -152,6 +162,7 @@ pub enum Notice {
     Applied {
         /// Of which group.
         #[serde(with = "crate::id")]
+        #[schemars(with = "u64")]
         group: GroupId,
         /// Who.
         user: User,
@@ -162,6 +173,7 @@ pub enum Notice {
     ApplicationAnswered {
         /// To which group.
         #[serde(with = "crate::id")]
+        #[schemars(with = "u64")]
         group: GroupId,
         /// Whose.
         user: User,

@@ -1,7 +1,7 @@
 //! When users were last seen, on its way to the store.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 
 use common::UserId;
 use parking_lot::Mutex;
@@ -14,9 +14,10 @@ const TAKEN_MAX: usize = 1_024;
 
 /// Who was seen where, and when. It is written beside what sessions ask for and nobody waits for
 /// it: one write is on its way at a time, and takes along what has gathered behind the one before.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct SeenLog {
-    store: Arc<dyn Store>,
+    /// Weak, since the store's own threads come here with what it tells.
+    store: OnceLock<Weak<dyn Store>>,
     gathered: Mutex<Gathered>,
 }
 
@@ -31,11 +32,14 @@ struct Gathered {
 }
 
 impl SeenLog {
-    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
-        Self {
-            store,
-            gathered: Mutex::default(),
-        }
+    /// Where it goes, before the first is noted.
+    pub(crate) fn set_store(&self, store: &Arc<dyn Store>) {
+        // Once: an IM has one store.
+        let _ = self.store.set(Arc::downgrade(store));
+    }
+
+    fn store(&self) -> Option<Arc<dyn Store>> {
+        self.store.get()?.upgrade()
     }
 
     /// A user was seen; `time_ms` is in milliseconds since 1970.
@@ -62,6 +66,7 @@ impl SeenLog {
     }
 
     fn write(self: &Arc<Self>) {
+        let Some(store) = self.store() else { return };
         let mut gathered = self.gathered.lock();
         if !gathered.written.is_empty() {
             return;
@@ -76,9 +81,8 @@ impl SeenLog {
         if seen.is_empty() {
             return;
         }
-        // Weak, so that the store does not live for its own answer.
         let log = Arc::downgrade(self);
-        self.store.change(NoteSeen { seen }, move |outcome| {
+        store.change(NoteSeen { seen }, move |outcome| {
             if let Some(log) = log.upgrade() {
                 log.on_written(outcome.is_ok());
             }
@@ -98,14 +102,14 @@ impl SeenLog {
             gathered.waiting.entry(who).or_insert(time_ms);
         }
     }
-}
 
-impl Drop for SeenLog {
-    fn drop(&mut self) {
-        // The store does what it was asked for before it ends.
-        let seen = listed(&self.gathered.get_mut().waiting);
-        if !seen.is_empty() {
-            self.store.change(NoteSeen { seen }, drop);
+    /// Has the store write what waits, before it ends.
+    pub(crate) fn finish(&self) {
+        let seen = listed(&std::mem::take(&mut self.gathered.lock().waiting));
+        if let Some(store) = self.store()
+            && !seen.is_empty()
+        {
+            store.change(NoteSeen { seen }, drop);
         }
     }
 }

@@ -33,12 +33,18 @@ pub enum Refusal {
     /// The name belongs to somebody else.
     #[error("the name is taken")]
     NameTaken,
+    /// Accounts are made by others.
+    #[error("registration is off on this server")]
+    RegistrationOff,
     /// Wrong password, or a name without one; which of the two is not told.
     #[error("wrong name or password")]
     WrongPassword,
     /// The token is none of ours, has expired, or was revoked.
     #[error("the token is not valid")]
     TokenInvalid,
+    /// Whoever knows whose token it is does not answer.
+    #[error("logins cannot be checked now; try again")]
+    AuthUnavailable,
     /// An administrator has disabled the account.
     #[error("the account is disabled")]
     AccountDisabled,
@@ -127,7 +133,8 @@ impl Refusal {
             | Self::ClientIdTaken
             | Self::GroupDismissed => ErrorCode::Conflict,
             Self::WrongPassword | Self::TokenInvalid => ErrorCode::Unauthenticated,
-            Self::AccountDisabled
+            Self::RegistrationOff
+            | Self::AccountDisabled
             | Self::NotMember
             | Self::RoleTooLow
             | Self::OwnerCannotLeave
@@ -141,7 +148,7 @@ impl Refusal {
             Self::Oneself | Self::Invalid(_) => ErrorCode::InvalidValue,
             Self::LimitReached(_) => ErrorCode::LimitReached,
             Self::Busy => ErrorCode::Busy,
-            Self::Unavailable => ErrorCode::Unavailable,
+            Self::AuthUnavailable | Self::Unavailable => ErrorCode::Unavailable,
             Self::Internal => ErrorCode::Internal,
         }
     }

@@ -8,18 +8,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::account::User;
+use crate::api::input::Number;
+use crate::api::output::{MessageOut, UserOut};
 use crate::event::Event;
-use crate::group::{GroupPage, MemberPage};
-use crate::im::{Im, ImError, PAGE_MAX, Page};
-use crate::inbox::{Content, Entry, Notice, SyncPage};
-use crate::message::{
-    self, Conversation, ConversationPage, ConversationView, Direction, Draft, HistoryPage, Kind,
-    Receipt, To,
-};
-use crate::presence::{Platform, WATCHED_MAX, Watch};
+use crate::im::ImError;
+use crate::inbox::Notice;
+use crate::presence::{WATCHED_MAX, Watch};
 
-/// Entries of a page if the client does not say how many.
-const PAGE_DEFAULT: usize = 100;
 /// Keys of messages that stand for a user's presence; those of topics are below.
 const PRESENCE_KEYS: u64 = 1 << 63;
 
@@ -57,11 +52,11 @@ pub(crate) fn encode_push(event: &Event, inbox: Option<u64>) -> Option<Message> 
         ),
         // Others keep their place in the inbox, where `inbox.sync` finds them.
         Event::Notice(notice) => push("notice", inbox, notice),
-        Event::Kicked => push(
+        Event::Kicked(why) => push(
             "kicked",
             inbox,
             &KickedOut {
-                reason: "logged_in_elsewhere",
+                reason: why.as_str(),
             },
         ),
     };
@@ -120,24 +115,14 @@ pub(super) struct Request<'a> {
 
 #[derive(Deserialize)]
 pub(super) struct LoginIn<'a> {
-    #[serde(borrow)]
-    pub(super) name: Cow<'a, str>,
+    /// A guest's.
+    #[serde(borrow, default)]
+    pub(super) name: Option<Cow<'a, str>>,
+    /// That of an account's session, or of the operator's backend.
+    #[serde(borrow, default)]
+    pub(super) token: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     pub(super) platform: Option<Cow<'a, str>>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct PageIn {
-    #[serde(default)]
-    after: u64,
-    #[serde(default)]
-    limit: Option<usize>,
-}
-
-impl PageIn {
-    pub(super) fn checked(self) -> Result<(u64, usize), ImError> {
-        Ok((self.after, checked_limit(self.limit)?))
-    }
 }
 
 #[derive(Deserialize)]
@@ -145,7 +130,7 @@ pub(super) struct SubscribeIn {
     #[serde(default)]
     all: bool,
     #[serde(default)]
-    users: Option<Vec<u64>>,
+    users: Option<Vec<Number>>,
 }
 
 impl SubscribeIn {
@@ -162,7 +147,7 @@ impl SubscribeIn {
             Some(mut users) => {
                 users.sort_unstable();
                 users.dedup();
-                Ok(Watch::Users(users.into_iter().map(UserId).collect()))
+                Ok(Watch::Users(users.into_iter().map(Number::user).collect()))
             }
             None if self.all => Ok(Watch::Everyone),
             None => Ok(Watch::Friends),
@@ -173,148 +158,13 @@ impl SubscribeIn {
 #[derive(Deserialize)]
 pub(super) struct UnsubscribeIn {
     #[serde(default)]
-    users: Option<Vec<u64>>,
+    users: Option<Vec<Number>>,
 }
 
 impl UnsubscribeIn {
     pub(super) fn checked(self) -> Option<Vec<UserId>> {
         self.users
-            .map(|users| users.into_iter().map(UserId).collect())
-    }
-}
-
-#[derive(Deserialize)]
-pub(super) struct NameIn<'a> {
-    #[serde(borrow)]
-    pub(super) name: Cow<'a, str>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct GroupIn {
-    pub(super) group: u64,
-}
-
-#[derive(Deserialize)]
-pub(super) struct GroupsIn {
-    #[serde(default)]
-    pub(super) joined: bool,
-}
-
-#[derive(Deserialize)]
-pub(super) struct SendIn {
-    to: ToIn,
-    body: String,
-    #[serde(default)]
-    kind: Option<String>,
-    #[serde(default)]
-    client_id: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct ToIn {
-    #[serde(default)]
-    user: Option<u64>,
-    #[serde(default)]
-    group: Option<u64>,
-    #[serde(default)]
-    all: Option<bool>,
-}
-
-impl SendIn {
-    pub(super) fn checked(self) -> Result<(To, Draft), ImError> {
-        let recipient = match self.to {
-            ToIn {
-                user: Some(user),
-                group: None,
-                all: None,
-            } => To::User(UserId(user)),
-            ToIn {
-                user: None,
-                group: Some(group),
-                all: None,
-            } => To::Group(GroupId(group)),
-            ToIn {
-                user: None,
-                group: None,
-                all: Some(true),
-            } => To::All,
-            _ => {
-                return Err(ImError::new(
-                    ErrorCode::BadRequest,
-                    "to is one of {\"user\":id}, {\"group\":id}, {\"all\":true}",
-                ));
-            }
-        };
-        let kind = match self.kind.as_deref() {
-            None => Kind::default(),
-            Some(name) => Kind::named(name).ok_or_else(|| {
-                ImError::new(ErrorCode::InvalidValue, "there is no such kind of message")
-            })?,
-        };
-        Ok((
-            recipient,
-            Draft {
-                kind,
-                body: self.body,
-                client_id: self.client_id,
-            },
-        ))
-    }
-}
-
-#[derive(Deserialize)]
-pub(super) struct ConversationsIn {
-    #[serde(default)]
-    pub(super) offset: usize,
-    #[serde(default)]
-    limit: Option<usize>,
-}
-
-impl ConversationsIn {
-    pub(super) fn checked(self) -> Result<(usize, usize), ImError> {
-        Ok((self.offset, checked_limit(self.limit)?))
-    }
-}
-
-#[derive(Deserialize)]
-pub(super) struct HistoryIn {
-    conversation: Conversation,
-    #[serde(default)]
-    before: Option<u64>,
-    #[serde(default)]
-    after: Option<u64>,
-    #[serde(default)]
-    limit: Option<usize>,
-}
-
-impl HistoryIn {
-    pub(super) fn checked(self) -> Result<(Conversation, Direction, usize), ImError> {
-        let direction = match (self.before, self.after) {
-            (before, None) => Direction::Before(before),
-            (None, Some(after)) => Direction::After(after),
-            (Some(_), Some(_)) => {
-                return Err(ImError::new(
-                    ErrorCode::BadRequest,
-                    "a page of history is before a message or after one",
-                ));
-            }
-        };
-        Ok((self.conversation, direction, checked_limit(self.limit)?))
-    }
-}
-
-#[derive(Deserialize)]
-pub(super) struct ReadIn {
-    pub(super) conversation: Conversation,
-    pub(super) seq: u64,
-}
-
-fn checked_limit(limit: Option<usize>) -> Result<usize, ImError> {
-    let limit = limit.unwrap_or(PAGE_DEFAULT);
-    if (1..=PAGE_MAX).contains(&limit) {
-        Ok(limit)
-    } else {
-        Err(ImError::new(ErrorCode::InvalidValue, "limit is 1 to 500"))
+            .map(|users| users.into_iter().map(Number::user).collect())
     }
 }
 
@@ -329,21 +179,6 @@ pub(super) struct TimeOut {
 }
 
 #[derive(Serialize)]
-pub(super) struct UserOut<'a> {
-    id: u64,
-    name: &'a str,
-}
-
-impl<'a> UserOut<'a> {
-    pub(super) fn of(user: &'a User) -> Self {
-        Self {
-            id: user.id.0,
-            name: &user.name,
-        }
-    }
-}
-
-#[derive(Serialize)]
 pub(super) struct LoginOut<'a> {
     pub(super) user: UserOut<'a>,
     pub(super) platform: &'static str,
@@ -351,171 +186,6 @@ pub(super) struct LoginOut<'a> {
     pub(super) server: &'a str,
     pub(super) instance: &'a str,
     pub(super) inbox: u64,
-}
-
-#[derive(Serialize)]
-pub(super) struct ReceiptOut {
-    conversation: String,
-    seq: u64,
-    message: u64,
-    time: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    inbox: Option<u64>,
-}
-
-impl ReceiptOut {
-    pub(super) fn of(receipt: &Receipt) -> Self {
-        Self {
-            conversation: receipt.conversation.to_string(),
-            seq: receipt.seq,
-            message: receipt.message,
-            time: receipt.time_ms,
-            inbox: receipt.inbox,
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct MessageOut<'a> {
-    #[serde(flatten)]
-    receipt: ReceiptOut,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    from: Option<UserOut<'a>>,
-    kind: &'static str,
-    body: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    recalled: bool,
-}
-
-impl<'a> MessageOut<'a> {
-    fn of(message: &'a message::Message) -> Self {
-        Self {
-            receipt: ReceiptOut {
-                conversation: message.conversation.to_string(),
-                seq: message.seq,
-                message: message.id,
-                time: message.time_ms,
-                inbox: None,
-            },
-            from: message.from.as_ref().map(UserOut::of),
-            kind: message.kind.as_str(),
-            body: &message.body,
-            client_id: message.client_id.as_deref(),
-            recalled: message.recalled,
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct OnlineOut<'a> {
-    #[serde(flatten)]
-    user: UserOut<'a>,
-    platforms: Vec<&'static str>,
-}
-
-#[derive(Serialize)]
-pub(super) struct UsersOut<'a> {
-    users: Vec<OnlineOut<'a>>,
-    total: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<u64>,
-}
-
-impl<'a> UsersOut<'a> {
-    pub(super) fn of(page: &'a Page<(User, Vec<Platform>)>) -> Self {
-        let users = page
-            .entries
-            .iter()
-            .map(|(user, platforms)| OnlineOut {
-                user: UserOut::of(user),
-                platforms: platforms.iter().map(|platform| platform.as_str()).collect(),
-            })
-            .collect();
-        Self {
-            users,
-            total: page.total,
-            next: page.next,
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct MemberOut<'a> {
-    #[serde(flatten)]
-    user: UserOut<'a>,
-    online: bool,
-}
-
-#[derive(Serialize)]
-pub(super) struct MembersOut<'a> {
-    members: Vec<MemberOut<'a>>,
-    total: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<u64>,
-}
-
-impl<'a> MembersOut<'a> {
-    pub(super) fn of(page: &'a MemberPage, im: &Im) -> Self {
-        let members = page.members.iter().map(|member| MemberOut {
-            user: UserOut::of(&member.user),
-            online: im.is_online(member.user.id),
-        });
-        let last = page.members.last().filter(|_| page.more);
-        Self {
-            members: members.collect(),
-            total: page.total,
-            next: last.map(|member| member.user.id.0),
-        }
-    }
-}
-
-#[derive(Serialize)]
-pub(super) struct GroupOut<'a> {
-    id: u64,
-    name: &'a str,
-    members: usize,
-    joined: bool,
-}
-
-impl<'a> GroupOut<'a> {
-    pub(super) const fn of(id: GroupId, name: &'a str, members: usize, joined: bool) -> Self {
-        Self {
-            id: id.0,
-            name,
-            members,
-            joined,
-        }
-    }
-}
-
-#[derive(Serialize)]
-pub(super) struct GroupReply<'a> {
-    pub(super) group: GroupOut<'a>,
-}
-
-#[derive(Serialize)]
-pub(super) struct GroupsOut<'a> {
-    groups: Vec<GroupOut<'a>>,
-    total: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<u64>,
-}
-
-impl<'a> GroupsOut<'a> {
-    pub(super) fn of(page: &'a GroupPage) -> Self {
-        let groups = page.groups.iter().map(|group| {
-            let joined = group.role.is_some();
-            GroupOut::of(group.id, &group.name, group.members, joined)
-        });
-        let last = page.groups.last().filter(|_| page.more);
-        Self {
-            groups: groups.collect(),
-            total: page.total,
-            next: last.map(|group| group.id.0),
-        }
-    }
 }
 
 #[derive(Serialize)]
@@ -549,132 +219,4 @@ struct ReadOut {
     conversation: String,
     seq: u64,
     user: u64,
-}
-
-#[derive(Serialize)]
-pub(super) struct SeqOut {
-    pub(super) seq: u64,
-}
-
-#[derive(Serialize)]
-pub(super) struct HistoryOut<'a> {
-    messages: Vec<MessageOut<'a>>,
-    more: bool,
-    last_seq: u64,
-    read_seq: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    peer_read_seq: Option<u64>,
-}
-
-impl<'a> HistoryOut<'a> {
-    pub(super) fn of(page: &'a HistoryPage) -> Self {
-        Self {
-            messages: page.messages.iter().map(MessageOut::of).collect(),
-            more: page.more,
-            last_seq: page.last_seq,
-            read_seq: page.read_seq,
-            peer_read_seq: page.peer_read_seq,
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct ConversationOut<'a> {
-    conversation: String,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    title: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last: Option<MessageOut<'a>>,
-    last_seq: u64,
-    read_seq: u64,
-    unread: u64,
-}
-
-impl<'a> ConversationOut<'a> {
-    fn of(view: &'a ConversationView) -> Self {
-        Self {
-            conversation: view.conversation.to_string(),
-            title: &view.title,
-            last: view.last.as_ref().map(MessageOut::of),
-            last_seq: view.last_seq,
-            read_seq: view.read_seq,
-            unread: view.unread,
-        }
-    }
-}
-
-#[derive(Serialize)]
-pub(super) struct ConversationsOut<'a> {
-    conversations: Vec<ConversationOut<'a>>,
-    total: u64,
-    unread: u64,
-}
-
-impl<'a> ConversationsOut<'a> {
-    pub(super) fn of(page: &'a ConversationPage) -> Self {
-        Self {
-            conversations: page.conversations.iter().map(ConversationOut::of).collect(),
-            total: page.total,
-            unread: page.unread,
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct EntryOut<'a> {
-    inbox: u64,
-    time: u64,
-    #[serde(flatten)]
-    content: ContentOut<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "snake_case")]
-enum ContentOut<'a> {
-    Message(MessageOut<'a>),
-    Notice(&'a Notice),
-}
-
-impl<'a> EntryOut<'a> {
-    fn of(entry: &'a Entry) -> Self {
-        Self {
-            inbox: entry.seq,
-            time: entry.time_ms,
-            content: match &entry.content {
-                Content::Message(message) => ContentOut::Message(MessageOut::of(message)),
-                Content::Notice(notice) => ContentOut::Notice(notice),
-            },
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct ChannelOut {
-    conversation: String,
-    last_seq: u64,
-    read_seq: u64,
-}
-
-#[derive(Serialize)]
-pub(super) struct SyncOut<'a> {
-    entries: Vec<EntryOut<'a>>,
-    last: u64,
-    reset: bool,
-    channels: Vec<ChannelOut>,
-}
-
-impl<'a> SyncOut<'a> {
-    pub(super) fn of(page: &'a SyncPage) -> Self {
-        let channels = page.channels.iter().map(|channel| ChannelOut {
-            conversation: channel.conversation.to_string(),
-            last_seq: channel.last_seq,
-            read_seq: channel.read_seq,
-        });
-        Self {
-            entries: page.entries.iter().map(EntryOut::of).collect(),
-            last: page.last,
-            reset: page.reset,
-            channels: channels.collect(),
-        }
-    }
 }
