@@ -1,0 +1,5 @@
+//! The whole IM from outside: who may do what, what bad requests do, many users at once.
+
+mod authorization;
+mod calls;
+mod scene;
