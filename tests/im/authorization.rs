@@ -52,7 +52,7 @@ fn who_may_not_changes_nothing() {
             }
         }
         if refused > 0 {
-            assert_eq!(scene.dump(&mut client), before, "{} was refused", case.op);
+            scene.assert_as(&before, &mut client, case.op);
         }
     }
 }
@@ -180,7 +180,7 @@ fn a_token_that_is_not_good_is_nobodys() {
         }
         assert_eq!(native.error("account.get", json!({})), "unauthenticated");
     }
-    assert_eq!(scene.dump(&mut client), before);
+    scene.assert_as(&before, &mut client, "at the end");
 }
 
 /// The token as somebody would write it who hopes that signatures are not looked at.

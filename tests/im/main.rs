@@ -2,4 +2,6 @@
 
 mod authorization;
 mod calls;
+mod hostile;
 mod scene;
+mod wrong;

@@ -274,8 +274,17 @@ impl Scene {
         format!("g:{}", self.group)
     }
 
+    /// Checks that those people see what they have seen before.
+    #[track_caller]
+    pub(crate) fn assert_as(&self, before: &[Value], client: &mut RestClient, what: &str) {
+        let now = self.dump(client);
+        for (before, now) in before.iter().zip(&now) {
+            assert_eq!(now, before, "{what}");
+        }
+    }
+
     /// All that those people can see, to be compared.
-    pub(crate) fn dump(&self, client: &mut RestClient) -> Value {
+    pub(crate) fn dump(&self, client: &mut RestClient) -> Vec<Value> {
         let mut dump = Vec::new();
         let groups = [self.group, self.closed, self.gone].map(|group| GroupId(group).0);
         for person in self.people.iter().chain([&self.other, &self.applicant]) {
@@ -308,7 +317,7 @@ impl Scene {
             seen("message.history", json!({"conversation": self.direct()}));
             seen("message.history", json!({"conversation": "all"}));
         }
-        dump.into()
+        dump
     }
 }
 

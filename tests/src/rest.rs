@@ -1,5 +1,7 @@
 //! A client of the REST API, which keeps its connection.
 
+use std::net::SocketAddr;
+
 use module::adapter::rest::ROOT;
 use module::api::{Entry, find};
 use serde_json::{Map, Value};
@@ -19,7 +21,7 @@ pub struct RestAnswer {
 }
 
 impl RestAnswer {
-    /// `ok`, or the code of the error.
+    /// `ok`, or the code of the error, or the text of the listener.
     ///
     /// # Panics
     /// If it is neither.
@@ -28,14 +30,18 @@ impl RestAnswer {
         if self.status == 200 {
             return "ok";
         }
-        let code = self.json["error"]["code"].as_str();
+        let code = match &self.json {
+            Value::String(text) => Some(text.as_str()),
+            json => json["error"]["code"].as_str(),
+        };
         code.unwrap_or_else(|| panic!("no error: {self:?}"))
     }
 }
 
-/// Makes requests one after the other.
+/// Makes requests one after the other; connects anew when the server says that it closes.
 #[derive(Debug)]
 pub struct RestClient {
+    addr: SocketAddr,
     script: Script,
     token: Option<String>,
 }
@@ -45,6 +51,7 @@ impl RestClient {
     #[must_use]
     pub fn connect(node: &TestNode) -> Self {
         Self {
+            addr: node.web(),
             script: Script::connect(node.web()),
             token: None,
         }
@@ -75,23 +82,31 @@ impl RestClient {
         answer.json
     }
 
-    /// Makes a request with a body of JSON, or none.
+    /// Makes a request with a body of JSON, or none. What the listener itself refuses, because it
+    /// is no request of HTTP, is plain text.
     ///
     /// # Panics
-    /// If the answer is no JSON.
+    /// If the answer is neither JSON nor such text.
     pub fn request(&mut self, method: &str, target: &str, body: Option<&[u8]>) -> RestAnswer {
         let kind = body.map(|_| "application/json");
         let reply = self.raw(method, target, kind, body.unwrap_or_default());
-        let json = serde_json::from_slice(&reply.body).unwrap_or_else(|error| {
-            panic!("{method} {target}: {error}: {reply:?}");
-        });
+        let json = match reply.header("content-type") {
+            Some("application/json") => serde_json::from_slice(&reply.body).ok(),
+            Some("text/plain; charset=utf-8") if reply.header("connection") == Some("close") => {
+                String::from_utf8(reply.body.clone()).ok().map(Value::from)
+            }
+            _ => None,
+        };
         RestAnswer {
             status: reply.status,
-            json,
+            json: json.unwrap_or_else(|| panic!("{method} {target}: {reply:?}")),
         }
     }
 
     /// Makes a request with any body.
+    ///
+    /// # Panics
+    /// If there is no answer.
     pub fn raw(
         &mut self,
         method: &str,
@@ -108,8 +123,15 @@ impl RestClient {
         }
         let mut request = (head + "\r\n").into_bytes();
         request.extend_from_slice(body);
-        self.script.send(request);
-        self.script.reply()
+        // Who refuses a body may close before it has read the whole of it.
+        let sent = self.script.try_send(request);
+        let reply = self.script.reply();
+        if reply.header("connection") == Some("close") {
+            self.script = Script::connect(self.addr);
+        } else {
+            sent.expect("the server takes what it does not refuse");
+        }
+        reply
     }
 }
 
