@@ -11,6 +11,7 @@
 //! ```
 
 mod account;
+mod admin;
 mod answer;
 mod call;
 mod caller;
@@ -23,6 +24,7 @@ mod member;
 mod message;
 pub(crate) mod output;
 mod user;
+mod word;
 
 pub use answer::{Answer, Outcome};
 pub use call::{Access, Call, Entry, Input, Verb};
