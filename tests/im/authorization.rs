@@ -3,7 +3,7 @@
 use common::UserId;
 use harness::{NativeClient, RestClient, Transport};
 use module::account::{CloseSessions, SetDisabled, Whose};
-use module::api::{Access, CALLS, Verb};
+use module::api::{Access, CALLS, Entry, Verb};
 use module::presence::Platform;
 use serde_json::{Value, json};
 
@@ -180,6 +180,30 @@ fn a_token_that_is_not_good_is_nobodys() {
         }
         assert_eq!(native.error("account.get", json!({})), "unauthenticated");
     }
+    scene.assert_as(&before, &mut client, "at the end");
+}
+
+#[test]
+fn what_is_for_administrators_is_not_there_for_users() {
+    let world = World::start();
+    let scene = Scene::of(&world);
+    let owner = scene.person(Who::Owner);
+    let mut client = RestClient::connect(&world.node);
+    let before = scene.dump(&mut client);
+    client.show(Some(&owner.token));
+    let mut native = NativeClient::connect(&world.node, Transport::WebSocket);
+    native.ok("login", json!({"token": scene.person(Who::Stranger).token}));
+    for call in CALLS.iter().filter(|c| c.access == Access::Administrator) {
+        let input = json!({"user": owner.id, "group": scene.group, "disabled": true});
+        // Where users find a call of their own, they make that.
+        let is_theirs = |c: &Entry| c.access != Access::Administrator && c.verb == call.verb;
+        if !CALLS.iter().any(|c| is_theirs(c) && c.path == call.path) {
+            let answer = client.call(call.op, &input);
+            assert!(matches!(answer.status, 404 | 405), "{} {answer:?}", call.op);
+        }
+        assert_eq!(native.error(call.op, input), "unknown_op", "{}", call.op);
+    }
+    drop(native);
     scene.assert_as(&before, &mut client, "at the end");
 }
 

@@ -3,7 +3,7 @@
 
 use harness::rest::place;
 use harness::{NativeClient, RestClient, Transport};
-use module::adapter::rest::document;
+use module::adapter::rest::{Clients, document};
 use module::api::{Access, CALLS, Entry};
 use serde_json::{Map, Value, json};
 
@@ -79,7 +79,7 @@ fn shown(text: &str) -> String {
 fn over_rest_what_is_wrong_is_refused() {
     let world = World::start();
     let scene = Scene::of(&world);
-    let document = document();
+    let document = document(Clients::Users);
     let mut client = RestClient::connect(&world.node);
     let before = scene.dump(&mut client);
     for (call, who, input) in right(&scene) {
@@ -122,7 +122,7 @@ fn over_the_native_protocol_what_is_wrong_is_refused() {
     const MESSAGE_BYTES_MAX: usize = 60_000;
     let world = World::start();
     let scene = Scene::of(&world);
-    let document = document();
+    let document = document(Clients::Users);
     let mut rest = RestClient::connect(&world.node);
     let mut clients = Who::ALL.map(|who| {
         let mut client = NativeClient::connect(&world.node, Transport::WebSocket);

@@ -11,7 +11,7 @@ use gate::{
     TcpFraming, TlsServer, TrustedProxies,
 };
 use module::adapter::native::Native;
-use module::adapter::rest::{self, Rest};
+use module::adapter::rest::{self, Clients, Rest};
 use module::{Im, ImConfig};
 
 use crate::PATIENCE;
@@ -264,10 +264,10 @@ impl TestNode {
     #[must_use]
     pub fn around_im(options: &Options, im: &Arc<Im>) -> Self {
         let mut builder = options.builder();
-        let rest = Rest::for_workers(Arc::clone(im));
+        let rest = Rest::new(Arc::clone(im), Clients::Users);
         let im = Arc::clone(im);
         let module = builder.module(Placement::Worker, move |_| Native::new(Arc::clone(&im)));
-        let rest = builder.module(Placement::Worker, move |_| rest());
+        let rest = builder.module(Placement::Worker, move |_| rest.clone());
         let web = Listener::http(any_port())
             .websocket("/im", module)
             .requests(rest::ROOT, rest)
