@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::account::User;
-use crate::api::input::Number;
+use crate::api::input::{Number, Object};
 use crate::api::output::{MessageOut, UserOut};
 use crate::event::Event;
 use crate::im::ImError;
@@ -17,6 +17,8 @@ use crate::presence::{WATCHED_MAX, Watch};
 
 /// Keys of messages that stand for a user's presence; those of topics are below.
 const PRESENCE_KEYS: u64 = 1 << 63;
+/// Keys of messages that stand for what a user is just doing.
+const SIGNAL_KEYS: u64 = 1 << 62;
 
 /// An event as a push, if the protocol has a word for it. Text and binary framings carry the same
 /// bytes, so one message serves both.
@@ -50,6 +52,19 @@ pub(crate) fn encode_push(event: &Event, inbox: Option<u64>) -> Option<Message> 
                 user: user.0,
             },
         ),
+        Event::Signal {
+            conversation,
+            from,
+            body,
+        } => push(
+            "signal",
+            inbox,
+            &SignalOut {
+                conversation: conversation.to_string(),
+                from: UserOut::of(from),
+                body,
+            },
+        ),
         // Others keep their place in the inbox, where `inbox.sync` finds them.
         Event::Notice(notice) => push("notice", inbox, notice),
         Event::Kicked(why) => push(
@@ -66,6 +81,9 @@ pub(crate) fn encode_push(event: &Event, inbox: Option<u64>) -> Option<Message> 
         Event::Presence { user, .. } => message
             .overflow(Overflow::Latest)
             .key(PRESENCE_KEYS | user.id.0),
+        Event::Signal { from, .. } => message
+            .overflow(Overflow::Latest)
+            .key(SIGNAL_KEYS | from.id.0),
         _ => message,
     })
 }
@@ -98,6 +116,7 @@ pub(super) fn ok(value: &impl Serialize) -> Box<RawValue> {
 /// The `data` of a request; where it is left out, as if it were empty.
 pub(super) fn parse<'a, T: Deserialize<'a>>(data: Option<&'a RawValue>) -> Result<T, ImError> {
     serde_json::from_str(data.map_or("{}", RawValue::get))
+        .map(|Object(data)| data)
         .map_err(|error| ImError::new(ErrorCode::BadRequest, format!("data: {error}")))
 }
 
@@ -207,6 +226,13 @@ impl<'a> GroupUserOut<'a> {
             user: UserOut::of(user),
         }
     }
+}
+
+#[derive(Serialize)]
+struct SignalOut<'a> {
+    conversation: String,
+    from: UserOut<'a>,
+    body: &'a str,
 }
 
 #[derive(Serialize)]
