@@ -9,8 +9,9 @@ use super::readers::Query;
 use super::sql::{Outcome, Sql};
 use super::text;
 use crate::group::{
-    Application, FindGroup, GroupPage, GroupView, ListApplications, ListGroups, ListMembers,
-    Member, MemberPage, Role, SearchGroups, WhichApplications, WhichGroups, WhichMembers,
+    Application, FindGroup, GroupPage, GroupView, ListAllGroups, ListApplications, ListGroups,
+    ListMembers, Member, MemberPage, Role, SearchGroups, WhichApplications, WhichGroups,
+    WhichMembers,
 };
 use crate::storage::refusal::Refusal;
 
@@ -107,6 +108,37 @@ impl Query for SearchGroups {
                 (SELECT rowid FROM group_index WHERE group_index MATCH ?2 ORDER BY rowid LIMIT ?3)"
         );
         Ok(db.rows(&sql, (self.user.0, query, self.limit), view)?)
+    }
+}
+
+impl Query for ListAllGroups {
+    fn query(self, db: &Connection) -> Outcome<GroupPage> {
+        let (after, limit) = (self.after.0, self.limit + 1);
+        // Nobody is the user 0.
+        let of = |which: &str| {
+            format!(
+                "SELECT {COLUMNS} FROM groups g WHERE ?1 = 0 AND {which} ORDER BY g.id LIMIT ?3"
+            )
+        };
+        let mut groups = match self.query.as_deref().map(text::query) {
+            None => db.rows(&of("g.id > ?2"), (0, after, limit), view)?,
+            // Nothing in it that could be looked for.
+            Some(None) => Vec::new(),
+            Some(Some(query)) => {
+                let found = of(
+                    "g.id IN (SELECT rowid FROM group_index WHERE group_index MATCH ?4
+                    AND rowid > ?2 ORDER BY rowid LIMIT ?3)",
+                );
+                db.rows(&found, (0, after, limit, query), view)?
+            }
+        };
+        let more = groups.len() > self.limit;
+        groups.truncate(self.limit);
+        Ok(GroupPage {
+            groups,
+            total: db.meta("groups")?,
+            more,
+        })
     }
 }
 

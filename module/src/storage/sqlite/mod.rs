@@ -6,6 +6,8 @@
 //! ```
 
 mod account;
+mod account_list;
+pub mod backup;
 mod config;
 mod conversation;
 mod courier;
@@ -18,14 +20,19 @@ mod inline;
 mod member;
 mod message;
 mod open;
+mod position;
+mod presence;
 mod readers;
 mod receipt;
 mod retention;
 mod send;
 mod session;
 mod sql;
+mod statistics;
+mod tally;
 mod text;
 mod tx;
+mod verification;
 mod writer;
 
 use std::sync::Arc;
