@@ -4,7 +4,9 @@
 mod account;
 mod bench;
 mod conversation;
+mod dense;
 mod faults;
+mod fill;
 mod friend;
 mod group;
 mod kill;

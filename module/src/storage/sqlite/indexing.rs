@@ -12,6 +12,14 @@ const STEP: usize = 128;
 /// Most messages that are looked at in one step.
 const LOOK: u64 = 8_192;
 
+/// The statement that takes a message up, with its number and its [`entry`].
+pub(super) const INSERT: &str = "INSERT INTO message_index (rowid, place, text) VALUES (?, ?, ?)";
+
+/// What of a message is indexed.
+pub(super) fn entry(conversation: u64, body: &str) -> (String, String) {
+    (format!("c{conversation}"), text::indexed(body))
+}
+
 /// How far the index has come. The number is kept with the index, in the same transactions.
 #[derive(Debug)]
 pub(super) struct Indexing {
@@ -69,10 +77,8 @@ impl Indexing {
             to = *last;
         }
         for (id, conversation, body) in texts {
-            db.run(
-                "INSERT INTO message_index (rowid, place, text) VALUES (?, ?, ?)",
-                (id, format!("c{conversation}"), text::indexed(&body)),
-            )?;
+            let (place, text) = entry(conversation, &body);
+            db.run(INSERT, (id, place, text))?;
         }
         db.set_meta("indexed", to)?;
         db.run("COMMIT", [])?;

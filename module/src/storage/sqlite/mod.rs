@@ -9,6 +9,8 @@ mod account;
 mod config;
 mod conversation;
 mod courier;
+#[cfg(feature = "fill")]
+pub mod fill;
 mod friend;
 mod group;
 mod group_list;
@@ -18,6 +20,8 @@ mod inline;
 mod member;
 mod message;
 mod open;
+#[cfg(feature = "probe")]
+pub mod probe;
 mod readers;
 mod receipt;
 mod retention;

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::config::{Location, StoreConfig};
 
 /// Name of the database in its directory; SQLite puts its log beside it.
-const FILE: &str = "gatehouse.db";
+pub(super) const FILE: &str = "gatehouse.db";
 /// Held locked while a process uses the directory.
 const LOCK: &str = "lock";
 /// Each entry leads from the version that is its index to the next.
@@ -88,6 +88,15 @@ pub(super) fn writer(config: &StoreConfig) -> Result<Connection, OpenError> {
     if let Some(pages) = config.pages_max {
         connection.pragma_update(None, "max_page_count", pages)?;
     }
+    Ok(connection)
+}
+
+/// A new database at `path`, which need not be where a store is looked for.
+#[cfg(feature = "fill")]
+pub(super) fn fresh(path: &Path) -> Result<Connection, OpenError> {
+    let mut connection = Connection::open(path)?;
+    prepare(&connection)?;
+    migrate(&mut connection)?;
     Ok(connection)
 }
 
