@@ -1,5 +1,7 @@
 //! What was typed.
 
+mod fill;
+mod im;
 mod million;
 
 use std::path::PathBuf;
@@ -9,6 +11,8 @@ use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use gatehouse::compression::Deflate;
 
+pub(crate) use fill::Fill;
+pub(crate) use im::ImLoad;
 pub(crate) use million::Million;
 
 const EXAMPLES: &str = "\
@@ -19,13 +23,15 @@ Examples:
   gatehouse-bench connect --target ws://127.0.0.1:9001/ --hold 30s --pid $(pidof gatehouse)
   gatehouse-bench churn --target ws://127.0.0.1:9001/ --concurrency 200
   gatehouse-bench chat --users 5000 --rate 2000 --groups 50
+  gatehouse-bench im --users 2000 --group-size 20 --rate 5000
+  gatehouse-bench fill --store data --users 50000 --messages 10000000
   gatehouse-bench broadcast --receivers 10000 --rounds 20
   gatehouse-bench drain --connections 50000 --rate 5000 --stop --pid $(pidof gatehouse)
   gatehouse-bench attack --pid $(pidof gatehouse) --budget 128MiB
   gatehouse-bench million --connections 100000 --heartbeat 10 --html million.html
 
 `gatehouse echo --listen 127.0.0.1:9001` is a server for echo and churn, `gatehouse serve` for chat,
-broadcast, drain and attack. million starts its own.
+im, broadcast, drain and attack. million starts its own; fill needs none.
 
 Exit code: 0 all well; 1 losses, corruptions or failures; 2 the run could not begin.";
 
@@ -51,6 +57,13 @@ pub(crate) enum Scenario {
     Broadcast(Broadcast),
     /// Users who are logged in send each other messages (native protocol).
     Chat(Chat),
+    /// Users of the IM write to each other, at a rate or flat out: latencies, and proof that every
+    /// acknowledged message arrives exactly once and in order (native protocol)
+    #[command(long_about = im::ABOUT)]
+    Im(ImLoad),
+    /// Make a store as if many people had used it for a day: up to hundreds of millions of
+    /// messages, in minutes, for trials and measurements of the server
+    Fill(Fill),
     /// Hold connections while the server is stopped: who is told, how, and how many a second.
     Drain(Drain),
     /// Users chat, first in peace and then beside slow consumers, slow senders, bombs and a connect
