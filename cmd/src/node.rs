@@ -15,8 +15,9 @@ use gate::{
     ReactorConfig, RunningGate, TcpFraming, TlsError, TlsServer, TlsSettings,
 };
 use module::adapter::native::Native;
-use module::storage::sqlite::{Location, OpenError};
-use module::{Im, ImConfig, web};
+use module::adapter::rest::{self, Rest};
+use module::storage::sqlite::Location;
+use module::{Im, ImConfig, OpenError, web};
 
 use crate::admin;
 use crate::config::{Config, ListenerConfig, Speech};
@@ -77,6 +78,13 @@ impl fmt::Display for Room {
             indicatif::HumanCount((usable / self.outbox_bytes.max(1)) as u64),
         )
     }
+}
+
+/// The adapters that listeners lead to.
+#[derive(Clone, Copy, Debug)]
+struct Modules {
+    native: ModuleId,
+    rest: ModuleId,
 }
 
 /// Where a node listens, as a client would write it.
@@ -141,6 +149,7 @@ impl Node {
             heartbeat_seconds: config.heartbeat_seconds().unwrap_or(im.heartbeat_seconds),
             server: SERVER.to_owned(),
             store: config.store.clone(),
+            accounts: im.accounts,
         })?;
         match &config.store.location {
             Location::Memory => tracing::info!("messages are kept in memory: see [store]"),
@@ -148,7 +157,7 @@ impl Node {
                 tracing::info!(path = %directory.display(), "the store is open");
             }
         }
-        // 3. Its adapter, one in each worker.
+        // 3. Its adapters, one of each in each worker.
         let reactor_config = ReactorConfig {
             private_fd_tables: config.private_fd_tables,
             ..Default::default()
@@ -161,11 +170,15 @@ impl Node {
             .memory_bytes_max(config.memory_bytes_max)
             .context_bytes_max(config.context_bytes_max)
             .reactor_config(reactor_config);
-        let native = builder.module(Placement::Worker, move |_| Native::new(Arc::clone(&im)));
+        let rest = Rest::for_workers(Arc::clone(&im));
+        let modules = Modules {
+            native: builder.module(Placement::Worker, move |_| Native::new(Arc::clone(&im))),
+            rest: builder.module(Placement::Worker, move |_| rest()),
+        };
         // 4. Listeners, in the order of the configuration.
         let mut secured = Vec::new();
         for config in &config.listeners {
-            let mut listener = build_listener(config, native)?;
+            let mut listener = build_listener(config, modules)?;
             if let Some(settings) = &config.tls {
                 let server = load_tls(&config.name, settings)?;
                 listener = listener.tls(server.clone());
@@ -348,11 +361,12 @@ pub(crate) fn raise_descriptor_limit() {
     }
 }
 
-fn build_listener(config: &ListenerConfig, native: ModuleId) -> Result<Listener, StartError> {
+fn build_listener(config: &ListenerConfig, modules: Modules) -> Result<Listener, StartError> {
     let listener = match config.speech {
         Speech::WebSocket { page } => {
             let listener = Listener::http(config.addr)
-                .websocket(IM_PATH, native)
+                .websocket(IM_PATH, modules.native)
+                .requests(rest::ROOT, modules.rest)
                 .origins(config.origins.clone())
                 .health("/healthz");
             match &config.files {
@@ -362,7 +376,7 @@ fn build_listener(config: &ListenerConfig, native: ModuleId) -> Result<Listener,
             }
         }
         Speech::Tcp(framing) => {
-            let listener = Listener::tcp(config.addr, framing, native);
+            let listener = Listener::tcp(config.addr, framing, modules.native);
             match framing {
                 TcpFraming::Line(_) => listener.farewell(LINE_TOO_LONG),
                 TcpFraming::Length(_) => listener,
@@ -492,9 +506,9 @@ pub enum StartError {
         #[source]
         error: FilesError,
     },
-    /// The store could not be opened.
+    /// The IM could not be opened: its store, or what tokens are checked with.
     #[error(transparent)]
-    Store(#[from] OpenError),
+    Im(#[from] OpenError),
     /// Something else.
     #[error(transparent)]
     Gate(GateError),

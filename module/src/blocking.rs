@@ -11,8 +11,18 @@ type Job = Box<dyn FnOnce() + Send>;
 /// A few threads behind a bounded queue. Dropping it does what is waiting, and ends them.
 #[derive(Debug)]
 pub struct BlockingPool {
-    queue: Option<Sender<Job>>,
+    queue: Queue,
     threads: Vec<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+enum Queue {
+    /// Jobs wait for a thread.
+    Of(Sender<Job>),
+    /// There is no thread: whoever brings a job does it.
+    Inline,
+    /// The end.
+    Closed,
 }
 
 impl BlockingPool {
@@ -30,24 +40,37 @@ impl BlockingPool {
                 .spawn(move || jobs.iter().for_each(|job| job()))
         };
         Ok(Self {
-            queue: Some(queue),
+            queue: Queue::Of(queue),
             threads: (0..threads.max(1)).map(start).collect::<io::Result<_>>()?,
         })
+    }
+
+    /// A pool without threads, whose jobs are done by those who bring them.
+    #[must_use]
+    pub const fn inline() -> Self {
+        Self {
+            queue: Queue::Inline,
+            threads: Vec::new(),
+        }
     }
 
     /// Has a thread do `job`; false, and nothing is done, if too much is waiting.
     #[must_use]
     pub fn submit(&self, job: impl FnOnce() + Send + 'static) -> bool {
-        let job: Job = Box::new(job);
-        self.queue
-            .as_ref()
-            .is_some_and(|queue| queue.try_send(job).is_ok())
+        match &self.queue {
+            Queue::Of(queue) => queue.try_send(Box::new(job)).is_ok(),
+            Queue::Inline => {
+                job();
+                true
+            }
+            Queue::Closed => false,
+        }
     }
 }
 
 impl Drop for BlockingPool {
     fn drop(&mut self) {
-        self.queue = None;
+        self.queue = Queue::Closed;
         for thread in self.threads.drain(..) {
             // The last owner may be a job, that is, one of these threads.
             if thread.thread().id() == thread::current().id() {

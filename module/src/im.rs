@@ -1,32 +1,37 @@
 //! The IM itself: what adapters ask, and who is told of it.
 
+use std::io;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use common::{ErrorCode, GroupId, UserId};
+use common::{ErrorCode, UserId};
 use gate::{Batch, Context};
 
-use crate::account::{self, Enter, EnterGuest, Entered, User};
+use crate::account::token::{BackendFile, TokenError, Tokens};
+use crate::account::{
+    self, AccountConfig, Accounts, Authenticated, BAD_NAME, Enter, EnterGuest, Entered, TokenId,
+    User,
+};
+use crate::api::Caller;
+use crate::blocking::BlockingPool;
 use crate::delivery::Delivery;
 use crate::event::Audience;
-use crate::group::{
-    self, CreateGroup, FindGroup, Group, GroupPage, GroupView, Join, Joined, Joining, Leave,
-    ListGroups, ListMembers, MemberPage, WhichGroups, WhichMembers,
-};
-use crate::inbox::{Sync, SyncPage};
-use crate::message::{
-    Conversation, ConversationPage, Conversations, Direction, Draft, History, HistoryPage,
-    MarkRead, Receipt, Send, To,
-};
+use crate::message::{Draft, Receipt, Send, To};
 use crate::outlet::Outlet;
 use crate::presence::{Platform, Seat};
-use crate::storage::operation::{ReadOperation, WriteOperation};
+use crate::storage::operation::WriteOperation;
 use crate::storage::refusal::Refusal;
-use crate::storage::sqlite::{InlineStore, OpenError, SqliteStore, StoreConfig};
+use crate::storage::sqlite::{self, InlineStore, Location, SqliteStore, StoreConfig};
 use crate::storage::store::Store;
 
 /// Most entries of one page of a list.
 pub const PAGE_MAX: usize = 500;
+
+/// Threads that hash passwords: a login takes one for some 20 ms.
+const PASSWORD_THREADS: usize = 2;
+/// Passwords that may wait to be hashed; later ones are refused as busy. The last of them waits for
+/// some five seconds.
+const PASSWORDS_WAITING_MAX: usize = 512;
 
 /// What an IM is told before it starts.
 #[derive(Clone, Debug)]
@@ -37,6 +42,8 @@ pub struct ImConfig {
     pub server: String,
     /// Where everything is kept, and by which rules.
     pub store: StoreConfig,
+    /// Who is let in.
+    pub accounts: AccountConfig,
 }
 
 impl Default for ImConfig {
@@ -45,8 +52,23 @@ impl Default for ImConfig {
             heartbeat_seconds: common::limits::IDLE_SECONDS,
             server: concat!("gatehouse/", env!("CARGO_PKG_VERSION")).to_owned(),
             store: StoreConfig::default(),
+            accounts: AccountConfig::default(),
         }
     }
+}
+
+/// Why an IM could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Its store could not be.
+    #[error(transparent)]
+    Store(#[from] sqlite::OpenError),
+    /// Tokens cannot be issued or checked.
+    #[error(transparent)]
+    Tokens(#[from] TokenError),
+    /// A thread could not be started.
+    #[error("cannot start a thread of the IM: {0}")]
+    Thread(io::Error),
 }
 
 /// Why a command was not done: the code for programs, the text for people.
@@ -82,6 +104,8 @@ pub struct Login {
     pub user: User,
     /// Where.
     pub seat: Seat,
+    /// The session whose token was shown, if one was.
+    pub token: Option<TokenId>,
 }
 
 /// One page of a list.
@@ -106,22 +130,21 @@ pub struct Im {
     config: ImConfig,
     store: Arc<dyn Store>,
     delivery: Arc<Delivery>,
+    accounts: Accounts,
 }
 
 impl Im {
     /// An IM with its store.
     ///
     /// # Errors
-    /// Whatever keeps the store from being opened.
+    /// Whatever keeps the store from being opened, or tokens from being issued and checked.
     pub fn open(config: ImConfig) -> Result<Arc<Self>, OpenError> {
         let delivery = Arc::new(Delivery::default());
         let sink = Arc::clone(&delivery);
         let store = SqliteStore::open(config.store.clone(), move |event| sink.on_event(event))?;
-        Ok(Arc::new(Self {
-            config,
-            store: Arc::new(store),
-            delivery,
-        }))
+        let pool = BlockingPool::new(PASSWORD_THREADS, PASSWORDS_WAITING_MAX);
+        let pool = pool.map_err(OpenError::Thread)?;
+        Self::of(config, Arc::new(store), delivery, pool)
     }
 
     /// An IM without threads, whose store is in memory and does what it is asked within the call:
@@ -129,14 +152,33 @@ impl Im {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn inline(config: ImConfig) -> Result<Arc<Self>, OpenError> {
+    pub fn inline(mut config: ImConfig) -> Result<Arc<Self>, OpenError> {
+        config.store.location = Location::Memory;
         let delivery = Arc::new(Delivery::default());
         let sink = Arc::clone(&delivery);
         let store = InlineStore::open(config.store.clone(), move |event| sink.on_event(event))?;
+        Self::of(config, Arc::new(store), delivery, BlockingPool::inline())
+    }
+
+    fn of(
+        config: ImConfig,
+        store: Arc<dyn Store>,
+        delivery: Arc<Delivery>,
+        pool: BlockingPool,
+    ) -> Result<Arc<Self>, OpenError> {
+        let directory = match &config.store.location {
+            Location::Directory(directory) => Some(directory.as_path()),
+            Location::Memory => None,
+        };
+        let backend = config.accounts.backend.as_ref().map(BackendFile::read);
+        let tokens = Tokens::new(directory, backend.transpose()?.as_ref())?;
+        let accounts = config.accounts.clone();
+        let accounts = Accounts::new(Arc::clone(&store), Arc::new(pool), tokens, accounts);
         Ok(Arc::new(Self {
             config,
-            store: Arc::new(store),
+            store,
             delivery,
+            accounts,
         }))
     }
 
@@ -144,6 +186,12 @@ impl Im {
     #[must_use]
     pub fn config(&self) -> &ImConfig {
         &self.config
+    }
+
+    /// Accounts: registering, passwords, and what tokens are good for.
+    #[must_use]
+    pub const fn accounts(&self) -> &Accounts {
+        &self.accounts
     }
 
     /// What the IM keeps.
@@ -162,16 +210,6 @@ impl Im {
         });
     }
 
-    fn look_up<O: ReadOperation>(
-        &self,
-        operation: O,
-        then: impl FnOnce(Result<O::Output, ImError>) + std::marker::Send + 'static,
-    ) {
-        self.store().look_up(operation, move |outcome| {
-            then(outcome.map_err(ImError::from))
-        });
-    }
-
     // Login and presence.
 
     /// Learns how sessions are reached. Adapters call this before the first command of a session.
@@ -186,31 +224,62 @@ impl Im {
 
     /// A guest wants to log in; with what comes of it, [`Im::take_seat`].
     ///
-    /// Refused with `invalid_value` for a name that is none, `conflict`, `limit_reached`.
+    /// Refused with `forbidden` where there are no guests, `invalid_value` for a name that is
+    /// none, `conflict`, `limit_reached`.
     pub fn enter_guest(
         &self,
         name: &str,
         then: impl FnOnce(Result<Entered, ImError>) + std::marker::Send + 'static,
     ) {
+        if !self.config.accounts.guests {
+            return then(Err(ImError::new(
+                ErrorCode::Forbidden,
+                "this server takes no guests; log in with a token",
+            )));
+        }
         match account::checked_name(name, account::NAME_CHARS_MAX) {
             Some(name) => {
                 let name = name.to_owned();
                 self.change(EnterGuest { name }, then);
             }
-            None => then(Err(ImError::new(
-                ErrorCode::InvalidValue,
-                "a name has 1 to 32 characters, none of them a control character",
-            ))),
+            None => then(Err(BAD_NAME.into())),
         }
+    }
+
+    /// A user wants to log in with a token; with what comes of it, [`Im::take_seat`].
+    ///
+    /// Refused with `unauthenticated`, `forbidden`.
+    pub(crate) fn enter_with(
+        self: &Arc<Self>,
+        token: &str,
+        then: impl FnOnce(Result<(Entered, Authenticated), ImError>) + std::marker::Send + 'static,
+    ) {
+        let im = Arc::clone(self);
+        self.accounts.authenticate(token, move |found| match found {
+            Ok(authenticated) => {
+                let user = authenticated.account.id;
+                im.change(Enter { user }, move |entered| {
+                    then(entered.map(|entered| (entered, authenticated)));
+                });
+            }
+            Err(refusal) => then(Err(refusal.into())),
+        });
     }
 
     /// Seats a user who has come online, within the outcome that says so: from here on the session
     /// hears everything. An older session of the same user and platform is told and closed.
-    pub(crate) fn take_seat(&self, outlet: &mut dyn Outlet, entered: Entered, seat: Seat) -> Login {
+    pub(crate) fn take_seat(
+        &self,
+        outlet: &mut dyn Outlet,
+        entered: Entered,
+        seat: Seat,
+        token: Option<TokenId>,
+    ) -> Login {
         self.delivery.enter(outlet, &entered, seat);
         Login {
             user: entered.user,
             seat,
+            token,
         }
     }
 
@@ -279,7 +348,7 @@ impl Im {
     /// Refused with `invalid_value`, `not_found`, `forbidden`, `conflict`.
     pub fn send(
         &self,
-        login: &Login,
+        caller: &Caller,
         to: To,
         draft: Draft,
         then: impl FnOnce(Result<Receipt, ImError>) + std::marker::Send + 'static,
@@ -290,199 +359,21 @@ impl Im {
         let Draft {
             kind,
             body,
+            extra,
             client_id,
+            mentions,
         } = draft;
         let send = Send {
-            sender: login.user.id,
+            sender: caller.user,
             to,
             kind,
             body,
-            extra: None,
+            extra,
             client_id,
-            mentions: Vec::new(),
-            origin: Some(login.seat.session),
+            mentions,
+            origin: caller.origin,
         };
         self.change(send, then);
-    }
-
-    /// Messages of a conversation.
-    ///
-    /// Refused with `not_found`.
-    pub fn history(
-        &self,
-        login: &Login,
-        conversation: Conversation,
-        direction: Direction,
-        limit: usize,
-        then: impl FnOnce(Result<HistoryPage, ImError>) + std::marker::Send + 'static,
-    ) {
-        let history = History {
-            user: login.user.id,
-            conversation,
-            direction,
-            limit,
-        };
-        self.look_up(history, then);
-    }
-
-    /// Says that the user has read a conversation up to a message; gives up to where they have.
-    ///
-    /// Refused with `not_found`.
-    pub fn mark_read(
-        &self,
-        login: &Login,
-        conversation: Conversation,
-        seq: u64,
-        then: impl FnOnce(Result<u64, ImError>) + std::marker::Send + 'static,
-    ) {
-        let read = MarkRead {
-            user: login.user.id,
-            conversation,
-            seq,
-            origin: Some(login.seat.session),
-        };
-        self.change(read, then);
-    }
-
-    /// The user's conversations, pinned ones first and then the latest.
-    pub fn conversations(
-        &self,
-        login: &Login,
-        offset: usize,
-        limit: usize,
-        then: impl FnOnce(Result<ConversationPage, ImError>) + std::marker::Send + 'static,
-    ) {
-        let list = Conversations {
-            user: login.user.id,
-            offset,
-            limit,
-        };
-        self.look_up(list, then);
-    }
-
-    /// What has come to the user's inbox after a number.
-    pub fn sync(
-        &self,
-        login: &Login,
-        after: u64,
-        limit: usize,
-        then: impl FnOnce(Result<SyncPage, ImError>) + std::marker::Send + 'static,
-    ) {
-        let sync = Sync {
-            user: login.user.id,
-            after,
-            limit,
-        };
-        self.look_up(sync, then);
-    }
-
-    // Groups.
-
-    /// Makes a group that anyone may join; whoever makes it is its first member.
-    ///
-    /// Refused with `invalid_value`, `limit_reached`.
-    pub fn create_group(
-        &self,
-        login: &Login,
-        name: &str,
-        then: impl FnOnce(Result<Group, ImError>) + std::marker::Send + 'static,
-    ) {
-        let Some(name) = account::checked_name(name, group::NAME_CHARS_MAX) else {
-            return then(Err(ImError::new(
-                ErrorCode::InvalidValue,
-                "a group's name has 1 to 64 characters, none of them a control character",
-            )));
-        };
-        let create = CreateGroup {
-            owner: login.user.id,
-            name: name.to_owned(),
-            members: Vec::new(),
-            joining: Joining::Open,
-            origin: Some(login.seat.session),
-        };
-        self.change(create, then);
-    }
-
-    /// Makes the user a member, or has them apply; nothing happens if they are one.
-    ///
-    /// Refused with `not_found`, `forbidden`, `conflict`, `limit_reached`.
-    pub fn join_group(
-        self: &Arc<Self>,
-        login: &Login,
-        group: GroupId,
-        then: impl FnOnce(Result<(GroupView, Joined), ImError>) + std::marker::Send + 'static,
-    ) {
-        let user = login.user.id;
-        let join = Join {
-            user,
-            group,
-            text: String::new(),
-            origin: Some(login.seat.session),
-        };
-        let im = Arc::clone(self);
-        self.change(join, move |outcome| match outcome {
-            Ok(joined) => im.look_up(FindGroup { user, group }, move |found| {
-                then(found.map(|group| (group, joined)));
-            }),
-            Err(error) => then(Err(error)),
-        });
-    }
-
-    /// Ends the user's membership; an owner hands the group over.
-    ///
-    /// Refused with `not_found` if there is no such group, `forbidden` if they are no member.
-    pub fn leave_group(
-        &self,
-        login: &Login,
-        group: GroupId,
-        then: impl FnOnce(Result<(), ImError>) + std::marker::Send + 'static,
-    ) {
-        let leave = Leave {
-            user: login.user.id,
-            group,
-            hand_over: true,
-            origin: Some(login.seat.session),
-        };
-        self.change(leave, then);
-    }
-
-    /// Members of a group, by ascending id.
-    ///
-    /// Refused with `not_found`, `forbidden`.
-    pub fn members(
-        &self,
-        login: &Login,
-        group: GroupId,
-        after: UserId,
-        limit: usize,
-        then: impl FnOnce(Result<MemberPage, ImError>) + std::marker::Send + 'static,
-    ) {
-        let list = ListMembers {
-            user: login.user.id,
-            group,
-            which: WhichMembers::All,
-            after,
-            limit,
-        };
-        self.look_up(list, then);
-    }
-
-    /// Groups, by ascending id.
-    pub fn groups(
-        &self,
-        login: &Login,
-        which: WhichGroups,
-        after: GroupId,
-        limit: usize,
-        then: impl FnOnce(Result<GroupPage, ImError>) + std::marker::Send + 'static,
-    ) {
-        let list = ListGroups {
-            user: login.user.id,
-            which,
-            after,
-            limit,
-        };
-        self.look_up(list, then);
     }
 }
 

@@ -4,7 +4,9 @@
 //!   adapter/   one wire protocol each: bytes ⇄ commands and events
 //!      │ commands                      ▲ events, encoded once per protocol
 //!      ▼                               │
-//!   im.rs  Im: login, presence, groups, messages
+//!   api/   every call there is, once for all protocols
+//!      │
+//!   im.rs  Im: login, presence, messages
 //!      │
 //!   account/ presence/ group/ message/     the words of each
 //!   storage/   what is kept: the Store trait, and the store in memory
@@ -15,6 +17,7 @@
 
 pub mod account;
 pub mod adapter;
+pub mod api;
 pub mod blocking;
 mod delivery;
 pub mod event;
@@ -29,4 +32,4 @@ pub mod presence;
 pub mod storage;
 pub mod web;
 
-pub use im::{Im, ImConfig, ImError};
+pub use im::{Im, ImConfig, ImError, OpenError};

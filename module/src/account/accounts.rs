@@ -1,15 +1,14 @@
 //! Registering, logging in, and what tokens are good for.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
 
 use common::UserId;
 
-use super::password::{self, HashCost};
+use super::password;
 use super::token::{Claim, Tokens};
 use super::{
-    Account, ChangePassword, CloseSessions, Credentials, EnterExternal, FindAccount,
-    FindCredentials, FindSession, LoginPolicy, NAME_CHARS_MAX, OpenSession, Register, TokenId,
+    Account, AccountConfig, BAD_NAME, ChangePassword, CloseSessions, Credentials, EnterExternal,
+    FindAccount, FindCredentials, FindSession, NAME_CHARS_MAX, OpenSession, Register, TokenId,
     User, Whose, checked_name,
 };
 use crate::blocking::BlockingPool;
@@ -17,27 +16,6 @@ use crate::im::now_ms;
 use crate::presence::Platform;
 use crate::storage::refusal::Refusal;
 use crate::storage::store::Store;
-
-/// What is decided about logins.
-#[derive(Clone, Copy, Debug)]
-pub struct AccountConfig {
-    /// Which sessions may be open side by side.
-    pub policy: LoginPolicy,
-    /// How long a token is good; it can be renewed until then.
-    pub token_lifetime: Duration,
-    /// What a password's hash costs.
-    pub hash_cost: HashCost,
-}
-
-impl Default for AccountConfig {
-    fn default() -> Self {
-        Self {
-            policy: LoginPolicy::default(),
-            token_lifetime: Duration::from_secs(7 * 24 * 3600),
-            hash_cost: HashCost::default(),
-        }
-    }
-}
 
 /// A token that was issued.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,8 +49,9 @@ struct Shared {
     store: Arc<dyn Store>,
     tokens: Tokens,
     config: AccountConfig,
-    /// Checked against where a name has no password.
-    nobody: String,
+    /// Checked against where a name has no password; made when that happens first, since making
+    /// it takes as long as a login.
+    nobody: OnceLock<String>,
 }
 
 /// What is called with an outcome, from a thread of the pool or of the store.
@@ -92,8 +71,8 @@ impl Accounts {
         let shared = Shared {
             store,
             tokens,
-            nobody: config.hash_cost.hash_of_nobody(),
             config,
+            nobody: OnceLock::new(),
         };
         Self {
             shared: Arc::new(shared),
@@ -121,7 +100,7 @@ impl Accounts {
         }
     }
 
-    /// Makes an account. Refused: `Invalid`, `NameTaken`, `LimitReached`.
+    /// Makes an account. Refused: `RegistrationOff`, `Invalid`, `NameTaken`, `LimitReached`.
     pub fn register(
         &self,
         name: &str,
@@ -129,12 +108,13 @@ impl Accounts {
         password: String,
         then: impl Then<User>,
     ) {
+        if !self.shared.config.registration {
+            return then(Err(Refusal::RegistrationOff));
+        }
         let checked = checked_name(name, NAME_CHARS_MAX)
             .zip(checked_name(nickname.unwrap_or(name), NAME_CHARS_MAX));
         let Some((name, nickname)) = checked else {
-            return then(Err(Refusal::Invalid(
-                "a name has 1 to 32 characters, none of them a control character",
-            )));
+            return then(Err(BAD_NAME));
         };
         if !password::is_acceptable(&password) {
             return then(Err(BAD_PASSWORD));
@@ -285,7 +265,9 @@ impl Shared {
         });
         let hash = match &found {
             Ok(credentials) => &credentials.password,
-            Err(Refusal::WrongPassword) => &self.nobody,
+            Err(Refusal::WrongPassword) => self
+                .nobody
+                .get_or_init(|| self.config.hash_cost.hash_of_nobody()),
             Err(refusal) => return Err(*refusal),
         };
         let matches = password::matches(password, hash);

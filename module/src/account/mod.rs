@@ -1,16 +1,20 @@
 //! Who a user is.
 
 mod accounts;
+mod config;
 mod operations;
 pub mod password;
 pub mod token;
 
 use common::UserId;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::presence::Platform;
+use crate::storage::refusal::Refusal;
 
-pub use accounts::{AccountConfig, Accounts, Authenticated, Granted, Then};
+pub use accounts::{Accounts, Authenticated, Granted, Then};
+pub use config::AccountConfig;
 pub use operations::{
     ChangePassword, CloseSessions, Enter, EnterExternal, EnterGuest, Entered, FindAccount,
     FindCredentials, FindSession, FindUsers, ListSessions, LoginPolicy, OpenSession, Register,
@@ -20,11 +24,16 @@ pub use operations::{
 /// Longest name of a user, in characters.
 pub const NAME_CHARS_MAX: usize = 32;
 
+/// What is said of a name that is none.
+pub(crate) const BAD_NAME: Refusal =
+    Refusal::Invalid("a name has 1 to 32 characters, none of them a control character");
+
 /// A user as others see them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct User {
     /// The number, given at the first login.
     #[serde(with = "crate::id")]
+    #[schemars(with = "u64")]
     pub id: UserId,
     /// The name that others see: the nickname, where there is one.
     pub name: String,

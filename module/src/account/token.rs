@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use common::UserId;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
@@ -42,9 +42,39 @@ impl std::fmt::Debug for Backend {
     }
 }
 
+/// The file with what the tokens of the operator's backend are checked with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BackendFile {
+    /// A secret; white space at its end is no part of it.
+    Secret(PathBuf),
+    /// A public key.
+    PublicKey(PathBuf),
+}
+
+impl BackendFile {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// [`TokenError::Backend`].
+    pub fn read(&self) -> Result<Backend, TokenError> {
+        let failed = |path: &Path, error| TokenError::Backend(path.display().to_string(), error);
+        match self {
+            Self::Secret(path) => fs::read(path)
+                .map(|secret| Backend::Secret(secret.trim_ascii_end().to_vec()))
+                .map_err(|error| failed(path, error)),
+            Self::PublicKey(path) => fs::read_to_string(path)
+                .map(Backend::PublicKey)
+                .map_err(|error| failed(path, error)),
+        }
+    }
+}
+
 /// Why tokens cannot be issued or checked.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
+    /// The file with what the backend signs with cannot be read.
+    #[error("cannot read {0}: {1}")]
+    Backend(String, io::Error),
     /// The file with our own secret cannot be read or written.
     #[error("cannot read or write the secret of tokens {0}: {1}")]
     Secret(String, io::Error),

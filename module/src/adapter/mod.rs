@@ -2,3 +2,4 @@
 //! holds no IM logic.
 
 pub mod native;
+pub mod rest;

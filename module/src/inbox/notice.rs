@@ -1,6 +1,7 @@
 //! What happens besides messages.
 
 use common::{GroupId, UserId};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::account::User;
@@ -8,7 +9,7 @@ use crate::message::Conversation;
 
 /// Something that has happened, for those whom it concerns. Kept as JSON: variants and members are
 /// added and never change their meaning.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "notice", rename_all = "snake_case")]
 pub enum Notice {
     /// A message was recalled: nobody sees its body any more.
@@ -31,6 +32,7 @@ pub enum Notice {
         seq: u64,
         /// Who.
         #[serde(with = "crate::id")]
+        #[schemars(with = "u64")]
         user: UserId,
     },
     /// The user has deleted messages for themselves, on another device.
@@ -76,18 +78,21 @@ pub enum Notice {
     FriendRemoved {
         /// Whom.
         #[serde(with = "crate::id")]
+        #[schemars(with = "u64")]
         user: UserId,
     },
     /// The user has changed the remark on a friend.
     FriendChanged {
         /// On whom.
         #[serde(with = "crate::id")]
+        #[schemars(with = "u64")]
         user: UserId,
     },
     /// The user has blocked somebody, or no longer does.
     BlockChanged {
         /// Whom.
         #[serde(with = "crate::id")]
+        #[schemars(with = "u64")]
         user: UserId,
         /// Which of the two.
         blocked: bool,
@@ -98,6 +103,7 @@ pub enum Notice {
     GroupJoined {
         /// Of which group.
         #[serde(with = "crate::id")]
+        #[schemars(with = "u64")]
         group: GroupId,
         /// Who.
         user: User,
@@ -108,6 +114,7 @@ pub enum Notice {
     GroupLeft {
         /// Of which group.
         #[serde(with = "crate::id")]
+        #[schemars(with = "u64")]
         group: GroupId,
         /// Who.
         user: User,
@@ -118,6 +125,7 @@ pub enum Notice {
     GroupChanged {
         /// Which group.
         #[serde(with = "crate::id")]
+        #[schemars(with = "u64")]
         group: GroupId,
         /// Who did it.
         by: User,
@@ -126,6 +134,7 @@ pub enum Notice {
     MemberChanged {
         /// Of which group.
         #[serde(with = "crate::id")]
+        #[schemars(with = "u64")]
         group: GroupId,
         /// Which member.
         user: User,
@@ -136,6 +145,7 @@ pub enum Notice {
     GroupDismissed {
         /// Which group.
         #[serde(with = "crate::id")]
+        #[schemars(with = "u64")]
         group: GroupId,
         /// Who did it.
         by: User,
@@ -145,6 +155,7 @@ pub enum Notice {
     Applied {
         /// Of which group.
         #[serde(with = "crate::id")]
+        #[schemars(with = "u64")]
         group: GroupId,
         /// Who.
         user: User,
@@ -155,6 +166,7 @@ pub enum Notice {
     ApplicationAnswered {
         /// To which group.
         #[serde(with = "crate::id")]
+        #[schemars(with = "u64")]
         group: GroupId,
         /// Whose.
         user: User,

@@ -112,8 +112,12 @@ pub struct Draft {
     pub kind: Kind,
     /// The body.
     pub body: String,
+    /// What an adapter or application keeps beside the body.
+    pub extra: Option<String>,
     /// The sender's own name for the message; sending it again gives the first result.
     pub client_id: Option<String>,
+    /// Members of the group whom it calls.
+    pub mentions: Vec<UserId>,
 }
 
 impl Draft {

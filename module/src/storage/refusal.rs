@@ -24,6 +24,9 @@ pub enum Refusal {
     /// The name belongs to somebody else.
     #[error("the name is taken")]
     NameTaken,
+    /// Accounts are made by others.
+    #[error("registration is off on this server")]
+    RegistrationOff,
     /// Wrong password, or a name without one; which of the two is not told.
     #[error("wrong name or password")]
     WrongPassword,
@@ -115,7 +118,8 @@ impl Refusal {
             | Self::ClientIdTaken
             | Self::GroupDismissed => ErrorCode::Conflict,
             Self::WrongPassword | Self::TokenInvalid => ErrorCode::Unauthenticated,
-            Self::AccountDisabled
+            Self::RegistrationOff
+            | Self::AccountDisabled
             | Self::NotMember
             | Self::RoleTooLow
             | Self::OwnerCannotLeave

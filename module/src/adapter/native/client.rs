@@ -10,8 +10,9 @@ use gate::{Context, Message, MessageKind};
 use parking_lot::Mutex;
 use serde_json::value::RawValue;
 
-use super::reply::{Outcome, Replies, Ticket, encode};
+use super::reply::{Replies, Ticket, encode};
 use super::wire::Request;
+use crate::api::Outcome;
 use crate::im::{Im, ImError, Login};
 use crate::outlet::Outlet;
 

@@ -1,41 +1,20 @@
-//! What can be asked, and how it is carried out.
+//! What can be asked, and how it is carried out: the calls of the IM, and what concerns the session
+//! itself.
 
 use std::sync::Arc;
 
-use common::{ErrorCode, GroupId, UserId};
-use serde::Serialize;
+use common::ErrorCode;
 use serde_json::value::RawValue;
 
 use super::client::Client;
-use super::reply::Outcome;
-use super::wire::{
-    ConversationsIn, ConversationsOut, GroupIn, GroupOut, GroupReply, GroupsIn, GroupsOut,
-    HistoryIn, HistoryOut, LoginIn, LoginOut, MembersOut, NameIn, Nothing, PageIn, ReadIn,
-    ReceiptOut, SendIn, SeqOut, SyncOut, TimeOut, UserOut, UsersOut, ok, parse,
-};
+use super::wire::{LoginIn, LoginOut, Nothing, TimeOut, ok, parse};
+use crate::account::{Entered, TokenId};
+use crate::api::output::UserOut;
+use crate::api::{self, Access, Caller, Input};
 use crate::event::Protocol;
-use crate::group::{Joined, WhichGroups};
 use crate::im::{self, ImError, Login};
 use crate::outlet::Outlet;
 use crate::presence::{Platform, Seat};
-
-/// Every operation that needs a login.
-const OPERATIONS: [&str; 14] = [
-    "logout",
-    "users.online",
-    "presence.subscribe",
-    "presence.unsubscribe",
-    "message.send",
-    "message.history",
-    "message.read",
-    "conversation.list",
-    "inbox.sync",
-    "group.create",
-    "group.join",
-    "group.leave",
-    "group.members",
-    "group.list",
-];
 
 fn unknown(op: &str) -> ImError {
     let shown: String = op.chars().take(40).collect();
@@ -43,11 +22,6 @@ fn unknown(op: &str) -> ImError {
         ErrorCode::UnknownOp,
         format!("there is no operation {shown:?}"),
     )
-}
-
-/// The outcome of the store as that of an operation.
-fn outcome<T, O: Serialize>(found: Result<T, ImError>, out: impl FnOnce(&T) -> O) -> Outcome {
-    found.map(|found| ok(&out(&found)))
 }
 
 impl Client {
@@ -61,141 +35,60 @@ impl Client {
     ) {
         let refused = match op {
             "login" => self.log_in(outlet, id, data),
+            "logout" => self.log_out(outlet, id),
             "heartbeat" => {
                 let time = im::now_ms();
                 self.answer(outlet, id, &Ok(ok(&TimeOut { time })));
                 return;
             }
-            _ => match self.login() {
-                Some(login) => self.perform_as(&login, outlet, id, op, data),
-                None if OPERATIONS.contains(&op) => {
-                    Err(ImError::new(ErrorCode::Unauthenticated, "log in first"))
-                }
-                None => Err(unknown(op)),
-            },
+            "presence.subscribe" => self.watch_presence(outlet, id, true),
+            "presence.unsubscribe" => self.watch_presence(outlet, id, false),
+            _ => self.call(outlet, id, op, data),
         };
         if let Err(error) = refused {
             self.answer(outlet, id, &Err(error));
         }
     }
 
-    /// Carries out what needs a login; an error is still to be answered.
-    fn perform_as(
+    /// The login of this session.
+    fn logged_in(&self) -> Result<Arc<Login>, ImError> {
+        self.login()
+            .ok_or_else(|| ImError::new(ErrorCode::Unauthenticated, "log in first"))
+    }
+
+    /// Makes a call of the IM.
+    fn call(
         self: &Arc<Self>,
-        login: &Arc<Login>,
         outlet: &mut dyn Outlet,
         id: Option<&RawValue>,
         op: &str,
         data: Option<&RawValue>,
     ) -> Result<(), ImError> {
-        let im = self.im();
-        match op {
-            "logout" => self.log_out(login, outlet, id),
-            "users.online" => {
-                let (after, limit) = parse::<PageIn>(data)?.checked()?;
-                let page = im.online(UserId(after), limit);
-                self.answer(outlet, id, &Ok(ok(&UsersOut::of(&page))));
-            }
-            "presence.subscribe" | "presence.unsubscribe" => {
-                im.watch_presence(outlet, login, op == "presence.subscribe");
-                self.answer(outlet, id, &Ok(ok(&Nothing {})));
-            }
-            "message.send" => {
-                let (to, draft) = parse::<SendIn>(data)?.checked()?;
-                self.ask(outlet, id, |ticket| {
-                    im.send(login, to, draft, move |found| {
-                        ticket.reply(&outcome(found, ReceiptOut::of));
-                    });
-                });
-            }
-            "message.history" => {
-                let (conversation, direction, limit) = parse::<HistoryIn>(data)?.checked()?;
-                self.ask(outlet, id, |ticket| {
-                    im.history(login, conversation, direction, limit, move |found| {
-                        ticket.reply(&found.map(|page| ok(&HistoryOut::of(&page))));
-                    });
-                });
-            }
-            "message.read" => {
-                let ReadIn { conversation, seq } = parse(data)?;
-                self.ask(outlet, id, |ticket| {
-                    im.mark_read(login, conversation, seq, move |found| {
-                        ticket.reply(&outcome(found, |&seq| SeqOut { seq }));
-                    });
-                });
-            }
-            "conversation.list" => {
-                let (offset, limit) = parse::<ConversationsIn>(data)?.checked()?;
-                self.ask(outlet, id, |ticket| {
-                    im.conversations(login, offset, limit, move |found| {
-                        ticket.reply(&found.map(|page| ok(&ConversationsOut::of(&page))));
-                    });
-                });
-            }
-            "inbox.sync" => {
-                let (after, limit) = parse::<PageIn>(data)?.checked()?;
-                self.ask(outlet, id, |ticket| {
-                    im.sync(login, after, limit, move |found| {
-                        ticket.reply(&found.map(|page| ok(&SyncOut::of(&page))));
-                    });
-                });
-            }
-            "group.create" => {
-                let name = parse::<NameIn<'_>>(data)?.name;
-                self.ask(outlet, id, |ticket| {
-                    im.create_group(login, &name, move |found| {
-                        ticket.reply(&found.map(|group| {
-                            let group = GroupOut::of(group.id, &group.name, group.members, true);
-                            ok(&GroupReply { group })
-                        }));
-                    });
-                });
-            }
-            "group.join" => {
-                let group = GroupId(parse::<GroupIn>(data)?.group);
-                self.ask(outlet, id, |ticket| {
-                    im.join_group(login, group, move |found| {
-                        ticket.reply(&found.map(|(group, joined)| {
-                            let joined = joined != Joined::Applied;
-                            let group = GroupOut::of(group.id, &group.name, group.members, joined);
-                            ok(&GroupReply { group })
-                        }));
-                    });
-                });
-            }
-            "group.leave" => {
-                let group = GroupId(parse::<GroupIn>(data)?.group);
-                self.ask(outlet, id, |ticket| {
-                    im.leave_group(login, group, move |found| {
-                        ticket.reply(&outcome(found, |()| Nothing {}));
-                    });
-                });
-            }
-            "group.members" => {
-                let group = GroupId(parse::<GroupIn>(data)?.group);
-                let (after, limit) = parse::<PageIn>(data)?.checked()?;
-                let online = Arc::clone(im);
-                self.ask(outlet, id, |ticket| {
-                    im.members(login, group, UserId(after), limit, move |found| {
-                        ticket.reply(&found.map(|page| ok(&MembersOut::of(&page, &online))));
-                    });
-                });
-            }
-            "group.list" => {
-                let (after, limit) = parse::<PageIn>(data)?.checked()?;
-                let which = if parse::<GroupsIn>(data)?.joined {
-                    WhichGroups::Joined
-                } else {
-                    WhichGroups::All
-                };
-                self.ask(outlet, id, |ticket| {
-                    im.groups(login, which, GroupId(after), limit, move |found| {
-                        ticket.reply(&found.map(|page| ok(&GroupsOut::of(&page))));
-                    });
-                });
-            }
-            other => return Err(unknown(other)),
-        }
+        let call = api::find(op)
+            .filter(|call| call.access != Access::Administrator)
+            .ok_or_else(|| unknown(op))?;
+        let caller = match (self.logged_in(), call.access) {
+            (Ok(login), _) => Caller::of(&login),
+            (Err(_), Access::Anyone) => Caller::NOBODY,
+            (Err(error), _) => return Err(error),
+        };
+        let input = Input::Text(data.map_or("{}", RawValue::get));
+        self.ask(outlet, id, |ticket| {
+            let reply = Box::new(move |outcome| ticket.reply(&outcome));
+            call.perform(input, &caller, self.im(), reply);
+        });
+        Ok(())
+    }
+
+    fn watch_presence(
+        &self,
+        outlet: &mut dyn Outlet,
+        id: Option<&RawValue>,
+        watch: bool,
+    ) -> Result<(), ImError> {
+        let login = self.logged_in()?;
+        self.im().watch_presence(outlet, &login, watch);
+        self.answer(outlet, id, &Ok(ok(&Nothing {})));
         Ok(())
     }
 
@@ -211,8 +104,8 @@ impl Client {
                 "this connection is logged in; log out first",
             ));
         }
-        let LoginIn { name, platform } = parse(data)?;
-        let platform = match platform.as_deref() {
+        let login: LoginIn<'_> = parse(data)?;
+        let platform = match login.platform.as_deref() {
             None => Platform::default(),
             Some(name) => Platform::named(name).ok_or_else(|| {
                 ImError::new(
@@ -221,45 +114,79 @@ impl Client {
                 )
             })?,
         };
+        let client = Arc::clone(self);
+        match (login.name, login.token) {
+            (Some(name), None) => {
+                self.shut();
+                self.ask(outlet, id, |ticket| {
+                    self.im().enter_guest(&name, move |entered| {
+                        let outcome = entered.map(|entered| client.seat(entered, platform, None));
+                        ticket.reply(&outcome);
+                        client.open();
+                    });
+                });
+                Ok(())
+            }
+            (None, Some(token)) => {
+                self.shut();
+                self.ask(outlet, id, |ticket| {
+                    self.im().enter_with(&token, move |entered| {
+                        let outcome = entered.map(|(entered, authenticated)| {
+                            // The platform of a session is known from its beginning.
+                            let (token, platform) = match authenticated.session {
+                                Some((token, platform)) => (Some(token), platform),
+                                None => (None, platform),
+                            };
+                            client.seat(entered, platform, token)
+                        });
+                        ticket.reply(&outcome);
+                        client.open();
+                    });
+                });
+                Ok(())
+            }
+            _ => Err(ImError::new(
+                ErrorCode::BadRequest,
+                "data: a login has either a name, a guest's, or a token",
+            )),
+        }
+    }
+
+    /// Seats the user who has come online; gives the `ok` of the reply.
+    fn seat(
+        self: &Arc<Self>,
+        entered: Entered,
+        platform: Platform,
+        token: Option<TokenId>,
+    ) -> Box<RawValue> {
+        let im = self.im();
+        let out = ok(&LoginOut {
+            user: UserOut::of(&entered.user),
+            platform: platform.as_str(),
+            heartbeat_s: im.config().heartbeat_seconds,
+            server: &im.config().server,
+            instance: im.store().instance(),
+            inbox: entered.inbox,
+        });
         let seat = Seat {
             session: self.session(),
             platform,
             protocol: Protocol::NATIVE,
         };
-        let client = Arc::clone(self);
-        self.shut();
-        self.ask(outlet, id, |ticket| {
-            self.im().enter_guest(&name, move |entered| {
-                let im = client.im();
-                let outcome = entered.map(|entered| {
-                    let out = ok(&LoginOut {
-                        user: UserOut::of(&entered.user),
-                        platform: platform.as_str(),
-                        heartbeat_s: im.config().heartbeat_seconds,
-                        server: &im.config().server,
-                        instance: im.store().instance(),
-                        inbox: entered.inbox,
-                    });
-                    client.decide(|outlet, _| Some(Arc::new(im.take_seat(outlet, entered, seat))));
-                    out
-                });
-                ticket.reply(&outcome);
-                client.open();
-            });
-        });
-        Ok(())
+        self.decide(|outlet, _| Some(Arc::new(im.take_seat(outlet, entered, seat, token))));
+        out
     }
 
     fn log_out(
         self: &Arc<Self>,
-        login: &Arc<Login>,
         outlet: &mut dyn Outlet,
         id: Option<&RawValue>,
-    ) {
+    ) -> Result<(), ImError> {
+        let login = self.logged_in()?;
         let client = Arc::clone(self);
         self.shut();
         self.ask(outlet, id, |ticket| {
-            self.im().log_out(login, move |entered| {
+            self.im().log_out(&login, move |entered| {
                 let outcome = entered.map(|entered| {
                     client.decide(|outlet, login| {
                         if let Some(login) = login {
@@ -273,5 +200,6 @@ impl Client {
                 client.open();
             });
         });
+        Ok(())
     }
 }

@@ -10,10 +10,8 @@ use serde_json::value::RawValue;
 
 use super::client::Client;
 use super::wire::json;
+use crate::api::Outcome;
 use crate::im::ImError;
-
-/// What an operation gives: the `ok` of its reply.
-pub(super) type Outcome = Result<Box<RawValue>, ImError>;
 
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]

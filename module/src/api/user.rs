@@ -1,0 +1,161 @@
+//! Other users: who they are, who of them is online.
+
+use std::sync::Arc;
+
+use common::UserId;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::answer::Answer;
+use super::call::{Access, Call, Verb};
+use super::caller::Caller;
+use super::input::{PageIn, QueryIn, UserIn};
+use super::output::UserOut;
+use crate::account::{Account, FindAccount, SearchUsers, User};
+use crate::im::Im;
+
+/// A user, as others see them.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Profile")]
+struct ProfileOut {
+    id: u64,
+    /// What others call them.
+    name: String,
+    /// The name with which they log in.
+    login: String,
+    /// The address of their picture.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    picture: String,
+    /// What they say about themselves.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    signature: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    extra: String,
+    online: bool,
+}
+
+impl ProfileOut {
+    fn of(account: Account, im: &Im) -> Self {
+        Self {
+            online: im.is_online(account.id),
+            id: account.id.0,
+            name: account.nickname,
+            login: account.name,
+            picture: account.picture,
+            signature: account.signature,
+            extra: account.extra,
+        }
+    }
+}
+
+/// One user.
+pub(super) struct Get;
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ProfileReply")]
+pub(super) struct GetOut {
+    user: ProfileOut,
+}
+
+impl Call for Get {
+    const OP: &'static str = "user.get";
+    const VERB: Verb = Verb::Get;
+    const PATH: &'static str = "/users/{user}";
+    const ACCESS: Access = Access::User;
+    const SUMMARY: &'static str = "Who a user is";
+    type In = UserIn;
+    type Out = GetOut;
+
+    fn perform(input: UserIn, _: &Caller, im: &Arc<Im>, answer: Answer<GetOut>) {
+        let find = FindAccount {
+            user: input.user.user(),
+        };
+        let online = Arc::clone(im);
+        let out = move |account| GetOut {
+            user: ProfileOut::of(account, &online),
+        };
+        im.store().look_up(find, answer.with(out));
+    }
+}
+
+/// Finds users.
+pub(super) struct Search;
+
+/// Users that were found.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "FoundUsers")]
+pub(super) struct FoundOut {
+    users: Vec<ProfileOut>,
+}
+
+impl Call for Search {
+    const OP: &'static str = "user.search";
+    const VERB: Verb = Verb::Get;
+    const PATH: &'static str = "/users/search";
+    const ACCESS: Access = Access::User;
+    const SUMMARY: &'static str = "Find users by the words of their names";
+    type In = QueryIn;
+    type Out = FoundOut;
+
+    fn perform(input: QueryIn, _: &Caller, im: &Arc<Im>, answer: Answer<FoundOut>) {
+        let search = SearchUsers {
+            query: input.query,
+            limit: input.limit.get(),
+        };
+        let online = Arc::clone(im);
+        let out = move |found: Vec<Account>| FoundOut {
+            users: found
+                .into_iter()
+                .map(|account| ProfileOut::of(account, &online))
+                .collect(),
+        };
+        im.store().look_up(search, answer.with(out));
+    }
+}
+
+/// Who is online.
+pub(super) struct Online;
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "OnlineUser")]
+struct OnlineOut {
+    #[serde(flatten)]
+    user: UserOut<'static>,
+    /// The platforms on which they have a session.
+    platforms: Vec<&'static str>,
+}
+
+/// Users who are online, by ascending id.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "OnlineUsers")]
+pub(super) struct ListOut {
+    users: Vec<OnlineOut>,
+    /// How many there are in all.
+    total: usize,
+    /// What to pass as `after` for the next page, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<u64>,
+}
+
+impl Call for Online {
+    const OP: &'static str = "users.online";
+    const VERB: Verb = Verb::Get;
+    const PATH: &'static str = "/users/online";
+    const ACCESS: Access = Access::User;
+    const SUMMARY: &'static str = "Users that have a session";
+    type In = PageIn;
+    type Out = ListOut;
+
+    fn perform(input: PageIn, _: &Caller, im: &Arc<Im>, answer: Answer<ListOut>) {
+        let page = im.online(UserId(input.after.0), input.limit.get());
+        let online = |(user, platforms): (User, Vec<crate::presence::Platform>)| OnlineOut {
+            user: user.into(),
+            platforms: platforms.iter().map(|platform| platform.as_str()).collect(),
+        };
+        answer.give::<crate::ImError>(Ok(ListOut {
+            users: page.entries.into_iter().map(online).collect(),
+            total: page.total,
+            next: page.next,
+        }));
+    }
+}
