@@ -254,10 +254,9 @@ impl IdleCrowd {
     /// A crowd whose clients each say something first.
     #[must_use]
     pub fn saying(hello: Hello) -> Self {
-        Self {
-            hello: Some(hello),
-            ..Self::default()
-        }
+        let mut crowd = Self::default();
+        crowd.hello = Some(hello);
+        crowd
     }
 
     /// Connects so many more over the loopback network.

@@ -135,8 +135,8 @@ fn all<O: WriteOperation>(
             }
             let done = done.clone();
             store.change(operation, move |outcome| {
-                // The receiver is below.
-                drop(done.send(outcome.map(drop)));
+                // Who has failed looks at no more outcomes.
+                let _ = done.send(outcome.map(drop));
             });
             waiting += 1;
         }
