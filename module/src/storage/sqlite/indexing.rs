@@ -12,13 +12,8 @@ const STEP: usize = 128;
 /// Most messages that are looked at in one step.
 const LOOK: u64 = 8_192;
 
-/// The statement that takes a message up, with its number and its [`entry`].
-pub(super) const INSERT: &str = "INSERT INTO message_index (rowid, place, text) VALUES (?, ?, ?)";
-
-/// What of a message is indexed.
-pub(super) fn entry(conversation: u64, body: &str) -> (String, String) {
-    (format!("c{conversation}"), text::indexed(body))
-}
+/// The statement that takes a message up, with its number and its text as it is indexed.
+pub(super) const INSERT: &str = "INSERT INTO message_index (rowid, text) VALUES (?, ?)";
 
 /// How far the index has come. The number is kept with the index, in the same transactions.
 #[derive(Debug)]
@@ -77,8 +72,7 @@ impl Indexing {
             to = *last;
         }
         for (id, conversation, body) in texts {
-            let (place, text) = entry(conversation, &body);
-            db.run(INSERT, (id, place, text))?;
+            db.run(INSERT, (id, text::indexed_in(conversation, &body)))?;
         }
         db.set_meta("indexed", to)?;
         db.run("COMMIT", [])?;

@@ -14,7 +14,10 @@ pub(super) const FILE: &str = "gatehouse.db";
 /// Held locked while a process uses the directory.
 const LOCK: &str = "lock";
 /// Each entry leads from the version that is its index to the next.
-const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("schema.sql"),
+    include_str!("search_by_conversation.sql"),
+];
 /// Statements that a connection keeps prepared: more than there are in the source.
 const STATEMENTS: usize = 256;
 /// Pages of the write-ahead log after which it is carried over to the database.

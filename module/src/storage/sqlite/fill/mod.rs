@@ -412,8 +412,8 @@ impl Filler<'_> {
         for number in 0..messages {
             let conversation = u64::from(self.shape.message(number).conversation) + 1;
             self.shape.write_body(number, &mut body);
-            let entry = super::indexing::entry(conversation, &body);
-            insert.execute((u64::from(number) + 1, entry.0, entry.1))?;
+            let text = text::indexed_in(conversation, &body);
+            insert.execute((u64::from(number) + 1, text))?;
             self.report("search", number.into(), messages.into());
         }
         self.db.set_meta("indexed", messages.into())?;
