@@ -282,15 +282,24 @@ pub(crate) struct Broadcast {
     #[arg(long, default_value = "30s", value_name = "TIME", value_parser = time)]
     pub(crate) round_timeout: Duration,
     /// What the server does: `native` speaks Gatehouse's protocol; `raw` is any server that passes
-    /// whatever one connection says on to all of them.
+    /// whatever one connection says on to all of them; `posted` sends the body of a POST to
+    /// /broadcast to all, as `gatehouse echo --broadcast` does.
     #[arg(long, value_enum, default_value = "native")]
     pub(crate) protocol: Protocol,
+    /// Send to this group instead of to all; its members are those of --names.
+    #[arg(short, long, value_name = "ID", requires = "names")]
+    pub(crate) group: Option<u64>,
+    /// Log in as users whose names begin like this and end in a number from 0 on, such as `user-`
+    /// for those of a store that was filled.
+    #[arg(long, value_name = "PREFIX")]
+    pub(crate) names: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Protocol {
     Native,
     Raw,
+    Posted,
 }
 
 #[derive(Args, Debug)]

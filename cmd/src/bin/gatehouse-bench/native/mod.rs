@@ -111,15 +111,22 @@ impl Writer {
 /// Logs the connections of one thread in and keeps them from falling silent.
 #[derive(Debug)]
 pub(crate) struct Login {
-    names: Names,
+    /// In front of the users' numbers.
+    prefix: String,
     writer: Writer,
     heartbeat_s: u32,
 }
 
 impl Login {
+    /// As users who are new.
     pub(crate) fn new(names: Names) -> Self {
+        Self::known(format!("bench-{:08x}-", names.0))
+    }
+
+    /// As users whose names begin like this and end in their number.
+    pub(crate) fn known(prefix: String) -> Self {
         Self {
-            names,
+            prefix,
             writer: Writer::default(),
             heartbeat_s: 0,
         }
@@ -127,9 +134,8 @@ impl Login {
 
     /// Logs in as user `number` of the run.
     pub(crate) fn begin(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, number: u32) {
-        let mark = self.names.0;
-        let name = format_args!(r#"{{"name":"bench-{mark:08x}-{number}"}}"#);
-        self.ask(ctx, conn, Request::Login, name);
+        let data = format!(r#"{{"name":"{}{number}"}}"#, self.prefix);
+        self.ask(ctx, conn, Request::Login, format_args!("{data}"));
     }
 
     /// Has a user make the group of this number.

@@ -12,6 +12,7 @@ mod fill;
 mod hold;
 mod im;
 mod million;
+mod posted;
 mod talk;
 mod town;
 

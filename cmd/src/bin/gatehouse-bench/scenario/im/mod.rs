@@ -220,7 +220,7 @@ impl Course<'_> {
     }
 
     /// The books of all threads.
-    fn collect(&mut self) -> anyhow::Result<Found> {
+    fn collect(&self) -> anyhow::Result<Found> {
         self.load.order_all(|| Order::Collect);
         let mut all = Found::default();
         for _ in 0..self.load.plan().threads {
