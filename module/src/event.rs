@@ -4,7 +4,7 @@ use common::{GroupId, TopicId};
 use gate::Message;
 
 use crate::account::User;
-use crate::inbox::Notice;
+use crate::inbox::{Notice, SessionEnd};
 use crate::message::Message as ImMessage;
 
 /// Something that happened, for those whom it concerns.
@@ -21,8 +21,8 @@ pub enum Event {
     },
     /// Something else has happened that stands in an inbox, or is told to a channel.
     Notice(Notice),
-    /// The session is about to be closed: the user has logged in elsewhere.
-    Kicked,
+    /// The session is about to be closed.
+    Kicked(SessionEnd),
 }
 
 /// A wire protocol, as the IM knows it: how to say an event in it. An event is encoded once for

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use common::{ErrorCode, UserId};
@@ -9,8 +10,8 @@ use gate::{Batch, Context};
 
 use crate::account::token::{BackendFile, TokenError, Tokens};
 use crate::account::{
-    self, AccountConfig, Accounts, Authenticated, BAD_NAME, Enter, EnterGuest, Entered, TokenId,
-    User,
+    self, AccountConfig, Accounts, AuthWebhook, Authenticated, BAD_NAME, Enter, EnterGuest,
+    Entered, TokenId, User,
 };
 use crate::api::Caller;
 use crate::blocking::BlockingPool;
@@ -131,6 +132,8 @@ pub struct Im {
     store: Arc<dyn Store>,
     delivery: Arc<Delivery>,
     accounts: Accounts,
+    /// Ends sessions whose tokens expire.
+    expiry: Option<JoinHandle<()>>,
 }
 
 impl Im {
@@ -139,12 +142,17 @@ impl Im {
     /// # Errors
     /// Whatever keeps the store from being opened, or tokens from being issued and checked.
     pub fn open(config: ImConfig) -> Result<Arc<Self>, OpenError> {
-        let delivery = Arc::new(Delivery::default());
+        let delivery = Arc::new(Delivery::new(config.accounts.policy));
         let sink = Arc::clone(&delivery);
         let store = SqliteStore::open(config.store.clone(), move |event| sink.on_event(event))?;
         let pool = BlockingPool::new(PASSWORD_THREADS, PASSWORDS_WAITING_MAX);
         let pool = pool.map_err(OpenError::Thread)?;
-        Self::of(config, Arc::new(store), delivery, pool)
+        let mut im = Self::of(config, Arc::new(store), delivery, pool)?;
+        let ending = Arc::clone(&im.delivery);
+        let expiry = thread::Builder::new().name("session-expiry".to_owned());
+        let expiry = expiry.spawn(move || ending.end_expired());
+        im.expiry = Some(expiry.map_err(OpenError::Thread)?);
+        Ok(Arc::new(im))
     }
 
     /// An IM without threads, whose store is in memory and does what it is asked within the call:
@@ -154,10 +162,11 @@ impl Im {
     /// What SQLite says.
     pub fn inline(mut config: ImConfig) -> Result<Arc<Self>, OpenError> {
         config.store.location = Location::Memory;
-        let delivery = Arc::new(Delivery::default());
+        let delivery = Arc::new(Delivery::new(config.accounts.policy));
         let sink = Arc::clone(&delivery);
         let store = InlineStore::open(config.store.clone(), move |event| sink.on_event(event))?;
-        Self::of(config, Arc::new(store), delivery, BlockingPool::inline())
+        let im = Self::of(config, Arc::new(store), delivery, BlockingPool::inline())?;
+        Ok(Arc::new(im))
     }
 
     fn of(
@@ -165,7 +174,7 @@ impl Im {
         store: Arc<dyn Store>,
         delivery: Arc<Delivery>,
         pool: BlockingPool,
-    ) -> Result<Arc<Self>, OpenError> {
+    ) -> Result<Self, OpenError> {
         let directory = match &config.store.location {
             Location::Directory(directory) => Some(directory.as_path()),
             Location::Memory => None,
@@ -173,13 +182,18 @@ impl Im {
         let backend = config.accounts.backend.as_ref().map(BackendFile::read);
         let tokens = Tokens::new(directory, backend.transpose()?.as_ref())?;
         let accounts = config.accounts.clone();
-        let accounts = Accounts::new(Arc::clone(&store), Arc::new(pool), tokens, accounts);
-        Ok(Arc::new(Self {
+        let webhook = config.accounts.auth_webhook.clone();
+        let webhook = webhook.map(|endpoint| AuthWebhook::new(endpoint, None));
+        let webhook = webhook.transpose().map_err(OpenError::Thread)?;
+        let accounts =
+            Accounts::new(Arc::clone(&store), Arc::new(pool), tokens, accounts).asking(webhook);
+        Ok(Self {
             config,
             store,
             delivery,
             accounts,
-        }))
+            expiry: None,
+        })
     }
 
     /// What it was told before it started.
@@ -252,22 +266,28 @@ impl Im {
     pub(crate) fn enter_with(
         self: &Arc<Self>,
         token: &str,
+        platform: Option<Platform>,
         then: impl FnOnce(Result<(Entered, Authenticated), ImError>) + std::marker::Send + 'static,
     ) {
         let im = Arc::clone(self);
-        self.accounts.authenticate(token, move |found| match found {
-            Ok(authenticated) => {
-                let user = authenticated.account.id;
-                im.change(Enter { user }, move |entered| {
-                    then(entered.map(|entered| (entered, authenticated)));
-                });
-            }
-            Err(refusal) => then(Err(refusal.into())),
-        });
+        self.accounts
+            .authenticate(token, platform, move |found| match found {
+                Ok(authenticated) => {
+                    let enter = Enter {
+                        user: authenticated.account.id,
+                        session: authenticated.session.map(|(token, _)| token),
+                    };
+                    im.change(enter, move |entered| {
+                        then(entered.map(|entered| (entered, authenticated)));
+                    });
+                }
+                Err(refusal) => then(Err(refusal.into())),
+            });
     }
 
     /// Seats a user who has come online, within the outcome that says so: from here on the session
-    /// hears everything. An older session of the same user and platform is told and closed.
+    /// hears everything. Older sessions of the user that have no place beside it are told and
+    /// closed. `token` is that of a session that is kept.
     pub(crate) fn take_seat(
         &self,
         outlet: &mut dyn Outlet,
@@ -291,7 +311,8 @@ impl Im {
     ) {
         // What the session hears is known in the order of the commits, as at its login.
         let user = login.user.id;
-        self.change(Enter { user }, then);
+        let session = None;
+        self.change(Enter { user, session }, then);
     }
 
     /// Ends a login, within the outcome that says what its session hears; the session itself stays.
@@ -311,6 +332,16 @@ impl Im {
     /// The session of a login has ended.
     pub(crate) fn on_close(&self, outlet: &mut dyn Outlet, login: &Login) {
         self.delivery.leave(outlet, &login.user, login.seat.session);
+    }
+
+    /// The token of the session that is kept for whoever makes a call. A connection that has logged
+    /// in with one has another when it was renewed.
+    #[must_use]
+    pub(crate) fn token_of(&self, caller: &Caller) -> Option<TokenId> {
+        let token = caller.token?;
+        let seat = self.delivery.presence.seat(caller.user, caller.origin?);
+        let credential = seat.and_then(|seat| seat.credential);
+        Some(credential.map_or(token, |credential| credential.token))
     }
 
     /// Tells this session from now on who comes and goes, or no longer.
@@ -339,6 +370,27 @@ impl Im {
     #[must_use]
     pub fn is_online(&self, user: UserId) -> bool {
         self.delivery.presence.is_online(user)
+    }
+
+    /// The platforms on which a user is online.
+    #[must_use]
+    pub fn platforms(&self, user: UserId) -> Vec<Platform> {
+        let mut seats = Vec::new();
+        self.delivery.presence.collect_seats(user, &mut seats);
+        seats.iter().map(|seat| seat.platform).collect()
+    }
+
+    /// How many users are online, and how many sessions there are on each platform.
+    #[must_use]
+    pub fn online_by_platform(&self) -> (usize, Vec<(Platform, usize)>) {
+        let presence = &self.delivery.presence;
+        (presence.count(), presence.count_by_platform())
+    }
+
+    /// Closes the connections of a user.
+    pub fn close_connections(&self, user: UserId) {
+        self.delivery
+            .act(|outlet| self.delivery.kick_user(outlet, user));
     }
 
     // Messages.
@@ -374,6 +426,17 @@ impl Im {
             origin: caller.origin,
         };
         self.change(send, then);
+    }
+}
+
+impl Drop for Im {
+    fn drop(&mut self) {
+        self.delivery.deadlines.close();
+        if let Some(expiry) = self.expiry.take()
+            && expiry.join().is_err()
+        {
+            tracing::error!("the thread that ends sessions has panicked");
+        }
     }
 }
 

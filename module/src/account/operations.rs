@@ -18,11 +18,13 @@ pub struct Register {
 
 /// A user comes online: what their sessions are to hear from now on. Its outcome comes in the order
 /// of the commits, so that nothing is missed between it and the first event. Refused:
-/// `UserUnknown`, `AccountDisabled`.
+/// `UserUnknown`, `AccountDisabled`, `TokenInvalid` if the session has ended.
 #[derive(Clone, Debug)]
 pub struct Enter {
     /// Who.
     pub user: UserId,
+    /// The session that they have shown a token of, if it is one that is kept.
+    pub session: Option<TokenId>,
 }
 
 /// Who has come online.

@@ -225,9 +225,9 @@ impl Call for Read {
 #[garde(allow_unvalidated)]
 #[schemars(rename = "MessagePlace")]
 pub(super) struct PlaceIn {
-    conversation: Conversation,
+    pub(super) conversation: Conversation,
     /// The message.
-    seq: Number,
+    pub(super) seq: Number,
 }
 
 /// Takes a message back.

@@ -3,7 +3,7 @@
 use common::{GroupId, SessionId, UserId};
 
 use super::Notice;
-use crate::account::TokenId;
+use crate::account::{Credential, TokenId};
 use crate::message::Message;
 
 /// Something that is committed, and who is to be told.
@@ -35,6 +35,15 @@ pub enum Happening {
         /// Why.
         why: SessionEnd,
     },
+    /// A session of a user goes on with another token. In no inbox.
+    SessionRenewed {
+        /// Whose.
+        user: UserId,
+        /// The token that is good no longer.
+        old: TokenId,
+        /// What it goes on with.
+        new: Credential,
+    },
     /// A user's sessions begin or cease to hear a group's channel. Comes before the notice of a
     /// join and after that of a leave; in no inbox.
     ChannelMember {
@@ -65,6 +74,34 @@ pub enum SessionEnd {
     PasswordChanged,
     /// The account was disabled.
     Disabled,
+    /// Its token has expired.
+    Expired,
+}
+
+impl SessionEnd {
+    /// The name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LoggedInElsewhere => "logged_in_elsewhere",
+            Self::Revoked => "logged_out",
+            Self::PasswordChanged => "password_changed",
+            Self::Disabled => "disabled",
+            Self::Expired => "token_expired",
+        }
+    }
+
+    /// What a person can read.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::LoggedInElsewhere => "logged in elsewhere",
+            Self::Revoked => "logged out",
+            Self::PasswordChanged => "the password was changed",
+            Self::Disabled => "the account was disabled",
+            Self::Expired => "the token has expired",
+        }
+    }
 }
 
 /// Who is told.

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::client::Client;
 use super::wire::{LoginIn, LoginOut, Nothing, TimeOut, ok, parse};
-use crate::account::{Entered, TokenId};
+use crate::account::{Authenticated, Entered};
 use crate::api::output::UserOut;
 use crate::api::{self, Access, Caller, Input};
 use crate::event::Protocol;
@@ -130,18 +130,14 @@ impl Client {
             (None, Some(token)) => {
                 self.shut();
                 self.ask(outlet, id, |ticket| {
-                    self.im().enter_with(&token, move |entered| {
-                        let outcome = entered.map(|(entered, authenticated)| {
-                            // The platform of a session is known from its beginning.
-                            let (token, platform) = match authenticated.session {
-                                Some((token, platform)) => (Some(token), platform),
-                                None => (None, platform),
-                            };
-                            client.seat(entered, platform, token)
+                    self.im()
+                        .enter_with(&token, Some(platform), move |entered| {
+                            let outcome = entered.map(|(entered, authenticated)| {
+                                client.seat(entered, platform, Some(&authenticated))
+                            });
+                            ticket.reply(&outcome);
+                            client.open();
                         });
-                        ticket.reply(&outcome);
-                        client.open();
-                    });
                 });
                 Ok(())
             }
@@ -157,9 +153,13 @@ impl Client {
         self: &Arc<Self>,
         entered: Entered,
         platform: Platform,
-        token: Option<TokenId>,
+        authenticated: Option<&Authenticated>,
     ) -> Box<RawValue> {
         let im = self.im();
+        let session = authenticated.and_then(|authenticated| authenticated.session);
+        // The platform of a session is known from its beginning.
+        let platform = session.map_or(platform, |(_, platform)| platform);
+        let token = session.map(|(token, _)| token);
         let out = ok(&LoginOut {
             user: UserOut::of(&entered.user),
             platform: platform.as_str(),
@@ -172,6 +172,7 @@ impl Client {
             session: self.session(),
             platform,
             protocol: Protocol::NATIVE,
+            credential: authenticated.map(|authenticated| authenticated.credential),
         };
         self.decide(|outlet, _| Some(Arc::new(im.take_seat(outlet, entered, seat, token))));
         out

@@ -50,11 +50,11 @@ pub(crate) fn encode_push(event: &Event, inbox: Option<u64>) -> Option<Message> 
         ),
         // Others keep their place in the inbox, where `inbox.sync` finds them.
         Event::Notice(notice) => push("notice", inbox, notice),
-        Event::Kicked => push(
+        Event::Kicked(why) => push(
             "kicked",
             inbox,
             &KickedOut {
-                reason: "logged_in_elsewhere",
+                reason: why.as_str(),
             },
         ),
     };

@@ -154,6 +154,14 @@ impl Execute for Enter {
         if account.disabled {
             return Err(Refusal::AccountDisabled.into());
         }
+        if let Some(session) = self.session
+            && !tx.db.has(
+                "SELECT 1 FROM sessions WHERE id = ? AND user = ?",
+                (session, self.user.0),
+            )?
+        {
+            return Err(Refusal::TokenInvalid.into());
+        }
         tx.entered(User {
             id: account.id,
             name: account.nickname,
