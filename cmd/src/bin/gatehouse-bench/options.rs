@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use gatehouse::compression::Deflate;
 
 pub(crate) use fill::Fill;
-pub(crate) use im::ImLoad;
+pub(crate) use im::{Accounts, ImLoad};
 pub(crate) use million::Million;
 
 const EXAMPLES: &str = "\

@@ -138,6 +138,12 @@ impl Login {
         self.ask(ctx, conn, Request::Login, format_args!("{data}"));
     }
 
+    /// Logs in as the user whose session a token is for.
+    pub(crate) fn begin_with(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, token: &str) {
+        let data = format_args!(r#"{{"token":"{token}"}}"#);
+        self.ask(ctx, conn, Request::Login, data);
+    }
+
     /// Has a user make the group of this number.
     pub(crate) fn create_group(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, number: u32) {
         let name = format_args!(r#"{{"name":"bench {number}"}}"#);

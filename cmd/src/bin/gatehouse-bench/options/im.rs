@@ -32,7 +32,9 @@ pub(crate) struct ImLoad {
         value_parser = clap::value_parser!(u32).range(1..)
     )]
     pub(crate) users: u32,
-    /// Who they are: guests, or accounts that are registered for the run.
+    /// Who they are. A server that keeps what it has in files takes no guests unless it is told to
+    /// (`guests` in its configuration); accounts are made at its first ws:// target, some 30 a
+    /// second for each of its cores.
     #[arg(long, value_enum, default_value = "guests", value_name = "WHO")]
     pub(crate) accounts: Accounts,
     /// Messages per second, of all users together [default: as many as are acknowledged].
@@ -86,4 +88,6 @@ pub(crate) struct ImLoad {
 pub(crate) enum Accounts {
     /// By name, without a password.
     Guests,
+    /// By an account that is made for the run, and a token.
+    Registered,
 }

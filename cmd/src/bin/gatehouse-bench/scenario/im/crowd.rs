@@ -41,6 +41,8 @@ pub(super) struct Common {
     /// Threads that have begun to catch up when they were told to, over the run.
     pub(super) begun: Arc<AtomicU64>,
     pub(super) names: Names,
+    /// By number of the user; empty for guests.
+    pub(super) tokens: Arc<Vec<String>>,
     pub(super) size: usize,
     /// Of a hundred messages, those to groups.
     pub(super) group_share: u32,
@@ -554,7 +556,10 @@ impl Script for Crowd {
         user.conn = Some(opened.conn);
         user.direct.begin_connection();
         user.group.begin_connection();
-        self.login.begin(ctx, opened.conn, user.number);
+        match self.common.tokens.get(user.number as usize) {
+            Some(token) => self.login.begin_with(ctx, opened.conn, token),
+            None => self.login.begin(ctx, opened.conn, user.number),
+        }
     }
 
     fn on_message(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, payload: &[u8]) {

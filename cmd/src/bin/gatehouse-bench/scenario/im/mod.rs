@@ -1,5 +1,6 @@
 //! The IM as its users have it: they write to each other, and prove that nothing was lost.
 
+mod accounts;
 mod books;
 mod crowd;
 mod verdict;
@@ -9,12 +10,16 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
+
 use super::town::Town;
 use super::{Needs, Pacer, SETUP_TIME, Setup, goes_on, log_in};
 use crate::load::{Load, Wait};
 use crate::native::Names;
-use crate::options::{Common, ImLoad};
+use crate::options::{Accounts, Common, ImLoad};
+use crate::progress::Progress;
 use crate::report::Report;
+use crate::target::Target;
 use crate::units;
 use crowd::{Crowd, Found, Order};
 use verdict::Run;
@@ -43,12 +48,24 @@ pub(super) fn run(options: &ImLoad, common: &Common) -> anyhow::Result<Report> {
         ..Needs::default()
     };
     let setup = Setup::new(common, needs)?;
+    let names = Names::draw();
+    let tokens = match options.accounts {
+        Accounts::Guests => Vec::new(),
+        Accounts::Registered => {
+            let plain = |target: &&Target| target.upgrades() && target.tls.is_none();
+            let server = setup.targets.iter().find(plain);
+            let server = server.context("accounts are made at a ws:// target; there is none")?;
+            let (interrupt, mut progress) = (&setup.interrupt, Progress::new(common.quiet));
+            accounts::register(server.addr, users, names.mark(), interrupt, &mut progress)?
+        }
+    };
     let (results, found) = mpsc::channel();
     let shared = crowd::Common {
         town: Town::new(users, groups),
         ready: Arc::default(),
         begun: Arc::default(),
-        names: Names::draw(),
+        names,
+        tokens: Arc::new(tokens),
         size: options.size as usize,
         group_share: options.group_share,
         reconnect: options.reconnect,
