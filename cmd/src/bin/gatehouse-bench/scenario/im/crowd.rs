@@ -585,7 +585,7 @@ impl Script for Crowd {
         self.login.heartbeat(ctx, conn);
     }
 
-    fn on_end(&mut self, dialer: &mut Dialer, conn: ConnId, _: End) {
+    fn on_end(&mut self, dialer: &mut Dialer, conn: ConnId, end: End) {
         let Some(at) = self.of_slot[conn.slot() as usize].take() else {
             return;
         };
@@ -595,7 +595,8 @@ impl Script for Crowd {
         for sent in &mut user.unanswered {
             sent.lost = true;
         }
-        if self.common.reconnect {
+        // Who was refused is refused again.
+        if self.common.reconnect && end != End::Asked {
             self.found.reconnects += 1;
             self.waiting.push_back(at);
             dialer.request(1);
