@@ -5,6 +5,7 @@ mod config;
 mod operations;
 pub mod password;
 pub mod position;
+mod throttle;
 pub mod token;
 pub mod verification;
 mod vouched;

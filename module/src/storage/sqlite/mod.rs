@@ -11,6 +11,8 @@ pub mod backup;
 mod config;
 mod conversation;
 mod courier;
+#[cfg(feature = "fill")]
+pub mod fill;
 mod friend;
 mod group;
 mod group_list;
@@ -22,6 +24,8 @@ mod message;
 mod open;
 mod position;
 mod presence;
+#[cfg(feature = "probe")]
+pub mod probe;
 mod readers;
 mod receipt;
 mod retention;

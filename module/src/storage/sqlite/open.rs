@@ -14,7 +14,11 @@ pub(super) const FILE: &str = "gatehouse.db";
 /// Held locked while a process uses the directory.
 pub(super) const LOCK: &str = "lock";
 /// Each entry leads from the version that is its index to the next.
-const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("schema.sql"),
+    include_str!("schema_2.sql"),
+    include_str!("schema_3.sql"),
+];
 /// Statements that a connection keeps prepared: more than there are in the source.
 const STATEMENTS: usize = 256;
 /// Pages of the write-ahead log after which it is carried over to the database.
@@ -88,6 +92,15 @@ pub(super) fn writer(config: &StoreConfig) -> Result<Connection, OpenError> {
     if let Some(pages) = config.pages_max {
         connection.pragma_update(None, "max_page_count", pages)?;
     }
+    Ok(connection)
+}
+
+/// A new database at `path`, which need not be where a store is looked for.
+#[cfg(feature = "fill")]
+pub(super) fn fresh(path: &Path) -> Result<Connection, OpenError> {
+    let mut connection = Connection::open(path)?;
+    prepare(&connection)?;
+    migrate(&mut connection)?;
     Ok(connection)
 }
 
