@@ -53,6 +53,7 @@ pub static CALLS: &[Entry] = &[
     Entry::of::<member::Decide>(),
     // Messages.
     Entry::of::<message::Send>(),
+    Entry::of::<message::Tell>(),
     Entry::of::<message::ReadHistory>(),
     Entry::of::<message::Read>(),
     Entry::of::<message::TakeBack>(),
