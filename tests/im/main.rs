@@ -4,4 +4,5 @@ mod authorization;
 mod calls;
 mod hostile;
 mod scene;
+mod session;
 mod wrong;
