@@ -9,7 +9,7 @@ LOG := $(RUN)/gatehouse.log
 HEALTH := http://127.0.0.1:8080/healthz
 ADMIN := http://127.0.0.1:8082
 
-.PHONY: help run test bench lint start check stop tools unit conformance conformance-all clients proxy rest fuzz counts million hundred-thousand peers
+.PHONY: help run test bench lint start check stop tools unit conformance conformance-all clients proxy rest reference fuzz counts million hundred-thousand peers
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -50,6 +50,9 @@ proxy: $(RELEASE)/gatehouse ## nginx with the configuration of docs/proxy.md in 
 
 rest: $(RELEASE)/gatehouse ## the REST API against its own description, with schemathesis (a minute)
 	tests/rest/run.sh $(RELEASE)/gatehouse
+
+reference: ## write the reference of all calls in docs/rest.md anew
+	GATEHOUSE_WRITE_REFERENCE=1 cargo nextest run --package gatehouse-tests --test im --locked reference::
 
 MILLION := target/million
 
