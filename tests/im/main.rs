@@ -3,5 +3,7 @@
 mod authorization;
 mod calls;
 mod hostile;
+mod reference;
 mod scene;
+mod session;
 mod wrong;
