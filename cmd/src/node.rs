@@ -149,8 +149,11 @@ impl Node {
             heartbeat_seconds: config.heartbeat_seconds().unwrap_or(im.heartbeat_seconds),
             server: SERVER.to_owned(),
             store: config.store.clone(),
-            accounts: im.accounts,
+            accounts: config.accounts.clone(),
         })?;
+        if config.accounts.guests {
+            tracing::info!("whoever gives a name is let in as a guest: see [accounts]");
+        }
         match &config.store.location {
             Location::Memory => tracing::info!("messages are kept in memory: see [store]"),
             Location::Directory(directory) => {

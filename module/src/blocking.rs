@@ -1,9 +1,11 @@
 //! Threads for what takes long: hashing passwords, and whatever else must not keep a worker.
 
 use std::io;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::{Sender, bounded};
+use parking_lot::Mutex;
 
 /// Work for a thread of the pool.
 type Job = Box<dyn FnOnce() + Send>;
@@ -51,6 +53,30 @@ impl BlockingPool {
         Self {
             queue: Queue::Inline,
             threads: Vec::new(),
+        }
+    }
+
+    /// Has a thread do `job` with something; or does `full` with it at once, if too much is waiting.
+    pub fn submit_or<T: Send + 'static>(
+        &self,
+        with: T,
+        job: impl FnOnce(T) + Send + 'static,
+        full: impl FnOnce(T),
+    ) {
+        // Whether a thread takes it is only known when `with` is part of the job.
+        let shared = Arc::new(Mutex::new(Some(with)));
+        let taken = Arc::clone(&shared);
+        let submitted = self.submit(move || {
+            let with = taken.lock().take();
+            if let Some(with) = with {
+                job(with);
+            }
+        });
+        if !submitted {
+            let with = shared.lock().take();
+            if let Some(with) = with {
+                full(with);
+            }
         }
     }
 

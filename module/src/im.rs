@@ -9,8 +9,8 @@ use gate::{Batch, Context};
 
 use crate::account::token::{BackendFile, TokenError, Tokens};
 use crate::account::{
-    self, AccountConfig, Accounts, Authenticated, BAD_NAME, Enter, EnterGuest, Entered, TokenId,
-    User,
+    self, AccountConfig, Accounts, AuthWebhook, Authenticated, BAD_NAME, Enter, EnterGuest, Entered,
+    TokenId, User,
 };
 use crate::api::Caller;
 use crate::blocking::BlockingPool;
@@ -173,7 +173,11 @@ impl Im {
         let backend = config.accounts.backend.as_ref().map(BackendFile::read);
         let tokens = Tokens::new(directory, backend.transpose()?.as_ref())?;
         let accounts = config.accounts.clone();
-        let accounts = Accounts::new(Arc::clone(&store), Arc::new(pool), tokens, accounts);
+        let webhook = config.accounts.auth_webhook.clone();
+        let webhook = webhook.map(|endpoint| AuthWebhook::new(endpoint, None));
+        let webhook = webhook.transpose().map_err(OpenError::Thread)?;
+        let accounts =
+            Accounts::new(Arc::clone(&store), Arc::new(pool), tokens, accounts).asking(webhook);
         Ok(Arc::new(Self {
             config,
             store,
@@ -252,18 +256,20 @@ impl Im {
     pub(crate) fn enter_with(
         self: &Arc<Self>,
         token: &str,
+        platform: Option<Platform>,
         then: impl FnOnce(Result<(Entered, Authenticated), ImError>) + std::marker::Send + 'static,
     ) {
         let im = Arc::clone(self);
-        self.accounts.authenticate(token, move |found| match found {
-            Ok(authenticated) => {
-                let user = authenticated.account.id;
-                im.change(Enter { user }, move |entered| {
-                    then(entered.map(|entered| (entered, authenticated)));
-                });
-            }
-            Err(refusal) => then(Err(refusal.into())),
-        });
+        self.accounts
+            .authenticate(token, platform, move |found| match found {
+                Ok(authenticated) => {
+                    let user = authenticated.account.id;
+                    im.change(Enter { user }, move |entered| {
+                        then(entered.map(|entered| (entered, authenticated)));
+                    });
+                }
+                Err(refusal) => then(Err(refusal.into())),
+            });
     }
 
     /// Seats a user who has come online, within the outcome that says so: from here on the session

@@ -10,6 +10,7 @@
 //!      │
 //!   account/ presence/ group/ message/     the words of each
 //!   storage/   what is kept: the Store trait, and the store in memory
+//!   webhook/   asking and telling the operator's own servers
 //!   web/       the chat page
 //! ```
 
@@ -31,5 +32,6 @@ mod outlet;
 pub mod presence;
 pub mod storage;
 pub mod web;
+pub mod webhook;
 
 pub use im::{Im, ImConfig, ImError, OpenError};

@@ -42,6 +42,24 @@ pub(crate) fn send_vectored(stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::R
     Ok(sent)
 }
 
+/// Has the allocator take every large block (128 KiB or more) from the kernel by itself, and give
+/// it back when it is freed. To be called by a program before it starts threads; does nothing where
+/// the C library is not glibc.
+///
+/// Left to itself, glibc raises that bound to the largest block that was ever freed (`mallopt(3)`,
+/// `M_MMAP_THRESHOLD`). After one burst of connections the tables of the next would then be grown
+/// within the arenas of the threads, copy beside copy, and stay there.
+pub fn return_large_blocks() {
+    #[cfg(target_env = "gnu")]
+    {
+        const LARGE_BYTES: libc::c_int = 128 * 1024;
+        // SAFETY: `mallopt` takes two integers and may be called at any time; it locks its arena.
+        #[expect(unsafe_code, reason = "no crate has a safe way to it")]
+        let set = unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE_BYTES) };
+        debug_assert_eq!(set, 1, "glibc knows this setting");
+    }
+}
+
 /// Gives the calling thread a descriptor table of its own (`unshare(CLONE_FILES)`, Linux), a copy
 /// of the one it shared.
 ///

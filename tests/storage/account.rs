@@ -255,7 +255,7 @@ fn a_password_opens_a_session_that_its_token_stands_for_until_it_ends() {
         let password = password.to_owned();
         outcome(|then| accounts.log_in(" ADA ", password, Platform::Web, then))
     };
-    let who = |token: &str| outcome(|then| accounts.authenticate(token, then));
+    let who = |token: &str| outcome(|then| accounts.authenticate(token, None, then));
     let ada = register("Ada", "correct horse").unwrap();
     assert_eq!(register("ada", "another one"), Err(Refusal::NameTaken));
     let short = register("Bob", "short").unwrap_err();

@@ -223,6 +223,7 @@ fn size(text: &str) -> Result<usize, String> {
 }
 
 fn main() -> ExitCode {
+    network::sys::return_large_blocks();
     let outcome = match Cli::parse().command {
         Command::Serve(options) => serve(options),
         Command::Echo(options) => run_echo(&options),

@@ -54,6 +54,7 @@ pub(super) fn check(sources: &Sources, raw: RawConfig) -> Checked<Config> {
         trusted_proxies: or(&raw.trusted_proxies, Networks::default()),
     };
     let limits = check.limits(&raw.limits, &limits_default())?;
+    let store = check.store(&raw.store)?;
     let raw_listeners = placed(&raw);
     let mut listeners: Vec<ListenerConfig> = Vec::with_capacity(raw_listeners.len());
     for listener in &raw_listeners {
@@ -75,7 +76,8 @@ pub(super) fn check(sources: &Sources, raw: RawConfig) -> Checked<Config> {
         )?,
         memory_bytes_max: check.memory(&raw.memory)?,
         context_bytes_max: or(&raw.compression_memory, Size(limits::CONTEXT_BYTES_MAX)).0,
-        store: check.store(&raw.store)?,
+        accounts: check.accounts(&raw.accounts, &store.location)?,
+        store,
         log_level: or(&raw.log.level, Level::Info),
         log_format: or(&raw.log.format, Format::Text),
         admin: check.admin(&raw, &listeners)?,
@@ -159,7 +161,7 @@ impl Check<'_> {
         self.refuse(typed, format!("{number} is outside {least} to {most}"))
     }
 
-    fn number(
+    pub(super) fn number(
         &self,
         typed: &Typed<Number>,
         default: usize,
@@ -221,7 +223,7 @@ impl Check<'_> {
     fn store(&self, raw: &RawStore) -> Checked<StoreConfig> {
         let default = StoreConfig::default();
         let seconds = |time: Duration| time.as_secs() as u32;
-        let time = |typed, default: Duration| {
+        let time = |typed, default: Duration| -> Checked<Duration> {
             let seconds = self.seconds(typed, seconds(default), 1)?;
             Ok(Duration::from_secs(seconds.into()))
         };
@@ -297,7 +299,7 @@ impl Check<'_> {
         })
     }
 
-    fn seconds(&self, typed: &Typed<Seconds>, default: u32, least: u32) -> Checked<u32> {
+    pub(super) fn seconds(&self, typed: &Typed<Seconds>, default: u32, least: u32) -> Checked<u32> {
         let Some(typed) = typed else {
             return Ok(default);
         };

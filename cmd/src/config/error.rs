@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use gate::TlsError;
+use module::account::token::TokenError;
 
 /// A configuration is refused: where, why, and what would be right.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +28,9 @@ pub enum ConfigError {
         #[source]
         error: TlsError,
     },
+    /// A file that tokens are checked with is not what it should be.
+    #[error(transparent)]
+    Tokens(#[from] TokenError),
     /// What was typed is wrong.
     #[error("{place}: {message}{}", Margin(excerpt.as_ref()))]
     Refused {

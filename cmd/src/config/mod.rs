@@ -4,6 +4,7 @@
 //!   defaults  <  file  <  GATEHOUSE_… variables  <  flags          (later ones win)
 //! ```
 
+mod accounts;
 mod admin;
 mod check;
 mod error;
@@ -29,10 +30,13 @@ use gate::{
     TlsSettings, TrustedProxies,
 };
 
+use module::account::AccountConfig;
+use module::account::token::{BackendFile, Tokens};
 use module::storage::sqlite::StoreConfig;
 
 use crate::host;
 
+pub use accounts::{LoginPolicyName, RawAccounts, RawHashCost};
 pub use error::{ConfigError, Excerpt};
 pub use raw::{
     ClientAuthName, Format, FramingName, Level, MinVersion, OverflowPolicy, Protocol,
@@ -79,6 +83,8 @@ pub struct Config {
     pub context_bytes_max: usize,
     /// What is kept, where, and by which rules.
     pub store: StoreConfig,
+    /// Who is let in.
+    pub accounts: AccountConfig,
     /// What is logged.
     pub log_level: Level,
     /// How a line of the log looks.
@@ -157,11 +163,13 @@ impl Config {
         check::check(sources, sources.typed()?)
     }
 
-    /// Reads and checks the files that the listeners name, as a start would.
+    /// Reads and checks the files that it names, as a start would.
     ///
     /// # Errors
-    /// The first thing that is wrong, with the name of its listener.
+    /// The first thing that is wrong, with the name of its listener or file.
     pub fn check_files(&self) -> Result<(), ConfigError> {
+        let backend = self.accounts.backend.as_ref().map(BackendFile::read);
+        Tokens::new(None, backend.transpose()?.as_ref())?;
         for listener in &self.listeners {
             if let Some(settings) = &listener.tls {
                 TlsServer::load(settings)

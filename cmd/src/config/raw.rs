@@ -6,6 +6,7 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor, value::MapAccessDeseria
 use serde::{Deserialize, Serialize, Serializer};
 use toml::Spanned;
 
+use super::accounts::RawAccounts;
 use super::value::{Address, Auto, Cap, Keep, Networks, Number, OriginRule, Seconds, Size, Switch};
 
 /// A value that may be missing, with the place where it was typed.
@@ -37,6 +38,8 @@ pub struct RawConfig {
     pub compression_memory: Typed<Size>,
     /// What is kept.
     pub store: RawStore,
+    /// Who is let in.
+    pub accounts: RawAccounts,
     /// The log.
     pub log: RawLog,
     /// The admin listener.

@@ -88,7 +88,7 @@ impl Check<'_> {
     }
 
     /// A path of the file, from where the file is.
-    fn path(&self, typed: &str) -> PathBuf {
+    pub(super) fn path(&self, typed: &str) -> PathBuf {
         let path = self.sources.directory().join(typed);
         // Where there is no working directory, the path stays what it is.
         std::path::absolute(&path).unwrap_or(path)

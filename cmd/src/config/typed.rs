@@ -7,6 +7,7 @@ use gate::{DeflateConfig, Limits, Overflow, Rate};
 use module::storage::sqlite::{Location, StoreConfig};
 use toml::Spanned;
 
+use super::accounts::accounts_to_typed;
 use super::admin::admin_to_typed;
 use super::raw::{
     FramingName, OverflowPolicy, Protocol, RawCompression, RawConfig, RawDeflate, RawLimitedRate,
@@ -37,6 +38,7 @@ impl Config {
             memory: typed(Auto::Is(Size(self.memory_bytes_max))),
             compression_memory: typed(Size(self.context_bytes_max)),
             store: store_to_typed(&self.store),
+            accounts: accounts_to_typed(&self.accounts),
             log: RawLog {
                 level: typed(self.log_level),
                 format: typed(self.log_format),

@@ -6,8 +6,10 @@ use common::UserId;
 
 use super::password;
 use super::token::{Claim, Tokens};
+use super::vouched::{AuthWebhook, Memory, Remembered, Vouched, id_of};
 use super::{
-    Account, AccountConfig, BAD_NAME, ChangePassword, CloseSessions, Credentials, EnterExternal,
+    Account, AccountConfig, BAD_NAME, ChangePassword, CloseSessions, Credential, Credentials,
+    EnterExternal,
     FindAccount, FindCredentials, FindSession, NAME_CHARS_MAX, OpenSession, Register, TokenId,
     User, Whose, checked_name,
 };
@@ -33,8 +35,10 @@ pub struct Granted {
 pub struct Authenticated {
     /// Who.
     pub account: Account,
-    /// Their session; whom the operator's backend vouches for has none.
+    /// Their session; whom the operator's own servers vouch for has none.
     pub session: Option<(TokenId, Platform)>,
+    /// The token with which they have come, whoever has issued it.
+    pub credential: Credential,
 }
 
 /// Accounts: hashes passwords in the blocking pool, issues tokens, and looks after their sessions.
@@ -42,6 +46,7 @@ pub struct Authenticated {
 pub struct Accounts {
     shared: Arc<Shared>,
     pool: Arc<BlockingPool>,
+    auth_webhook: Option<AuthWebhook>,
 }
 
 #[derive(Debug)]
@@ -49,6 +54,7 @@ struct Shared {
     store: Arc<dyn Store>,
     tokens: Tokens,
     config: AccountConfig,
+    memory: Memory,
     /// Checked against where a name has no password; made when that happens first, since making
     /// it takes as long as a login.
     nobody: OnceLock<String>,
@@ -72,11 +78,21 @@ impl Accounts {
             store,
             tokens,
             config,
+            memory: Memory::default(),
             nobody: OnceLock::new(),
         };
         Self {
             shared: Arc::new(shared),
             pool,
+            auth_webhook: None,
+        }
+    }
+
+    /// Asks somebody else about tokens that nobody here can read.
+    pub(crate) fn asking(self, auth_webhook: Option<AuthWebhook>) -> Self {
+        Self {
+            auth_webhook,
+            ..self
         }
     }
 
@@ -86,18 +102,12 @@ impl Accounts {
         then: impl Then<T>,
         job: impl FnOnce(Arc<Shared>, Box<dyn FnOnce(Result<T, Refusal>) + Send>) + Send + 'static,
     ) {
-        // Whether the pool has taken it is only known when `then` is with it.
-        let then = Arc::new(parking_lot::Mutex::new(Some(then)));
         let shared = Arc::clone(&self.shared);
-        let taken = Arc::clone(&then);
-        let submitted = self.pool.submit(move || {
-            if let Some(then) = taken.lock().take() {
-                job(shared, Box::new(then));
-            }
-        });
-        if !submitted && let Some(then) = then.lock().take() {
-            then(Err(Refusal::Busy));
-        }
+        self.pool.submit_or(
+            then,
+            move |then| job(shared, Box::new(then)),
+            |then| then(Err(Refusal::Busy)),
+        );
     }
 
     /// Makes an account. Refused: `RegistrationOff`, `Invalid`, `NameTaken`, `LimitReached`.
@@ -182,53 +192,68 @@ impl Accounts {
         });
     }
 
-    /// Who comes with this token. Refused: `TokenInvalid`, `AccountDisabled`.
-    pub fn authenticate(&self, token: &str, then: impl Then<Authenticated>) {
+    /// Who comes with this token, and from where if they say so. Refused: `TokenInvalid`,
+    /// `AccountDisabled`; for tokens of others `NameTaken`, `LimitReached`, `AuthUnavailable`.
+    pub fn authenticate(
+        &self,
+        token: &str,
+        platform: Option<Platform>,
+        then: impl Then<Authenticated>,
+    ) {
         match self.shared.tokens.check(token) {
-            Err(refusal) => then(Err(refusal)),
             Ok(Claim::Session {
                 user,
                 token,
                 platform,
+                expires_ms,
             }) => {
                 let find = FindSession { user, token };
                 self.shared.store.look_up(find, move |found| {
                     then(found.map(|account| Authenticated {
                         account,
                         session: Some((token, platform)),
+                        credential: Credential {
+                            token,
+                            expires_ms: Some(expires_ms),
+                        },
                     }));
                 });
             }
-            Ok(Claim::External { name, nickname }) => self.enter_external(&name, nickname, then),
+            Ok(Claim::Vouched(vouched)) => {
+                let token = id_of(token);
+                match self.shared.memory.recall(&token) {
+                    Some(known) => self.shared.find(known, then),
+                    None => self.shared.enter(token, vouched, then),
+                }
+            }
+            Err(refusal) => self.ask_others(token, platform, refusal, then),
         }
     }
 
-    fn enter_external(&self, name: &str, nickname: Option<String>, then: impl Then<Authenticated>) {
-        let Some(name) = checked_name(name, NAME_CHARS_MAX) else {
-            return then(Err(Refusal::TokenInvalid));
+    /// Asks about a token that nobody here can read; `refusal` is for where nobody is asked.
+    fn ask_others(
+        &self,
+        token: &str,
+        platform: Option<Platform>,
+        refusal: Refusal,
+        then: impl Then<Authenticated>,
+    ) {
+        let Some(webhook) = &self.auth_webhook else {
+            return then(Err(refusal));
         };
-        let nickname = nickname.as_deref().and_then(|name| {
-            let name = checked_name(name, NAME_CHARS_MAX);
-            name.map(str::to_owned)
-        });
-        let enter = EnterExternal {
-            name: name.to_owned(),
-            nickname,
-        };
+        // One of ours that has ended is nobody else's, and nobody else's to see.
+        if self.shared.tokens.is_ours(token) {
+            return then(Err(refusal));
+        }
+        let id = id_of(token);
+        if let Some(known) = self.shared.memory.recall(&id) {
+            return self.shared.find(known, then);
+        }
         let shared = Arc::clone(&self.shared);
-        self.shared
-            .store
-            .change(enter, move |entered| match entered {
-                Err(refusal) => then(Err(refusal)),
-                Ok(User { id: user, .. }) => {
-                    shared.store.look_up(FindAccount { user }, move |found| {
-                        then(found.map(|account| Authenticated {
-                            account,
-                            session: None,
-                        }));
-                    });
-                }
-            });
+        webhook.ask(token, platform, move |answer| match answer {
+            Ok(vouched) => shared.enter(id, vouched, then),
+            Err(refusal) => then(Err(refusal)),
+        });
     }
 
     /// A new token for the session of an old one, which is good no longer. Refused: `TokenInvalid`.
@@ -238,11 +263,12 @@ impl Accounts {
                 user,
                 token,
                 platform,
+                ..
             }) => self
                 .shared
                 .grant(user, platform, Some(token), Box::new(then)),
-            // Those of the backend are renewed there.
-            Ok(Claim::External { .. }) => then(Err(Refusal::TokenInvalid)),
+            // Those of others are renewed there.
+            Ok(Claim::Vouched(_)) => then(Err(Refusal::TokenInvalid)),
             Err(refusal) => then(Err(refusal)),
         }
     }
@@ -258,6 +284,44 @@ impl Accounts {
 const BAD_PASSWORD: Refusal = Refusal::Invalid("a password has 6 characters to 128 bytes");
 
 impl Shared {
+    /// Has a user come in whom others vouch for, with an account made if there is none.
+    fn enter(self: &Arc<Self>, token: TokenId, vouched: Vouched, then: impl Then<Authenticated>) {
+        let Some(vouched) = vouched.checked() else {
+            return then(Err(Refusal::TokenInvalid));
+        };
+        let Vouched {
+            name,
+            nickname,
+            expires_ms,
+        } = vouched;
+        let shared = Arc::clone(self);
+        let enter = EnterExternal { name, nickname };
+        self.store.change(enter, move |entered| match entered {
+            Ok(User { id: user, .. }) => {
+                let credential = Credential { token, expires_ms };
+                shared.find(shared.memory.remember(user, credential), then);
+            }
+            Err(refusal) => then(Err(refusal)),
+        });
+    }
+
+    /// Finds a user whom others vouch for.
+    fn find(&self, known: Remembered, then: impl Then<Authenticated>) {
+        let Remembered { user, credential } = known;
+        self.store.look_up(FindAccount { user }, move |found| {
+            then(found.and_then(|account| {
+                if account.disabled {
+                    return Err(Refusal::AccountDisabled);
+                }
+                Ok(Authenticated {
+                    account,
+                    session: None,
+                    credential,
+                })
+            }));
+        });
+    }
+
     /// The credentials of this name, if the password is theirs. Takes as long if it is not.
     fn verified(&self, name: &str, password: &str) -> Result<Credentials, Refusal> {
         let found = self.store.look_up_now(FindCredentials {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::LoginPolicy;
 use super::password::HashCost;
 use super::token::BackendFile;
+use crate::webhook::Endpoint;
 
 /// What is decided about accounts and logins.
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub struct AccountConfig {
     pub hash_cost: HashCost,
     /// Whose tokens are taken beside our own.
     pub backend: Option<BackendFile>,
+    /// Who is asked about tokens that are neither.
+    pub auth_webhook: Option<Endpoint>,
 }
 
 impl Default for AccountConfig {
@@ -33,6 +36,7 @@ impl Default for AccountConfig {
             token_lifetime: Duration::from_secs(7 * 24 * 3600),
             hash_cost: HashCost::default(),
             backend: None,
+            auth_webhook: None,
         }
     }
 }

@@ -5,6 +5,7 @@ mod config;
 mod operations;
 pub mod password;
 pub mod token;
+mod vouched;
 
 use common::UserId;
 use schemars::JsonSchema;
@@ -20,6 +21,8 @@ pub use operations::{
     FindCredentials, FindSession, FindUsers, ListSessions, LoginPolicy, OpenSession, Register,
     SearchUsers, SetDisabled, SetProfile, Whose,
 };
+pub(crate) use vouched::AuthWebhook;
+pub use vouched::Vouched;
 
 /// Longest name of a user, in characters.
 pub const NAME_CHARS_MAX: usize = 32;
@@ -86,6 +89,15 @@ pub struct Credentials {
 
 /// Names one token; random, and of no meaning.
 pub type TokenId = [u8; 16];
+
+/// A token with which somebody has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Credential {
+    /// Names it; one that is not ours is named by its digest.
+    pub token: TokenId,
+    /// Until when it is good, in milliseconds since 1970; none if that was not said.
+    pub expires_ms: Option<u64>,
+}
 
 /// A login that a token stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,6 +10,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, deco
 use serde::{Deserialize, Serialize};
 
 use super::TokenId;
+use super::vouched::Vouched;
 use crate::presence::Platform;
 use crate::storage::refusal::Refusal;
 
@@ -114,14 +115,11 @@ pub enum Claim {
         token: TokenId,
         /// Where it was issued to.
         platform: Platform,
+        /// Until when it is good, in milliseconds since 1970.
+        expires_ms: u64,
     },
     /// One of the backend's.
-    External {
-        /// What the backend calls the user.
-        name: String,
-        /// The name that others see, if the backend says one.
-        nickname: Option<String>,
-    },
+    Vouched(Vouched),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -143,6 +141,7 @@ struct BackendClaims {
     iss: Option<String>,
     #[serde(default)]
     name: Option<String>,
+    exp: u64,
 }
 
 impl Tokens {
@@ -200,30 +199,49 @@ impl Tokens {
     }
 
     fn check_own(&self, token: &str) -> Option<Claim> {
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.leeway = 0;
-        validation.set_issuer(&[ISSUER]);
-        validation.set_required_spec_claims(&["exp", "iss", "sub"]);
-        let claims = decode::<OwnClaims>(token, &self.own.1, &validation).ok()?;
+        let claims = decode::<OwnClaims>(token, &self.own.1, &own_validation()).ok()?;
         let OwnClaims {
-            sub, jti, platform, ..
+            sub,
+            jti,
+            platform,
+            exp,
+            ..
         } = claims.claims;
         Some(Claim::Session {
             user: UserId(sub.parse().ok()?),
             token: u128::from_str_radix(&jti, 16).ok()?.to_be_bytes(),
             platform: Platform::named(&platform)?,
+            expires_ms: exp.saturating_mul(1_000),
         })
+    }
+
+    /// Whether we have issued this token, be it good or not.
+    pub(super) fn is_ours(&self, token: &str) -> bool {
+        let mut validation = own_validation();
+        validation.validate_exp = false;
+        token.len() <= TOKEN_BYTES_MAX
+            && decode::<OwnClaims>(token, &self.own.1, &validation).is_ok()
     }
 
     fn check_backends(&self, token: &str) -> Option<Claim> {
         let (key, validation) = self.backend.as_ref()?;
         let claims = decode::<BackendClaims>(token, key, validation).ok()?.claims;
         // Nobody but us says that we have issued it.
-        (claims.iss.as_deref() != Some(ISSUER)).then_some(Claim::External {
+        (claims.iss.as_deref() != Some(ISSUER)).then_some(Claim::Vouched(Vouched {
             name: claims.sub,
             nickname: claims.name,
-        })
+            expires_ms: Some((claims.exp.saturating_add(LEEWAY_SECONDS)).saturating_mul(1_000)),
+        }))
     }
+}
+
+/// What a token of ours has to be.
+fn own_validation() -> Validation {
+    let mut validation = Validation::new(Algorithm::HS256);
+    validation.leeway = 0;
+    validation.set_issuer(&[ISSUER]);
+    validation.set_required_spec_claims(&["exp", "iss", "sub"]);
+    validation
 }
 
 fn backend_key(backend: &Backend) -> Result<(DecodingKey, Validation), TokenError> {
@@ -302,9 +320,12 @@ mod tests {
 
     const SECRET: &[u8] = b"thirty-two bytes that both know.";
 
-    fn issued(tokens: &Tokens, seconds: i64) -> String {
-        let expires_ms = now_ms().saturating_add_signed(seconds * 1_000);
+    fn issued_until(tokens: &Tokens, expires_ms: u64) -> String {
         tokens.issue(UserId(7), [9; 16], Platform::Ios, now_ms(), expires_ms)
+    }
+
+    fn issued(tokens: &Tokens, seconds: i64) -> String {
+        issued_until(tokens, now_ms().saturating_add_signed(seconds * 1_000))
     }
 
     fn signed(claims: &serde_json::Value) -> String {
@@ -319,8 +340,9 @@ mod tests {
             user: UserId(7),
             token: [9; 16],
             platform: Platform::Ios,
+            expires_ms: u64::from(u32::MAX) * 1_000,
         };
-        let token = issued(&tokens, 60);
+        let token = issued_until(&tokens, u64::from(u32::MAX) * 1_000);
         assert_eq!(tokens.check(&token), Ok(claim));
         assert_eq!(
             tokens.check(&issued(&tokens, -2)),
@@ -338,10 +360,11 @@ mod tests {
         let backend = Backend::Secret(SECRET.to_vec());
         let tokens = Tokens::new(None, Some(&backend)).unwrap();
         let exp = now_ms() / 1_000 + 60;
-        let claim = Claim::External {
+        let claim = Claim::Vouched(Vouched {
             name: "e-1".to_owned(),
             nickname: Some("Eve".to_owned()),
-        };
+            expires_ms: Some((exp + LEEWAY_SECONDS) * 1_000),
+        });
         let token = signed(&json!({"sub": "e-1", "name": "Eve", "exp": exp}));
         assert_eq!(tokens.check(&token), Ok(claim));
         for bad in [

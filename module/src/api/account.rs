@@ -1,11 +1,10 @@
 //! One's own account, and the sessions of it.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use common::ErrorCode;
 use garde::Validate;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::answer::Answer;
@@ -13,37 +12,13 @@ use super::call::{Access, Call, Verb};
 use super::caller::Caller;
 use super::input::Nothing;
 use super::output::{CountOut, Done, UserOut};
+use super::word::Word;
 use crate::account::{
     self, Account, CloseSessions, FindAccount, Granted, ListSessions, NAME_CHARS_MAX, Origin,
     SetProfile, TokenId, User, Whose, checked_name,
 };
 use crate::im::{Im, ImError};
 use crate::presence::Platform;
-
-/// A class of devices by its name.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(try_from = "String")]
-pub(crate) struct PlatformWord(pub(crate) Platform);
-
-impl TryFrom<String> for PlatformWord {
-    type Error = &'static str;
-
-    fn try_from(name: String) -> Result<Self, Self::Error> {
-        Platform::named(&name)
-            .map(Self)
-            .ok_or("platform is one of web, desktop, android, ios, other")
-    }
-}
-
-impl JsonSchema for PlatformWord {
-    fn schema_name() -> Cow<'static, str> {
-        "Platform".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "enum": Platform::ALL.map(Platform::as_str) })
-    }
-}
 
 /// Makes an account.
 pub(super) struct Register;
@@ -114,7 +89,8 @@ pub(super) struct LogInIn {
     password: String,
     /// Where from; `web` if it is left out.
     #[serde(default)]
-    platform: PlatformWord,
+    #[garde(dive)]
+    platform: Word<Platform>,
 }
 
 /// A session that was opened.
@@ -153,8 +129,12 @@ impl Call for LogIn {
             password,
             platform,
         } = input;
-        im.accounts()
-            .log_in(&login, password, platform.0, answer.with(GrantedOut::from));
+        im.accounts().log_in(
+            &login,
+            password,
+            platform.get(),
+            answer.with(GrantedOut::from),
+        );
     }
 }
 

@@ -11,12 +11,13 @@ use super::answer::Answer;
 use super::call::{Access, Call, Verb};
 use super::caller::Caller;
 use super::input::{GroupIn, Limit, Number, QueryIn};
-use super::output::{Done, GroupOut, JoiningWord};
+use super::output::{Done, GroupOut};
+use super::word::Word;
 use crate::account::checked_name;
 use crate::friend::TEXT_CHARS_MAX;
 use crate::group::{
-    CreateGroup, Dismiss, FindGroup, GroupPage, GroupView, Join, Joined, Leave, ListGroups,
-    NAME_CHARS_MAX, SearchGroups, SetGroup, Transfer, WhichGroups,
+    CreateGroup, Dismiss, FindGroup, GroupPage, GroupView, Join, Joined, Joining, Leave,
+    ListGroups, NAME_CHARS_MAX, SearchGroups, SetGroup, Transfer, WhichGroups,
 };
 use crate::im::{Im, ImError};
 
@@ -72,7 +73,8 @@ pub(super) struct CreateIn {
     members: Vec<Number>,
     /// How one becomes a member; `open` if it is left out.
     #[serde(default)]
-    joining: Option<JoiningWord>,
+    #[garde(dive)]
+    joining: Option<Word<Joining>>,
 }
 
 impl Call for Create {
@@ -93,7 +95,7 @@ impl Call for Create {
             owner: caller.user,
             name,
             members: input.members.into_iter().map(Number::user).collect(),
-            joining: input.joining.map(Into::into).unwrap_or_default(),
+            joining: input.joining.unwrap_or_default().get(),
             origin: caller.origin,
         };
         let (caller, on) = (*caller, Arc::clone(im));
@@ -155,7 +157,8 @@ pub(super) struct SetIn {
     extra: Option<String>,
     /// How one becomes a member.
     #[serde(default)]
-    joining: Option<JoiningWord>,
+    #[garde(dive)]
+    joining: Option<Word<Joining>>,
     /// Nobody but the owner and the administrators may speak.
     #[serde(default)]
     muted: Option<bool>,
@@ -184,7 +187,7 @@ impl Call for Set {
             introduction: input.introduction,
             announcement: input.announcement,
             extra: input.extra,
-            joining: input.joining.map(Into::into),
+            joining: input.joining.map(Word::get),
             muted: input.muted,
             origin: caller.origin,
         };

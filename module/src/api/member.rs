@@ -11,12 +11,13 @@ use super::call::{Access, Call, Verb};
 use super::caller::Caller;
 use super::friend::StateWord;
 use super::input::{Limit, Number};
-use super::output::{Done, RoleWord, UserOut};
+use super::output::{Done, UserOut};
+use super::word::Word;
 use crate::account::NAME_CHARS_MAX;
 use crate::friend::TEXT_CHARS_MAX;
 use crate::group::{
     AnswerApplication, Application, Invite, Invited, Kick, ListApplications, ListMembers, Member,
-    MemberPage, MuteMember, SetMember, SetRole, WhichApplications, WhichMembers,
+    MemberPage, MuteMember, Role, SetMember, SetRole, WhichApplications, WhichMembers,
 };
 use crate::im::Im;
 
@@ -49,7 +50,7 @@ struct MemberOut {
     #[serde(flatten)]
     user: UserOut<'static>,
     online: bool,
-    role: RoleWord,
+    role: Word<Role>,
     /// The address of their picture.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     picture: String,
@@ -60,7 +61,7 @@ struct MemberOut {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     muted_until: Option<u64>,
     /// Since when they are, in milliseconds since 1970.
-    joined: u64,
+    since: u64,
 }
 
 impl MemberOut {
@@ -72,7 +73,7 @@ impl MemberOut {
             picture: member.picture,
             nickname: member.nickname,
             muted_until: Some(member.muted_until_ms).filter(|until| *until > 0),
-            joined: member.joined_ms,
+            since: member.joined_ms,
         }
     }
 }
@@ -264,7 +265,8 @@ pub(super) struct AppointIn {
     group: Number,
     user: Number,
     /// `member` or `administrator`; a group is handed over with `group.transfer`.
-    role: RoleWord,
+    #[garde(dive)]
+    role: Word<Role>,
 }
 
 impl Call for Appoint {
@@ -282,7 +284,7 @@ impl Call for Appoint {
             by: caller.user,
             group: input.group.group(),
             user: input.user.user(),
-            role: input.role.into(),
+            role: input.role.get(),
             origin: caller.origin,
         };
         im.store().change(set, answer.with(Done::from));

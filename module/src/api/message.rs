@@ -12,6 +12,7 @@ use super::call::{Access, Call, Verb};
 use super::caller::Caller;
 use super::input::{Limit, Number};
 use super::output::{Done, MessageOut, ReceiptOut};
+use super::word::Word;
 use crate::im::{Im, ImError};
 use crate::message::{
     CLIENT_ID_BYTES_MAX, Conversation, Delete, Direction, Draft, History, HistoryPage, Kind,
@@ -31,7 +32,8 @@ pub(super) struct SendIn {
     body: String,
     /// What the body is; `text` if it is left out.
     #[serde(default)]
-    kind: KindWord,
+    #[garde(dive)]
+    kind: Word<Kind>,
     /// The sender's own name for the message, up to 64 bytes: sent again with the same, it is
     /// answered as the first time and not sent again.
     #[serde(default)]
@@ -75,30 +77,6 @@ impl ToIn {
     }
 }
 
-/// A kind of message by its name.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(try_from = "String")]
-pub(super) struct KindWord(pub(super) Kind);
-
-impl TryFrom<String> for KindWord {
-    type Error = &'static str;
-
-    fn try_from(name: String) -> Result<Self, Self::Error> {
-        let kind = Kind::named(&name).ok_or("there is no such kind of message")?;
-        Ok(Self(kind))
-    }
-}
-
-impl JsonSchema for KindWord {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Kind".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "enum": Kind::ALL.map(Kind::as_str) })
-    }
-}
-
 impl Call for Send {
     const OP: &'static str = "message.send";
     const VERB: Verb = Verb::Post;
@@ -116,7 +94,7 @@ impl Call for Send {
             ));
         };
         let draft = Draft {
-            kind: input.kind.0,
+            kind: input.kind.get(),
             body: input.body,
             extra: input.extra,
             client_id: input.client_id,
@@ -260,8 +238,8 @@ impl Call for TakeBack {
     const VERB: Verb = Verb::Post;
     const PATH: &'static str = "/conversations/{conversation}/messages/{seq}/recall";
     const ACCESS: Access = Access::User;
-    const SUMMARY: &'static str = "Take a message back, so that nobody sees its body any more: one's own \
-        for some minutes, or a member's by who runs the group";
+    const SUMMARY: &'static str = "Take a message back: one's own for some minutes, or in a group \
+        that one runs; nobody sees its body any more";
     type In = PlaceIn;
     type Out = Done;
 

@@ -23,6 +23,7 @@ mod member;
 mod message;
 pub(crate) mod output;
 mod user;
+mod word;
 
 pub use answer::{Answer, Outcome};
 pub use call::{Access, Call, Entry, Input, Verb};

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::word::Word;
 use crate::account;
 use crate::group::{GroupView, Joining, Role};
 use crate::inbox::{Content, Entry, Notice, SyncPage};
@@ -179,10 +180,11 @@ pub(crate) struct GroupOut {
     joined: bool,
     /// Their role, if they are.
     #[serde(skip_serializing_if = "Option::is_none")]
-    role: Option<RoleWord>,
+    role: Option<Word<Role>>,
     /// The id of the owner.
     owner: u64,
-    joining: JoiningWord,
+    /// How one becomes a member.
+    joining: Word<Joining>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     picture: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -211,7 +213,7 @@ impl From<GroupView> for GroupOut {
             name: group.name,
             members: group.members,
             joined: group.role.is_some(),
-            role: group.role.map(RoleWord::from),
+            role: group.role.map(Word::from),
             owner: group.owner.0,
             joining: group.joining.into(),
             picture: group.picture,
@@ -222,70 +224,6 @@ impl From<GroupView> for GroupOut {
             dismissed: group.dismissed,
             channel: group.channel,
             created: group.created_ms,
-        }
-    }
-}
-
-/// What a member may do.
-#[derive(Clone, Copy, Debug, Serialize, serde::Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(rename = "Role")]
-pub(crate) enum RoleWord {
-    Member,
-    Administrator,
-    Owner,
-}
-
-impl From<Role> for RoleWord {
-    fn from(role: Role) -> Self {
-        match role {
-            Role::Member => Self::Member,
-            Role::Administrator => Self::Administrator,
-            Role::Owner => Self::Owner,
-        }
-    }
-}
-
-impl From<RoleWord> for Role {
-    fn from(role: RoleWord) -> Self {
-        match role {
-            RoleWord::Member => Self::Member,
-            RoleWord::Administrator => Self::Administrator,
-            RoleWord::Owner => Self::Owner,
-        }
-    }
-}
-
-/// How one becomes a member: by joining, by an application that is granted, by an invitation that
-/// is approved, or by any member's invitation.
-#[derive(Clone, Copy, Debug, Serialize, serde::Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(rename = "Joining")]
-pub(crate) enum JoiningWord {
-    Open,
-    Application,
-    Approval,
-    Invitation,
-}
-
-impl From<Joining> for JoiningWord {
-    fn from(joining: Joining) -> Self {
-        match joining {
-            Joining::Open => Self::Open,
-            Joining::Application => Self::Application,
-            Joining::Approval => Self::Approval,
-            Joining::Invitation => Self::Invitation,
-        }
-    }
-}
-
-impl From<JoiningWord> for Joining {
-    fn from(joining: JoiningWord) -> Self {
-        match joining {
-            JoiningWord::Open => Self::Open,
-            JoiningWord::Application => Self::Application,
-            JoiningWord::Approval => Self::Approval,
-            JoiningWord::Invitation => Self::Invitation,
         }
     }
 }

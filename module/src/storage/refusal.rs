@@ -33,6 +33,9 @@ pub enum Refusal {
     /// The token is none of ours, has expired, or was revoked.
     #[error("the token is not valid")]
     TokenInvalid,
+    /// Whoever knows whose token it is does not answer.
+    #[error("logins cannot be checked now; try again")]
+    AuthUnavailable,
     /// An administrator has disabled the account.
     #[error("the account is disabled")]
     AccountDisabled,
@@ -133,7 +136,7 @@ impl Refusal {
             Self::Oneself | Self::Invalid(_) => ErrorCode::InvalidValue,
             Self::LimitReached(_) => ErrorCode::LimitReached,
             Self::Busy => ErrorCode::Busy,
-            Self::Unavailable => ErrorCode::Unavailable,
+            Self::AuthUnavailable | Self::Unavailable => ErrorCode::Unavailable,
             Self::Internal => ErrorCode::Internal,
         }
     }

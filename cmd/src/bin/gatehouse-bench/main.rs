@@ -27,6 +27,7 @@ use clap::Parser;
 use options::Options;
 
 fn main() -> ExitCode {
+    network::sys::return_large_blocks();
     match run(&Options::parse()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

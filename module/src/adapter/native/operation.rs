@@ -130,7 +130,7 @@ impl Client {
             (None, Some(token)) => {
                 self.shut();
                 self.ask(outlet, id, |ticket| {
-                    self.im().enter_with(&token, move |entered| {
+                    self.im().enter_with(&token, Some(platform), move |entered| {
                         let outcome = entered.map(|(entered, authenticated)| {
                             // The platform of a session is known from its beginning.
                             let (token, platform) = match authenticated.session {

@@ -92,7 +92,7 @@ impl Rest {
                 let (im, entry) = (Arc::clone(&self.im), call.entry);
                 self.im
                     .accounts()
-                    .authenticate(token, move |found| match found {
+                    .authenticate(token, None, move |found| match found {
                         Ok(authenticated) => {
                             let caller = Caller {
                                 user: authenticated.account.id,

@@ -59,7 +59,7 @@ pub fn document() -> Value {
         "openapi": "3.1.0",
         "info": {
             "title": "Gatehouse",
-            "description": "Instant messaging: accounts, friends, groups, messages. What is pushed comes over the native protocol.",
+            "description": "Instant messaging. What is pushed comes over the native protocol.",
             "version": env!("CARGO_PKG_VERSION"),
             "license": { "name": "Apache-2.0 OR MIT", "identifier": "Apache-2.0 OR MIT" },
         },
