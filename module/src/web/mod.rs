@@ -11,7 +11,7 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; wo
 /// The files of the chat page below its root, by their paths in this folder.
 macro_rules! files {
     ($($path:literal),* $(,)?) => {
-        [$(($path, &include_bytes!($path)[..])),*]
+        [$(($path, include_bytes!($path).as_slice())),*]
     };
 }
 

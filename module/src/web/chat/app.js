@@ -7,6 +7,7 @@ import { Link } from './link.js';
 import { Outbox } from './outbox.js';
 import { Store } from './store.js';
 import { forget, keepGuest, keepSession, remembered } from './session.js';
+import { errorText } from './text.js';
 
 export const isPhone = matchMedia('(max-width: 720px)');
 
@@ -66,6 +67,15 @@ class App {
     this.link.open(credentials);
   }
 
+  /** The server keeps something else than before: ids mean nothing any more. What was said to all still can be. */
+  #beginAfresh(user) {
+    const { outbox } = this;
+    this.#begin();
+    this.store.me = user;
+    this.outbox.messages = outbox.messages.filter((message) => message.conversation === 'all');
+    this.on.openConversation?.(this.store.conversation);
+  }
+
   /** Ends the session, here and in the other tabs. */
   async leave() {
     if (this.credentials?.kind === 'token') {
@@ -95,8 +105,8 @@ class App {
 
   async #onLogin(ok) {
     if (this.credentials.kind === 'guest') keepGuest(ok.user.name);
-    if (this.store.me && this.store.me.id !== ok.user.id) this.#begin();
-    if (this.store.instance && this.store.instance !== ok.instance) this.#begin();
+    const { me, instance } = this.store;
+    if ((me && me.id !== ok.user.id) || (instance && instance !== ok.instance)) this.#beginAfresh(ok.user);
     const { inbox, store } = this;
     try {
       const entered = inbox.enter(ok);
@@ -121,7 +131,7 @@ class App {
     // A token that is good no longer: its session was ended elsewhere, or is too old.
     const hadSession = this.credentials?.kind === 'token';
     if (error.code !== 'lost' && hadSession) forget(this.credentials);
-    this.#hide(hadSession ? 'Your session has ended. Please log in again.' : error.message || 'That did not work.');
+    this.#hide(hadSession ? 'Your session has ended. Please log in again.' : errorText(error));
   }
 
   #show() {

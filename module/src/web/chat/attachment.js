@@ -8,8 +8,8 @@ const FRESH = 60_000;
 const KNOWN_MAX = 500;
 
 export class Attachments {
-  /** Whether the server takes files; it is only known once one was offered. */
-  offered = true;
+  /** Whether the server takes files. */
+  offered = false;
 
   #token;
   #link;
@@ -25,17 +25,12 @@ export class Attachments {
     return this.offered && Boolean(this.#token());
   }
 
-  /** Finds out whether the server takes files: what is not there answers 404. */
+  /** Finds out whether the server takes files: one that does knows the question. */
   async probe() {
-    const token = this.#token();
-    if (!token) return;
-    try {
-      const answer = await fetch(`${PATH}/0`, { headers: { authorization: `Bearer ${token}` } });
-      const type = answer.headers.get('content-type') ?? '';
-      // An attachment that is not there is told in JSON with a code, a path that is not there otherwise.
-      const said = type.includes('json') ? (await answer.json()).error?.code : '';
-      this.offered = answer.status !== 404 || said === 'not_found';
-    } catch { /* offline: it is found out at the next login */ }
+    if (!this.#token()) return;
+    await this.#link.request('attachment.get', { attachment: 0 }).catch(({ code }) => {
+      if (code !== 'lost') this.offered = code !== 'unknown_op';
+    });
   }
 
   /** Uploads a file and gives what the server says of it. `onProgress` is given a part of 1. */

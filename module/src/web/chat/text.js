@@ -50,7 +50,7 @@ export function sizeText(bytes) {
 
 /** The server's own words are for people, and say more than its codes; they begin in lower case. */
 export function errorText(error) {
-  if (error.code === 'lost') return 'Not connected. Please try again.';
+  if (error.code === 'lost') return 'The server cannot be reached. Please try again.';
   if (error.code === 'rate_limited') return 'Too much at once. Please wait a moment.';
   const text = error.message || 'that did not work';
   return `${text[0].toUpperCase()}${text.slice(1)}${/[.!?]$/u.test(text) ? '' : '.'}`;
