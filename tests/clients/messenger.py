@@ -122,11 +122,14 @@ def gather(ada, bob):
     field.send_keys("please look at the mill", Keys.ENTER)
     ada.hears("@Bob Noyce please look at the mill", state="sent")
     bob.hears("@Bob Noyce please look at the mill", sender="Ada Lovelace")
-    bob.has(".call.me")
+    bob.has(".call.self")
     bob.say("On my way")
     ada.choose("@Bob Noyce please look at the mill", "menu-readers")
     ada.wait(lambda: "1 of 1" in ada.find("readers").text, "who has read it")
     ada.click("dialog-close")
+    for page in (ada, bob):
+        if page.find("members-toggle").get_attribute("aria-expanded") != "true":
+            page.click("members-toggle")
     ada.click("group-settings")
     ada.type("field-announcement", "Oil the mill before noon.")
     ada.click("settings-submit")
@@ -136,7 +139,7 @@ def gather(ada, bob):
 
 def send_files(ada, bob, folder):
     """A picture and a file, dropped on the conversation."""
-    if not ada.find("attach-button").is_displayed():
+    if not ada.elements('#attach:not([hidden])'):
         return
     picture, notes = folder / "mill.png", folder / "notes.txt"
     picture.write_bytes(png(640, 400))

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from browser import start_chromium
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
@@ -81,9 +81,13 @@ class Page:
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
     def wait(self, condition, what):
-        return WebDriverWait(self.driver, LIMIT_S, poll_frequency=0.05).until(
-            lambda _: retried(condition)(), f"waited for {what}"
-        )
+        try:
+            return WebDriverWait(self.driver, LIMIT_S, poll_frequency=0.05).until(
+                lambda _: retried(condition)(), f"waited for {what}"
+            )
+        except TimeoutException:
+            self.shoot("failure")
+            raise
 
     def elements(self, selector):
         return self.driver.find_elements(By.CSS_SELECTOR, selector)

@@ -1,8 +1,7 @@
 // What a person does. Each action asks the server; what changes comes back through the inbox.
 
 import { app, draw, isPhone } from './app.js';
-import { draftOf, quoteOf } from './message.js';
-import { messageOf } from './message.js';
+import { draftOf, messageOf, quoteOf } from './message.js';
 import { bytesOf } from './text.js';
 
 /** A body's size in bytes of UTF-8 (docs/protocol.md, message.send). */
@@ -10,6 +9,9 @@ export const BODY_BYTES_MAX = 16384;
 const HISTORY_PAGE = 50;
 /** Messages shown on either side of one that was searched for. */
 const AROUND = 25;
+/** How often one tells that one is typing, and in how large a group. */
+const TYPING_EVERY = 4_000;
+const TYPING_MEMBERS_MAX = 50;
 
 const ask = (op, data) => app.link.request(op, data);
 
@@ -189,6 +191,19 @@ function push(conversation, message) {
   conversation.unreadFrom = 0;
   app.outbox.add(message);
   app.on.sent?.(conversation);
+}
+
+/** Lets the others see that one is writing; the server may not know of that. */
+let saysTyping = true;
+let toldTyping = 0;
+
+export function tellTyping({ kind, id, members }) {
+  const now = Date.now();
+  const isFew = kind === 'direct' || (kind === 'group' && (members?.size ?? 0) <= TYPING_MEMBERS_MAX);
+  if (!saysTyping || !isFew || !app.store.ready || now - toldTyping < TYPING_EVERY) return;
+  toldTyping = now;
+  const to = kind === 'direct' ? { user: id } : { group: id };
+  ask('message.signal', { to, body: 'typing' }).catch(({ code }) => { if (code === 'unknown_op') saysTyping = false; });
 }
 
 export const takeBack = ({ conversation, seq }) => ask('message.recall', { conversation, seq });

@@ -212,7 +212,7 @@ export class Connection {
     }
     if (typeof message !== 'object' || message === null) return;
     if (typeof message.push === 'string') {
-      if (message.push === 'kicked') this.#kicked();
+      if (message.push === 'kicked') this.#kicked(message.data?.reason);
       else this.#handlers.onPush(message);
       return;
     }
@@ -231,9 +231,15 @@ export class Connection {
     this.#heartbeatTimer = setTimeout(() => this.probe(), this.#heartbeatEvery);
   }
 
-  #kicked() {
+  /** Somebody may come back to where they have logged in elsewhere; a session that was ended is over. */
+  #kicked(reason = 'logged_in_elsewhere') {
     this.#discard();
-    this.#become('kicked');
+    if (reason === 'logged_in_elsewhere') {
+      this.#become('kicked');
+      return;
+    }
+    this.#become('closed');
+    this.#handlers.onRefused(new RequestError('unauthenticated', 'The session has ended.'));
   }
 
   #lost(reason) {

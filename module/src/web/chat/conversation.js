@@ -40,6 +40,8 @@ export class Conversation {
   left = false;
   /** The message that is being answered. */
   replyTo = null;
+  /** Who is typing, by id: a name, and until when that is believed. */
+  typing = new Map();
 
   entries = [];
   loaded = false;
@@ -60,6 +62,12 @@ export class Conversation {
 
   get time() {
     return Math.max(this.last?.time ?? 0, this.draft ? this.draftTime : 0);
+  }
+
+  /** The names of those who are typing. */
+  get typists() {
+    const now = Date.now();
+    return [...this.typing.values()].filter(({ until }) => until > now).map(({ name }) => name);
   }
 
   /** The first and the last seq of the window; 0 if there is none. */

@@ -1,6 +1,7 @@
 // How the store comes to know what happened: lists at the first login, then the entries of the inbox, in order, whether
 // they are pushed or asked for. A gap in their numbers, or a new connection, asks for what was missed.
 
+import { RequestError } from './connection.js';
 import { parseKey, groupKey } from './conversation.js';
 import { messageOf } from './message.js';
 
@@ -9,8 +10,10 @@ const PAGE = 500;
 const PAGES_MAX = 4;
 /** What is done in a row is looked up together. */
 const SOON = 60;
+/** How long somebody is taken to be typing after they said so. */
+const TYPING_MS = 6_000;
 /** Requests that change nothing, so that nothing has to be looked up after them. */
-const ONLY_LOOKS = /^(heartbeat|login|logout|presence\.|users\.|user\.|account\.|session\.|inbox\.|attachment)|\.(list|get|search|history|members|requests|applications|readers)$/u;
+const ONLY_LOOKS = /^(heartbeat|login|logout|message\.signal|presence\.|users\.|user\.|account\.|session\.|inbox\.|attachment)|\.(list|get|search|history|members|requests|applications|readers)$/u;
 
 export class Inbox {
   #store;
@@ -47,6 +50,7 @@ export class Inbox {
 
   push({ push, inbox, data }) {
     if (push === 'presence') this.#presence(data);
+    else if (push === 'signal') this.#signal(data);
     else this.#entry(inbox, this.#taken(push, data));
     this.#events.onChange();
   }
@@ -171,12 +175,21 @@ export class Inbox {
       conversation.unread += 1;
       if (data.mentions?.includes(store.me.id) || this.#calls(message)) conversation.mentionSeq = message.seq;
     }
+    conversation.typing.delete(message.from.id);
     this.#events.onMessage(conversation, message);
   }
 
   #calls(message) {
     const called = message.extra.mentions;
     return Array.isArray(called) && called.some((who) => who?.id === this.#store.me.id);
+  }
+
+  /** Somebody is typing, which is true for a moment and not told again. */
+  #signal({ conversation: key, from, body }) {
+    const conversation = this.#store.conversations.get(key);
+    if (body !== 'typing' || !conversation || from.id === this.#store.me.id) return;
+    conversation.typing.set(from.id, { name: from.name, until: Date.now() + TYPING_MS });
+    setTimeout(() => this.#events.onChange(), TYPING_MS + SOON);
   }
 
   #presence({ user, online }) {
@@ -300,7 +313,17 @@ export class Inbox {
   #readPresence() {
     return this.#refresh(async () => {
       // Subscribed first, read second: nobody who comes or goes in between is missed.
-      await this.#link.request('presence.subscribe');
+      // Where that is not allowed it is friends of whom one hears, before the reply to the second request.
+      const all = await this.#link.request('presence.subscribe', { all: true }).then(() => true, ({ code }) => {
+        if (code !== 'forbidden') throw new RequestError(code, '');
+        return false;
+      });
+      this.#store.people.clear();
+      this.#store.peopleTotal = 1;
+      if (!all) {
+        await this.#link.request('presence.subscribe');
+        return;
+      }
       const ok = await this.#link.request('users.online', { limit: PAGE });
       const others = ok.users.filter((user) => user.id !== this.#store.me.id);
       this.#store.people = new Map(others.map((user) => [user.id, user]));

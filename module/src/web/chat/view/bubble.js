@@ -102,7 +102,7 @@ function called(text, mentioned) {
     .sort((a, b) => a.at - b.at)[0];
   if (!next) return [text];
   const { at, sign, id } = next;
-  const mark = el('span', { class: id === app.store.me.id ? 'call me' : 'call' }, sign);
+  const mark = el('span', { class: id === app.store.me.id ? 'call self' : 'call' }, sign);
   return [text.slice(0, at), mark, ...called(text.slice(at + sign.length), mentioned)];
 }
 

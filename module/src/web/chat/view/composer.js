@@ -1,7 +1,7 @@
 // Where messages are written: text, answers, files.
 
 import { app, draw, isPhone } from '../app.js';
-import { BODY_BYTES_MAX, backToList, saveDraft, sendFiles, sendText } from '../actions.js';
+import { BODY_BYTES_MAX, backToList, saveDraft, sendFiles, sendText, tellTyping } from '../actions.js';
 import { byId, el, iconButton, setText, syncOne } from '../dom.js';
 import { previewText } from '../message.js';
 import { OUTBOX_MAX } from '../outbox.js';
@@ -103,6 +103,7 @@ input.addEventListener('input', () => {
   draftTimer = setTimeout(() => saveDraft(conversation), DRAFT_PAUSE);
   sizeInput();
   suggestMentions(conversation);
+  if (input.value.trim()) tellTyping(conversation);
   drawComposer();
 });
 input.addEventListener('blur', closeMentions);

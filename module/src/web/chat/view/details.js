@@ -7,6 +7,7 @@ import { attempt } from './overlay.js';
 import { buildGroup } from './group.js';
 import { personActions, profileHead } from './person.js';
 
+const isNarrow = matchMedia('(max-width: 1040px)');
 let open = matchMedia('(min-width: 1100px)').matches;
 /** The profile that is shown, as the server told it. */
 let profile = null;
@@ -63,7 +64,11 @@ byId('details-toggle').addEventListener('click', () => toggle(byId('details').hi
 byId('details-close').addEventListener('click', () => toggle(false));
 app.on.leaveConversation = () => {
   // Beside the list there is room for it; over the messages it would be in the way.
-  if (matchMedia('(max-width: 1040px)').matches) open = false;
+  if (isNarrow.matches) open = false;
 };
+isNarrow.addEventListener('change', () => {
+  if (isNarrow.matches) open = false;
+  draw();
+});
 
 app.views.push(drawDetails);

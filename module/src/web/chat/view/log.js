@@ -189,7 +189,11 @@ keepEnd.observe(log);
 byId('chip').addEventListener('click', toEnd);
 
 app.on.message = (conversation, message) => {
-  if (isSeen(conversation)) markRead(conversation);
+  if (isSeen(conversation)) {
+    // Nothing is new to someone who looks on.
+    if (follow) conversation.unreadFrom = 0;
+    markRead(conversation);
+  }
   if (conversation === app.store.conversation && !follow && !message.own) chipCount += 1;
   draw();
 };

@@ -9,6 +9,11 @@ import { conversationAvatar } from './sidebar.js';
 
 function subtitleOf(conversation) {
   const { store } = app;
+  const { typists } = conversation;
+  if (typists.length > 0) {
+    if (conversation.kind === 'direct') return 'typing…';
+    return typists.length === 1 ? `${typists[0]} is typing…` : `${typists.length} people are typing…`;
+  }
   switch (conversation.kind) {
     case 'group': return conversation.left ? 'Group' : count(conversation.membersTotal, 'member', 'members');
     case 'direct':

@@ -14,8 +14,14 @@ export const profileHead = (user) => el('div', { class: 'profile' },
     size: 'large', picture: user.picture, presence: user.id === app.store.me.id ? null : user.online === true || app.store.isOnline(user.id),
   }),
   el('p', { class: 'profile-name' }, el('bdi', {}, app.store.nameOf(user.id, user.name))),
-  el('p', { class: 'profile-detail' }, el('bdi', {}, user.login && user.login !== user.name ? `${user.name} · ${user.login}` : user.name)),
+  el('p', { class: 'profile-detail' }, el('bdi', {}, detailOf(user))),
   user.signature && el('p', { class: 'profile-words', dir: 'auto' }, user.signature));
+
+/** Their own name, where a remark stands for it, and the name with which they log in. */
+function detailOf(user) {
+  const names = [app.store.nameOf(user.id, user.name) !== user.name && user.name, user.login !== user.name && user.login];
+  return names.filter(Boolean).join(' · ');
+}
 
 /** The dialog about a user. */
 export function openPerson({ id }) {

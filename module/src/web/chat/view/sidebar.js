@@ -77,7 +77,7 @@ function drawPeople() {
   const { store } = app;
   const everyone = [...store.people.values()].sort((a, b) => byName.compare(a.name, b.name));
   const people = everyone.slice(0, PEOPLE_SHOWN);
-  const describe = (user) => [store.nameOf(user.id, user.name), store.pictureOf(user.id), platformsText(user)];
+  const describe = (user) => [store.nameOf(user.id, user.name), store.pictureOf(user.id), platformsText(user), store.friends.has(user.id)];
   syncList(byId('people-list'), people, (user) => user.id, describe, buildPerson);
   const others = Math.max(everyone.length, store.peopleTotal - 1);
   setText(byId('people-count'), others > 0 ? others.toLocaleString() : '');
