@@ -29,7 +29,7 @@ export class Attachments {
   async probe() {
     if (!this.#token()) return;
     await this.#link.request('attachment.get', { attachment: 0 }).catch(({ code }) => {
-      if (code !== 'lost') this.offered = code !== 'unknown_op';
+      if (code !== 'lost') this.offered = code === 'not_found';
     });
   }
 

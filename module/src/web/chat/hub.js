@@ -3,6 +3,9 @@
 
 import { Connection } from './connection.js';
 
+/** A page that is loaded again leaves and comes back; whoever stays away so long is gone. */
+const LEAVE_AFTER = 3_000;
+
 const ports = new Set();
 /** The reply to the last login, its inbox number kept up to date for tabs that come later. */
 let login = null;
@@ -56,6 +59,12 @@ function open(port, credentials) {
   if (login) port.postMessage({ say: 'login', ok: login });
 }
 
+/** Browsers may keep a worker for a page that can be gone back to: without a tab that is open one is not online. */
+function leave(port) {
+  ports.delete(port);
+  setTimeout(() => { if (ports.size === 0) connection.close(); }, LEAVE_AFTER);
+}
+
 const DO = {
   open: (port, { credentials }) => open(port, credentials),
   request,
@@ -63,7 +72,7 @@ const DO = {
   retryNow: () => connection.retryNow(),
   probe: () => connection.probe(),
   drop: () => connection.drop(),
-  bye: (port) => ports.delete(port),
+  bye: leave,
 };
 
 self.onconnect = ({ ports: [port] }) => {

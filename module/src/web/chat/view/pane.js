@@ -1,6 +1,6 @@
 // The head of a conversation, and what can be done with the whole of it.
 
-import { app } from '../app.js';
+import { app, isPhone } from '../app.js';
 import { clearConversation, setMuted, setPinned } from '../actions.js';
 import { byId, setText, syncOne } from '../dom.js';
 import { count } from '../text.js';
@@ -55,6 +55,7 @@ byId('pane-more').addEventListener('click', (event) => {
   const { pinned, muted, kind, lastSeq } = conversation;
   const listed = kind !== 'all' && lastSeq > 0;
   openMenu(event.currentTarget, [
+    isPhone.matches && { text: 'Search', run: () => byId('search-here').click() },
     listed && { text: pinned ? 'Unpin' : 'Pin to the top', run: () => attempt(() => setPinned(conversation, !pinned)), testId: 'menu-pin' },
     lastSeq > 0 && { text: muted ? 'Unmute' : 'Mute', run: () => attempt(() => setMuted(conversation, !muted)), testId: 'menu-mute' },
     { text: 'Delete all messages for me', danger: true, run: () => clear(conversation, false) },

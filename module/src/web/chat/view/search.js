@@ -47,6 +47,12 @@ async function searchEverything(query) {
   };
 }
 
+function whereFrom(message, conversation) {
+  const who = message.own ? 'You' : message.from.name;
+  if (conversation.kind === 'direct') return message.own ? `You to ${conversation.title}` : who;
+  return `${who} in ${conversation.title}`;
+}
+
 export function messageRow(message, then = () => {}) {
   const conversation = app.store.open(message.conversation, message.from);
   const open = () => {
@@ -57,7 +63,7 @@ export function messageRow(message, then = () => {}) {
     avatar('user', message.from.id, message.from.name, { size: 'small', picture: app.store.pictureOf(message.from.id) }),
     el('span', { class: 'row-text' },
       el('span', { class: 'row-line' },
-        el('bdi', { class: 'row-name' }, message.own ? 'You' : message.from.name),
+        el('bdi', { class: 'row-name' }, whereFrom(message, conversation)),
         el('span', { class: 'row-time' }, shortTime(message.time))),
       el('span', { class: 'row-line' }, el('span', { class: 'row-detail', dir: 'auto' }, previewText(message)))));
 }
