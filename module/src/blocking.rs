@@ -56,7 +56,7 @@ impl BlockingPool {
         }
     }
 
-    /// Has a thread do `job` with something; or does `full` with it at once, if too much is waiting.
+    /// Has a thread do `job` with something; or does `full` with it at once, if too much waits.
     pub fn submit_or<T: Send + 'static>(
         &self,
         with: T,

@@ -1,29 +1,41 @@
 //! Telling sessions what has been committed.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use common::{CloseReason, SessionId, UserId};
 use gate::{Batch, Context, GateHandle};
 use parking_lot::Mutex;
 
-use crate::account::{Entered, User};
+use crate::account::{Credential, Entered, LoginPolicy, TokenId, User};
 use crate::event::{Audience, Event, Protocol};
+use crate::im::now_ms;
 use crate::inbox::{self, Happening, SessionEnd};
 use crate::outlet::Outlet;
-use crate::presence::{Presence, Seat};
+use crate::presence::{Deadlines, Left, Presence, Seat, SeenLog, Watches};
 
 /// Who is online, and how they are reached. Shared by the IM and the thread of the store that lets
 /// events go.
 #[derive(Debug, Default)]
 pub(crate) struct Delivery {
     pub(crate) presence: Presence,
+    /// When sessions end by themselves.
+    pub(crate) deadlines: Deadlines,
+    pub(crate) seen: Arc<SeenLog>,
+    policy: LoginPolicy,
     gate: OnceLock<GateHandle>,
     /// Held while somebody comes or goes and others are told, so that the last that watchers hear
     /// of a user is true.
-    announcing: Mutex<()>,
+    pub(crate) announcing: Mutex<Watches>,
 }
 
 impl Delivery {
+    pub(crate) fn new(policy: LoginPolicy) -> Self {
+        Self {
+            policy,
+            ..Self::default()
+        }
+    }
+
     /// Learns how sessions are reached, from whoever is called with it first.
     pub(crate) fn learn(&self, context: &Context<'_>) {
         if self.gate.get().is_none() {
@@ -40,23 +52,29 @@ impl Delivery {
         }
     }
 
-    /// Gives a user who has come online a seat. An older session of the same platform is told and
-    /// closed.
+    /// Gives a user who has come online a seat. Older sessions that have no place beside it are told
+    /// and closed.
     pub(crate) fn enter(&self, outlet: &mut dyn Outlet, entered: &Entered, seat: Seat) {
         let Seat {
             session, protocol, ..
         } = seat;
         let user = &entered.user;
-        let announcing = self.announcing.lock();
-        let change = self.presence.enter(user, seat);
+        let mut announcing = self.announcing.lock();
+        let change = self.presence.enter(user, seat, self.policy);
         if change.first {
-            self.announce(outlet, user, true, Some(session));
+            self.announce(outlet, &announcing, user, true, Some(session));
         }
+        self.on_seats_gone(&mut announcing, user.id, &change.displaced);
         drop(announcing);
-        if let Some(old) = change.displaced
-            && old.session != session
-        {
-            kick(outlet, old);
+        // Already here, so that it is known if the process is killed before they go.
+        self.seen.note(user.id, seat.platform, now_ms());
+        for old in change.displaced {
+            if old.session != session {
+                self.kick(outlet, old, SessionEnd::LoggedInElsewhere);
+            }
+        }
+        if let Some(at_ms) = seat.expires_ms() {
+            self.deadlines.set(at_ms, session, user.id);
         }
         outlet.bind(session);
         outlet.subscribe(session, Audience::Everyone.topic(protocol));
@@ -67,25 +85,74 @@ impl Delivery {
 
     /// Takes a session's seat away.
     pub(crate) fn leave(&self, outlet: &mut dyn Outlet, user: &User, session: SessionId) {
-        let _announcing = self.announcing.lock();
-        if self.presence.leave(user.id, session) {
-            self.announce(outlet, user, false, None);
+        let mut announcing = self.announcing.lock();
+        let left = self.presence.leave(user.id, session);
+        self.on_left(outlet, &mut announcing, left.as_ref());
+    }
+
+    /// Ends sessions of a user: they are told and closed.
+    fn end(
+        &self,
+        outlet: &mut dyn Outlet,
+        user: UserId,
+        why: SessionEnd,
+        which: impl Fn(&Seat) -> bool,
+    ) {
+        let mut announcing = self.announcing.lock();
+        let left = self.presence.leave_where(user, which);
+        self.on_left(outlet, &mut announcing, left.as_ref());
+        drop(announcing);
+        for seat in left.iter().flat_map(|left| &left.seats) {
+            self.kick(outlet, *seat, why);
         }
     }
 
-    fn announce(
-        &self,
-        outlet: &mut dyn Outlet,
-        user: &User,
-        online: bool,
-        except: Option<SessionId>,
-    ) {
-        let event = Event::Presence {
-            user: user.clone(),
-            online,
-        };
-        publish(outlet, Audience::PresenceWatchers, &event, except);
-        outlet.flush();
+    /// Ends sessions whose tokens expire, until the end.
+    pub(crate) fn end_expired(&self) {
+        while let Some((user, session)) = self.deadlines.next() {
+            self.act(|outlet| {
+                self.end(outlet, user, SessionEnd::Expired, |seat| {
+                    // It may have been renewed just now.
+                    let is_over = seat.expires_ms().is_some_and(|at_ms| at_ms <= now_ms());
+                    seat.session == session && is_over
+                });
+            });
+        }
+    }
+
+    fn on_left(&self, outlet: &mut dyn Outlet, watches: &mut Watches, left: Option<&Left>) {
+        let Some(left) = left else { return };
+        self.on_seats_gone(watches, left.user.id, &left.seats);
+        for seat in &left.seats {
+            self.forget_deadline(seat);
+        }
+        if left.last {
+            self.announce(outlet, watches, &left.user, false, None);
+        }
+    }
+
+    fn forget_deadline(&self, seat: &Seat) {
+        if let Some(at_ms) = seat.expires_ms() {
+            self.deadlines.clear(at_ms, seat.session);
+        }
+    }
+
+    fn kick(&self, outlet: &mut dyn Outlet, seat: Seat, why: SessionEnd) {
+        self.forget_deadline(&seat);
+        if let Some(message) = seat.protocol.encode(&Event::Kicked(why), None) {
+            outlet.send(seat.session, message);
+        }
+        outlet.close(seat.session, CloseReason::Kicked, why.text());
+    }
+
+    /// Seats go on with another token.
+    fn renew(&self, user: UserId, old: &TokenId, new: Credential) {
+        for seat in self.presence.renew(user, old, new) {
+            self.forget_deadline(&seat);
+            if let Some(at_ms) = new.expires_ms {
+                self.deadlines.set(at_ms, seat.session, user);
+            }
+        }
     }
 
     /// Tells those whom an event concerns.
@@ -96,7 +163,19 @@ impl Delivery {
     fn tell(&self, outlet: &mut dyn Outlet, event: inbox::Event) {
         let told = match event.happening {
             Happening::Message(message) => Event::Message(message),
-            Happening::Notice(notice) => Event::Notice(notice),
+            Happening::Notice(notice) => {
+                self.rewatch(outlet, &notice, &event.audience);
+                Event::Notice(notice)
+            }
+            Happening::Signal {
+                conversation,
+                from,
+                body,
+            } => Event::Signal {
+                conversation,
+                from,
+                body,
+            },
             Happening::ChannelMember { group, user, hears } => {
                 self.seat_in_channel(outlet, user, Audience::Channel(group), hears);
                 return;
@@ -107,19 +186,27 @@ impl Delivery {
                 }
                 return;
             }
-            Happening::SessionsEnded { user, why, .. } => {
-                if why == SessionEnd::Disabled {
-                    for seat in self.seats(user) {
-                        kick(outlet, seat);
-                    }
-                }
+            Happening::SessionsEnded { user, tokens, why } => {
+                // A guest has no token, and is locked out all the same.
+                self.end(outlet, user, why, |seat| {
+                    why == SessionEnd::Disabled || tokens.iter().any(|token| seat.has(token))
+                });
+                return;
+            }
+            Happening::SessionRenewed { user, old, new } => {
+                self.renew(user, &old, new);
                 return;
             }
         };
         match event.audience {
             inbox::Audience::Inboxes(numbers) => {
                 for (user, number) in numbers {
-                    self.tell_user(outlet, user, &told, number, event.origin);
+                    self.tell_user(outlet, user, &told, Some(number), event.origin);
+                }
+            }
+            inbox::Audience::Users(users) => {
+                for user in users {
+                    self.tell_user(outlet, user, &told, None, event.origin);
                 }
             }
             inbox::Audience::Channel(group) => {
@@ -138,7 +225,7 @@ impl Delivery {
         outlet: &mut dyn Outlet,
         user: UserId,
         event: &Event,
-        number: u64,
+        number: Option<u64>,
         except: Option<SessionId>,
     ) {
         let seats = self.seats(user);
@@ -154,13 +241,20 @@ impl Delivery {
             if sessions.is_empty() {
                 continue;
             }
-            if let Some(message) = protocol.encode(event, Some(number)) {
+            if let Some(message) = protocol.encode(event, number) {
                 outlet.send_many(&sessions, message);
             }
         }
     }
 
-    fn seats(&self, user: UserId) -> Vec<Seat> {
+    /// Closes every session of a user.
+    pub(crate) fn kick_user(&self, outlet: &mut dyn Outlet, user: UserId) {
+        for seat in self.seats(user) {
+            self.kick(outlet, seat, SessionEnd::Revoked);
+        }
+    }
+
+    pub(crate) fn seats(&self, user: UserId) -> Vec<Seat> {
         let mut seats = Vec::new();
         self.presence.collect_seats(user, &mut seats);
         seats
@@ -185,15 +279,13 @@ impl Delivery {
     }
 }
 
-fn kick(outlet: &mut dyn Outlet, seat: Seat) {
-    if let Some(message) = seat.protocol.encode(&Event::Kicked, None) {
-        outlet.send(seat.session, message);
-    }
-    outlet.close(seat.session, CloseReason::Kicked, "logged in elsewhere");
-}
-
 /// Publishes an event to an audience; encoded once per protocol.
-fn publish(outlet: &mut dyn Outlet, audience: Audience, event: &Event, except: Option<SessionId>) {
+pub(crate) fn publish(
+    outlet: &mut dyn Outlet,
+    audience: Audience,
+    event: &Event,
+    except: Option<SessionId>,
+) {
     for protocol in Protocol::ALL {
         if let Some(message) = protocol.encode(event, None) {
             outlet.publish(audience.topic(protocol), message, except);

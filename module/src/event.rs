@@ -4,8 +4,8 @@ use common::{GroupId, TopicId};
 use gate::Message;
 
 use crate::account::User;
-use crate::inbox::Notice;
-use crate::message::Message as ImMessage;
+use crate::inbox::{Notice, SessionEnd};
+use crate::message::{Conversation, Message as ImMessage};
 
 /// Something that happened, for those whom it concerns.
 #[derive(Clone, Debug)]
@@ -21,8 +21,17 @@ pub enum Event {
     },
     /// Something else has happened that stands in an inbox, or is told to a channel.
     Notice(Notice),
-    /// The session is about to be closed: the user has logged in elsewhere.
-    Kicked,
+    /// Something that is true for a moment.
+    Signal {
+        /// Where.
+        conversation: Conversation,
+        /// Who tells it.
+        from: User,
+        /// What.
+        body: String,
+    },
+    /// The session is about to be closed.
+    Kicked(SessionEnd),
 }
 
 /// A wire protocol, as the IM knows it: how to say an event in it. An event is encoded once for

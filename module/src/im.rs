@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use common::{ErrorCode, UserId};
@@ -9,8 +10,8 @@ use gate::{Batch, Context};
 
 use crate::account::token::{BackendFile, TokenError, Tokens};
 use crate::account::{
-    self, AccountConfig, Accounts, AuthWebhook, Authenticated, BAD_NAME, Enter, EnterGuest, Entered,
-    TokenId, User,
+    self, AccountConfig, Accounts, AuthWebhook, Authenticated, BAD_NAME, Enter, EnterGuest,
+    Entered, TokenId, User,
 };
 use crate::api::Caller;
 use crate::blocking::BlockingPool;
@@ -18,7 +19,7 @@ use crate::delivery::Delivery;
 use crate::event::Audience;
 use crate::message::{Draft, Receipt, Send, To};
 use crate::outlet::Outlet;
-use crate::presence::{Platform, Seat};
+use crate::presence::{FindLastSeen, FindWatched, LastSeen, Platform, Seat, UserPresence, Watch};
 use crate::storage::operation::WriteOperation;
 use crate::storage::refusal::Refusal;
 use crate::storage::sqlite::{self, InlineStore, Location, SqliteStore, StoreConfig};
@@ -131,6 +132,8 @@ pub struct Im {
     store: Arc<dyn Store>,
     delivery: Arc<Delivery>,
     accounts: Accounts,
+    /// Ends sessions whose tokens expire.
+    expiry: Option<JoinHandle<()>>,
 }
 
 impl Im {
@@ -139,12 +142,17 @@ impl Im {
     /// # Errors
     /// Whatever keeps the store from being opened, or tokens from being issued and checked.
     pub fn open(config: ImConfig) -> Result<Arc<Self>, OpenError> {
-        let delivery = Arc::new(Delivery::default());
+        let delivery = Arc::new(Delivery::new(config.accounts.policy));
         let sink = Arc::clone(&delivery);
         let store = SqliteStore::open(config.store.clone(), move |event| sink.on_event(event))?;
         let pool = BlockingPool::new(PASSWORD_THREADS, PASSWORDS_WAITING_MAX);
         let pool = pool.map_err(OpenError::Thread)?;
-        Self::of(config, Arc::new(store), delivery, pool)
+        let mut im = Self::of(config, Arc::new(store), delivery, pool)?;
+        let ending = Arc::clone(&im.delivery);
+        let expiry = thread::Builder::new().name("session-expiry".to_owned());
+        let expiry = expiry.spawn(move || ending.end_expired());
+        im.expiry = Some(expiry.map_err(OpenError::Thread)?);
+        Ok(Arc::new(im))
     }
 
     /// An IM without threads, whose store is in memory and does what it is asked within the call:
@@ -154,10 +162,11 @@ impl Im {
     /// What SQLite says.
     pub fn inline(mut config: ImConfig) -> Result<Arc<Self>, OpenError> {
         config.store.location = Location::Memory;
-        let delivery = Arc::new(Delivery::default());
+        let delivery = Arc::new(Delivery::new(config.accounts.policy));
         let sink = Arc::clone(&delivery);
         let store = InlineStore::open(config.store.clone(), move |event| sink.on_event(event))?;
-        Self::of(config, Arc::new(store), delivery, BlockingPool::inline())
+        let im = Self::of(config, Arc::new(store), delivery, BlockingPool::inline())?;
+        Ok(Arc::new(im))
     }
 
     fn of(
@@ -165,7 +174,8 @@ impl Im {
         store: Arc<dyn Store>,
         delivery: Arc<Delivery>,
         pool: BlockingPool,
-    ) -> Result<Arc<Self>, OpenError> {
+    ) -> Result<Self, OpenError> {
+        delivery.seen.set_store(&store);
         let directory = match &config.store.location {
             Location::Directory(directory) => Some(directory.as_path()),
             Location::Memory => None,
@@ -178,12 +188,13 @@ impl Im {
         let webhook = webhook.transpose().map_err(OpenError::Thread)?;
         let accounts =
             Accounts::new(Arc::clone(&store), Arc::new(pool), tokens, accounts).asking(webhook);
-        Ok(Arc::new(Self {
+        Ok(Self {
             config,
             store,
             delivery,
             accounts,
-        }))
+            expiry: None,
+        })
     }
 
     /// What it was told before it started.
@@ -263,8 +274,11 @@ impl Im {
         self.accounts
             .authenticate(token, platform, move |found| match found {
                 Ok(authenticated) => {
-                    let user = authenticated.account.id;
-                    im.change(Enter { user }, move |entered| {
+                    let enter = Enter {
+                        user: authenticated.account.id,
+                        session: authenticated.session.map(|(token, _)| token),
+                    };
+                    im.change(enter, move |entered| {
                         then(entered.map(|entered| (entered, authenticated)));
                     });
                 }
@@ -273,7 +287,8 @@ impl Im {
     }
 
     /// Seats a user who has come online, within the outcome that says so: from here on the session
-    /// hears everything. An older session of the same user and platform is told and closed.
+    /// hears everything. Older sessions of the user that have no place beside it are told and
+    /// closed. `token` is that of a session that is kept.
     pub(crate) fn take_seat(
         &self,
         outlet: &mut dyn Outlet,
@@ -297,7 +312,8 @@ impl Im {
     ) {
         // What the session hears is known in the order of the commits, as at its login.
         let user = login.user.id;
-        self.change(Enter { user }, then);
+        let session = None;
+        self.change(Enter { user, session }, then);
     }
 
     /// Ends a login, within the outcome that says what its session hears; the session itself stays.
@@ -319,14 +335,93 @@ impl Im {
         self.delivery.leave(outlet, &login.user, login.seat.session);
     }
 
-    /// Tells this session from now on who comes and goes, or no longer.
-    pub(crate) fn watch_presence(&self, outlet: &mut dyn Outlet, login: &Login, watch: bool) {
-        let topic = Audience::PresenceWatchers.topic(login.seat.protocol);
-        if watch {
-            outlet.subscribe(login.seat.session, topic);
-        } else {
-            outlet.unsubscribe(login.seat.session, topic);
+    /// The token of the session that is kept for whoever makes a call. A connection that has logged
+    /// in with one has another when it was renewed.
+    #[must_use]
+    pub(crate) fn token_of(&self, caller: &Caller) -> Option<TokenId> {
+        let token = caller.token?;
+        let seat = self.delivery.presence.seat(caller.user, caller.origin?);
+        let credential = seat.and_then(|seat| seat.credential);
+        Some(credential.map_or(token, |credential| credential.token))
+    }
+
+    /// The time of day of the store, in milliseconds since 1970.
+    pub(crate) fn time(&self) -> u64 {
+        (self.config.store.time)()
+    }
+
+    /// Tells this session from now on who of these comes and goes, and at once who is there. Those
+    /// who have blocked the user are left out.
+    ///
+    /// Refused with `forbidden`, `limit_reached`.
+    pub(crate) fn watch_presence(
+        self: &Arc<Self>,
+        login: &Login,
+        watch: Watch,
+        then: impl FnOnce(Result<(), ImError>) + std::marker::Send + 'static,
+    ) {
+        // Where everyone is somebody's guest there are no friends to speak of.
+        if watch == Watch::Everyone && !self.config.accounts.guests {
+            let text = "sessions hear of friends, and of users whom they name";
+            return then(Err(ImError::new(ErrorCode::Forbidden, text)));
         }
+        let (user, session) = (login.user.id, login.seat.session);
+        let find = FindWatched {
+            user,
+            friends: watch == Watch::Friends,
+            users: match &watch {
+                Watch::Users(users) => users.clone(),
+                Watch::Friends | Watch::Everyone => Vec::new(),
+            },
+        };
+        let im = Arc::clone(self);
+        self.change(find, move |found| {
+            then(found.and_then(|allowed| {
+                let mut outcome = Ok(());
+                im.act(|outlet| {
+                    outcome = im.delivery.watch(outlet, user, session, &watch, &allowed);
+                });
+                outcome.map_err(ImError::from)
+            }));
+        });
+    }
+
+    /// Tells this session no longer who of these comes and goes, or of nobody.
+    pub(crate) fn unwatch_presence(
+        self: &Arc<Self>,
+        login: &Login,
+        users: Option<Vec<UserId>>,
+        then: impl FnOnce(Result<(), ImError>) + std::marker::Send + 'static,
+    ) {
+        let seat = login.seat;
+        // Finds nobody: this comes behind what was asked for before.
+        let find = FindWatched {
+            user: login.user.id,
+            friends: false,
+            users: Vec::new(),
+        };
+        let im = Arc::clone(self);
+        self.change(find, move |found| {
+            then(found.map(|_| {
+                im.act(|outlet| im.delivery.unwatch(outlet, &seat, users.as_deref()));
+            }));
+        });
+    }
+
+    /// Where users are online and when they were last seen, in the order asked for; those that are
+    /// unknown are left out. Of those who have blocked `viewer` nothing is told.
+    pub fn presence(
+        self: &Arc<Self>,
+        viewer: Option<UserId>,
+        users: Vec<UserId>,
+        then: impl FnOnce(Result<Vec<UserPresence>, Refusal>) + std::marker::Send + 'static,
+    ) {
+        let im = Arc::clone(self);
+        let find = FindLastSeen { viewer, users };
+        self.store().look_up(find, move |found| {
+            let told = |found| presence_of(&im, found);
+            then(found.map(|found| found.into_iter().map(told).collect()));
+        });
     }
 
     /// Users who are online, with their platforms, by ascending id.
@@ -345,6 +440,27 @@ impl Im {
     #[must_use]
     pub fn is_online(&self, user: UserId) -> bool {
         self.delivery.presence.is_online(user)
+    }
+
+    /// The platforms on which a user is online.
+    #[must_use]
+    pub fn platforms(&self, user: UserId) -> Vec<Platform> {
+        let mut seats = Vec::new();
+        self.delivery.presence.collect_seats(user, &mut seats);
+        seats.iter().map(|seat| seat.platform).collect()
+    }
+
+    /// How many users are online, and how many sessions there are on each platform.
+    #[must_use]
+    pub fn online_by_platform(&self) -> (usize, Vec<(Platform, usize)>) {
+        let presence = &self.delivery.presence;
+        (presence.count(), presence.count_by_platform())
+    }
+
+    /// Closes the connections of a user.
+    pub fn close_connections(&self, user: UserId) {
+        self.delivery
+            .act(|outlet| self.delivery.kick_user(outlet, user));
     }
 
     // Messages.
@@ -380,6 +496,44 @@ impl Im {
             origin: caller.origin,
         };
         self.change(send, then);
+    }
+}
+
+impl Drop for Im {
+    fn drop(&mut self) {
+        self.delivery.seen.finish();
+        self.delivery.deadlines.close();
+        if let Some(expiry) = self.expiry.take()
+            && expiry.join().is_err()
+        {
+            tracing::error!("the thread that ends sessions has panicked");
+        }
+    }
+}
+
+/// What the store knows of a user, with what it does not know yet.
+fn presence_of(im: &Im, found: LastSeen) -> UserPresence {
+    let LastSeen {
+        user,
+        hidden,
+        seen: mut last_seen,
+    } = found;
+    let mut online = Vec::new();
+    if !hidden {
+        online = im.platforms(user.id);
+        online.sort_unstable();
+        online.dedup();
+        for (platform, time_ms) in im.delivery.seen.of(user.id) {
+            last_seen.retain(|&(known, _)| known != platform);
+            last_seen.push((platform, time_ms));
+        }
+        last_seen.retain(|(platform, _)| !online.contains(platform));
+        last_seen.sort_unstable();
+    }
+    UserPresence {
+        user,
+        online,
+        last_seen,
     }
 }
 

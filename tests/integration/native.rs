@@ -94,7 +94,7 @@ fn after_a_logout_the_connection_may_log_in_again() {
     let node = im();
     let (mut client, ada) = NativeClient::login(&node, "Ada");
     let (mut other, _) = NativeClient::login(&node, "Bob");
-    other.ok("presence.subscribe", json!({}));
+    other.ok("presence.subscribe", json!({"all": true}));
     assert_eq!(client.ok("logout", json!({})), json!({}));
     assert_eq!(
         other.push("presence"),
@@ -112,7 +112,7 @@ fn a_later_login_on_a_platform_takes_the_place_of_the_older_one() {
     for transport in Transport::ALL {
         let node = im();
         let (mut watcher, _) = NativeClient::login(&node, "Bob");
-        watcher.ok("presence.subscribe", json!({}));
+        watcher.ok("presence.subscribe", json!({"all": true}));
         let (mut older, ada) = NativeClient::login_over(&node, transport, "Ada", "web");
         assert_eq!(watcher.push("presence")["online"], true);
         let (mut later, same) = NativeClient::login(&node, "Ada");
@@ -166,7 +166,7 @@ fn who_is_online_comes_in_pages() {
 fn watchers_are_told_who_comes_and_goes() {
     let node = im();
     let (mut watcher, _) = NativeClient::login(&node, "Bob");
-    watcher.ok("presence.subscribe", json!({}));
+    watcher.ok("presence.subscribe", json!({"all": true}));
     let (client, ada) = NativeClient::login(&node, "Ada");
     let user = json!({"id": ada, "name": "Ada"});
     assert_eq!(
@@ -665,4 +665,75 @@ fn who_does_not_log_in_is_closed() {
         client.ok("heartbeat", json!({}));
         client.expect_close(1008);
     }
+}
+
+#[test]
+fn a_signal_is_told_once_and_kept_nowhere() {
+    let node = im();
+    let (mut ada, ada_id) = NativeClient::login(&node, "Ada");
+    let (mut bob, bob_id) = NativeClient::login(&node, "Bob");
+    let to_bob = json!({"to": {"user": bob_id}, "body": "typing"});
+    assert_eq!(ada.ok("message.signal", to_bob.clone()), json!({}));
+    assert_eq!(
+        bob.push("signal"),
+        json!({
+            "conversation": format!("d:{ada_id}:{bob_id}"),
+            "from": {"id": ada_id, "name": "Ada"},
+            "body": "typing",
+        })
+    );
+    assert_eq!(bob.ok("inbox.sync", json!({}))["entries"], json!([]));
+    assert_eq!(bob.ok("conversation.list", json!({}))["total"], 0);
+    let everyone = json!({"to": {"all": true}, "body": "typing"});
+    assert_eq!(ada.error("message.signal", everyone), "bad_request");
+    bob.ok("block.add", json!({"user": ada_id}));
+    assert_eq!(ada.error("message.signal", to_bob), "forbidden");
+    bob.expect_no_push();
+}
+
+#[test]
+fn an_account_logs_in_with_its_token() {
+    let node = im();
+    let mut client = NativeClient::connect(&node, Transport::WebSocket);
+    let ada = json!({"login": "ada", "password": "correct horse", "name": "Ada L"});
+    client.ok("account.register", ada.clone());
+    assert_eq!(client.error("account.register", ada), "conflict");
+    let wrong = json!({"login": "ada", "password": "battery staple"});
+    assert_eq!(client.error("account.login", wrong), "unauthenticated");
+    let right = json!({"login": "Ada", "password": "correct horse", "platform": "ios"});
+    let granted = client.ok("account.login", right);
+    assert_eq!(client.error("friend.list", json!({})), "unauthenticated");
+    let login = client.ok("login", json!({"token": granted["token"]}));
+    assert_eq!(login["user"]["name"], "Ada L");
+    assert_eq!(login["platform"], "ios", "where the session was opened");
+    assert_eq!(
+        client.ok("session.list", json!({}))["sessions"][0]["current"],
+        true
+    );
+
+    let mut guest = NativeClient::connect(&node, Transport::WebSocket);
+    assert_eq!(guest.error("login", json!({"name": "ada"})), "conflict");
+    let forged = format!("{}x", granted["token"].as_str().expect("a token"));
+    assert_eq!(
+        guest.error("login", json!({"token": forged})),
+        "unauthenticated"
+    );
+    assert_eq!(guest.error("login", json!({})), "bad_request");
+}
+
+#[test]
+fn guessing_a_password_has_to_wait() {
+    let node = im();
+    let mut client = NativeClient::connect(&node, Transport::WebSocket);
+    let right = json!({"login": "ada", "password": "correct horse"});
+    client.ok("account.register", right.clone());
+    let wrong = json!({"login": "ADA", "password": "battery staple"});
+    for _ in 0..10 {
+        assert_eq!(
+            client.error("account.login", wrong.clone()),
+            "unauthenticated"
+        );
+    }
+    // The right one too: a guesser must not learn which it is.
+    assert_eq!(client.error("account.login", right), "rate_limited");
 }

@@ -7,6 +7,7 @@
 //!   ws        WsClient: WebSocket on a Script, well-behaved or not
 //!   tls       Authority: certificates, and clients that trust them
 //!   native    NativeClient: the native protocol over each of its transports
+//!   rest      RestClient: the calls of the IM over HTTP
 //!   process   memory and descriptors of this process
 //! ```
 //!
@@ -20,6 +21,7 @@ pub mod actors;
 pub mod native;
 pub mod node;
 pub mod process;
+pub mod rest;
 pub mod script;
 pub mod tls;
 pub mod ws;
@@ -27,6 +29,7 @@ pub mod ws;
 pub use actors::{Echo, Gated, Hall, Probe, Seen};
 pub use native::{NativeClient, Transport};
 pub use node::{Options, TestNode};
+pub use rest::{RestAnswer, RestClient};
 pub use script::{HttpReply, Script};
 pub use tls::Authority;
 pub use ws::{WsClient, WsFrame};

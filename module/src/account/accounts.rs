@@ -5,13 +5,13 @@ use std::sync::{Arc, OnceLock};
 use common::UserId;
 
 use super::password;
+use super::throttle::Throttle;
 use super::token::{Claim, Tokens};
 use super::vouched::{AuthWebhook, Memory, Remembered, Vouched, id_of};
 use super::{
     Account, AccountConfig, BAD_NAME, ChangePassword, CloseSessions, Credential, Credentials,
-    EnterExternal,
-    FindAccount, FindCredentials, FindSession, NAME_CHARS_MAX, OpenSession, Register, TokenId,
-    User, Whose, checked_name,
+    EnterExternal, FindAccount, FindCredentials, FindSession, NAME_CHARS_MAX, OpenSession,
+    Register, TokenId, User, Whose, checked_name,
 };
 use crate::blocking::BlockingPool;
 use crate::im::now_ms;
@@ -55,6 +55,7 @@ struct Shared {
     tokens: Tokens,
     config: AccountConfig,
     memory: Memory,
+    throttle: Throttle,
     /// Checked against where a name has no password; made when that happens first, since making
     /// it takes as long as a login.
     nobody: OnceLock<String>,
@@ -79,6 +80,7 @@ impl Accounts {
             tokens,
             config,
             memory: Memory::default(),
+            throttle: Throttle::default(),
             nobody: OnceLock::new(),
         };
         Self {
@@ -140,7 +142,8 @@ impl Accounts {
         });
     }
 
-    /// Opens a session with a name and a password. Refused: `WrongPassword`, `AccountDisabled`.
+    /// Opens a session with a name and a password. Refused: `WrongPassword`,
+    /// `TooManyAttempts`, `AccountDisabled`.
     pub fn log_in(
         &self,
         name: &str,
@@ -160,7 +163,8 @@ impl Accounts {
         });
     }
 
-    /// Changes the password, and ends all sessions but one. Refused: `WrongPassword`, `Invalid`.
+    /// Changes the password, and ends all sessions but one. Refused: `WrongPassword`,
+    /// `TooManyAttempts`, `Invalid`.
     pub fn change_password(
         &self,
         account: &Account,
@@ -189,6 +193,23 @@ impl Accounts {
                 }
                 Err(refusal) => then(Err(refusal)),
             }
+        });
+    }
+
+    /// Gives a user a password that they have not chosen, and ends all their sessions. Refused:
+    /// `UserUnknown`, `Invalid`.
+    pub fn set_password(&self, user: UserId, new: String, then: impl Then<()>) {
+        if !password::is_acceptable(&new) {
+            return then(Err(BAD_PASSWORD));
+        }
+        self.work(then, move |shared, then| {
+            let change = ChangePassword {
+                user,
+                old: None,
+                new: shared.config.hash_cost.hash(&new),
+                keep: None,
+            };
+            shared.store.change(change, then);
         });
     }
 
@@ -322,8 +343,12 @@ impl Shared {
         });
     }
 
-    /// The credentials of this name, if the password is theirs. Takes as long if it is not.
+    /// The credentials of this name, if the password is theirs. Takes as long if it is not, and
+    /// not even that if there were too many wrong ones before.
     fn verified(&self, name: &str, password: &str) -> Result<Credentials, Refusal> {
+        if !self.throttle.allows(name, now_ms()) {
+            return Err(Refusal::TooManyAttempts);
+        }
         let found = self.store.look_up_now(FindCredentials {
             name: name.to_owned(),
         });
@@ -335,10 +360,12 @@ impl Shared {
             Err(refusal) => return Err(*refusal),
         };
         let matches = password::matches(password, hash);
-        let credentials = found?;
         if !matches {
+            self.throttle.failed(name, now_ms());
             return Err(Refusal::WrongPassword);
         }
+        self.throttle.passed(name);
+        let credentials = found?;
         if credentials.disabled {
             return Err(Refusal::AccountDisabled);
         }
@@ -354,7 +381,8 @@ impl Shared {
         then: Box<dyn FnOnce(Result<Granted, Refusal>) + Send>,
     ) {
         let now_ms = now_ms();
-        let expires_ms = now_ms + self.config.token_lifetime.as_millis() as u64;
+        // Tokens count in seconds.
+        let expires_ms = now_ms / 1_000 * 1_000 + self.config.token_lifetime.as_millis() as u64;
         let token: TokenId = rand::random();
         let open = OpenSession {
             user,

@@ -18,11 +18,13 @@ pub struct Register {
 
 /// A user comes online: what their sessions are to hear from now on. Its outcome comes in the order
 /// of the commits, so that nothing is missed between it and the first event. Refused:
-/// `UserUnknown`, `AccountDisabled`.
+/// `UserUnknown`, `AccountDisabled`, `TokenInvalid` if the session has ended.
 #[derive(Clone, Debug)]
 pub struct Enter {
     /// Who.
     pub user: UserId,
+    /// The session that they have shown a token of, if it is one that is kept.
+    pub session: Option<TokenId>,
 }
 
 /// Who has come online.
@@ -186,4 +188,15 @@ pub struct SearchUsers {
 pub struct ListSessions {
     /// Of whom.
     pub user: UserId,
+}
+
+/// Accounts by ascending id, for administrators: those that are disabled are among them.
+#[derive(Clone, Debug)]
+pub struct ListAccounts {
+    /// Those whose name or nickname has words that begin like these; none for all.
+    pub query: Option<String>,
+    /// From the first id above this on.
+    pub after: UserId,
+    /// Most to give.
+    pub limit: usize,
 }

@@ -186,6 +186,8 @@ pub(super) struct AccountOut {
     signature: String,
     /// Whatever the application makes of it.
     extra: String,
+    /// An administrator has seen who the user is.
+    verified: bool,
     /// When it was made, in milliseconds since 1970.
     created: u64,
 }
@@ -204,6 +206,7 @@ impl From<Account> for AccountOut {
             picture: account.picture,
             signature: account.signature,
             extra: account.extra,
+            verified: account.verified,
             created: account.created_ms,
         }
     }
@@ -320,7 +323,7 @@ impl Call for ChangePassword {
 
     fn perform(input: ChangePasswordIn, caller: &Caller, im: &Arc<Im>, answer: Answer<Done>) {
         let find = FindAccount { user: caller.user };
-        let (on, keep) = (Arc::clone(im), caller.token);
+        let (on, keep) = (Arc::clone(im), im.token_of(caller));
         im.store().look_up(find, move |found| match found {
             Ok(account) => on.accounts().change_password(
                 &account,
@@ -359,6 +362,21 @@ pub(super) struct SessionsOut {
     sessions: Vec<SessionOut>,
 }
 
+impl SessionsOut {
+    pub(super) fn of(sessions: Vec<account::Session>, current: Option<TokenId>) -> Self {
+        let sessions = sessions.into_iter().map(|session| SessionOut {
+            session: token_text(&session.token),
+            platform: session.platform.as_str(),
+            current: Some(session.token) == current,
+            created: session.created_ms,
+            expires: session.expires_ms,
+        });
+        Self {
+            sessions: sessions.collect(),
+        }
+    }
+}
+
 impl Call for Sessions {
     const OP: &'static str = "session.list";
     const VERB: Verb = Verb::Get;
@@ -369,19 +387,8 @@ impl Call for Sessions {
     type Out = SessionsOut;
 
     fn perform(_: Nothing, caller: &Caller, im: &Arc<Im>, answer: Answer<SessionsOut>) {
-        let current = caller.token;
-        let out = move |sessions: Vec<account::Session>| SessionsOut {
-            sessions: sessions
-                .into_iter()
-                .map(|session| SessionOut {
-                    session: token_text(&session.token),
-                    platform: session.platform.as_str(),
-                    current: Some(session.token) == current,
-                    created: session.created_ms,
-                    expires: session.expires_ms,
-                })
-                .collect(),
-        };
+        let current = im.token_of(caller);
+        let out = move |sessions| SessionsOut::of(sessions, current);
         let list = ListSessions { user: caller.user };
         im.store().look_up(list, answer.with(out));
     }
@@ -462,7 +469,7 @@ impl Call for CloseAll {
     fn perform(input: CloseAllIn, caller: &Caller, im: &Arc<Im>, answer: Answer<CountOut>) {
         let close = CloseSessions {
             user: caller.user,
-            which: match caller.token {
+            which: match im.token_of(caller) {
                 Some(token) if input.others => Whose::AllBut(token),
                 _ => Whose::All,
             },

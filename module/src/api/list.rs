@@ -5,7 +5,10 @@ use std::sync::LazyLock;
 use rustc_hash::FxHashMap;
 
 use super::call::Entry;
-use super::{account, conversation, friend, group, member, message, user};
+use super::{
+    account, admin, conversation, friend, group, member, message, position, presence, statistics,
+    user, verification,
+};
 
 /// All calls, in the order of their reference.
 pub static CALLS: &[Entry] = &[
@@ -23,6 +26,12 @@ pub static CALLS: &[Entry] = &[
     Entry::of::<user::Get>(),
     Entry::of::<user::Search>(),
     Entry::of::<user::Online>(),
+    Entry::of::<presence::Get>(),
+    Entry::of::<position::Set>(),
+    Entry::of::<position::Clear>(),
+    Entry::of::<position::Near>(),
+    Entry::of::<verification::Submit>(),
+    Entry::of::<verification::Get>(),
     // Friends.
     Entry::of::<friend::Request>(),
     Entry::of::<friend::Requests>(),
@@ -53,6 +62,7 @@ pub static CALLS: &[Entry] = &[
     Entry::of::<member::Decide>(),
     // Messages.
     Entry::of::<message::Send>(),
+    Entry::of::<message::Tell>(),
     Entry::of::<message::ReadHistory>(),
     Entry::of::<message::Read>(),
     Entry::of::<message::TakeBack>(),
@@ -63,6 +73,22 @@ pub static CALLS: &[Entry] = &[
     Entry::of::<conversation::Set>(),
     Entry::of::<conversation::Empty>(),
     Entry::of::<conversation::SyncInbox>(),
+    // What the operator's own staff may ask.
+    Entry::of::<statistics::Counts>(),
+    Entry::of::<statistics::Users>(),
+    Entry::of::<admin::FindUsers>(),
+    Entry::of::<admin::GetUser>(),
+    Entry::of::<admin::Disable>(),
+    Entry::of::<admin::SetPassword>(),
+    Entry::of::<admin::Sessions>(),
+    Entry::of::<admin::Kick>(),
+    Entry::of::<admin::Online>(),
+    Entry::of::<admin::Announce>(),
+    Entry::of::<admin::TakeBack>(),
+    Entry::of::<verification::List>(),
+    Entry::of::<verification::Decide>(),
+    Entry::of::<statistics::Groups>(),
+    Entry::of::<admin::EndGroup>(),
 ];
 
 /// The call of this name in the native protocol.

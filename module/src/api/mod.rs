@@ -11,18 +11,23 @@
 //! ```
 
 mod account;
+mod admin;
 mod answer;
 mod call;
 mod caller;
 mod conversation;
 mod friend;
 mod group;
-mod input;
+pub(crate) mod input;
 mod list;
 mod member;
 mod message;
 pub(crate) mod output;
+mod position;
+mod presence;
+mod statistics;
 mod user;
+mod verification;
 mod word;
 
 pub use answer::{Answer, Outcome};

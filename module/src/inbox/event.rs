@@ -3,8 +3,8 @@
 use common::{GroupId, SessionId, UserId};
 
 use super::Notice;
-use crate::account::TokenId;
-use crate::message::Message;
+use crate::account::{Credential, TokenId, User};
+use crate::message::{Conversation, Message};
 
 /// Something that is committed, and who is to be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,15 @@ pub enum Happening {
     Message(Message),
     /// Something else that concerns people.
     Notice(Notice),
+    /// Something that is true for a moment. In no inbox.
+    Signal {
+        /// Where.
+        conversation: Conversation,
+        /// Who tells it.
+        from: User,
+        /// What.
+        body: String,
+    },
     /// Sessions of a user have ended; their connections are to be closed. In no inbox.
     SessionsEnded {
         /// Whose.
@@ -34,6 +43,15 @@ pub enum Happening {
         tokens: Vec<TokenId>,
         /// Why.
         why: SessionEnd,
+    },
+    /// A session of a user goes on with another token. In no inbox.
+    SessionRenewed {
+        /// Whose.
+        user: UserId,
+        /// The token that is good no longer.
+        old: TokenId,
+        /// What it goes on with.
+        new: Credential,
     },
     /// A user's sessions begin or cease to hear a group's channel. Comes before the notice of a
     /// join and after that of a leave; in no inbox.
@@ -65,6 +83,34 @@ pub enum SessionEnd {
     PasswordChanged,
     /// The account was disabled.
     Disabled,
+    /// Its token has expired.
+    Expired,
+}
+
+impl SessionEnd {
+    /// The name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LoggedInElsewhere => "logged_in_elsewhere",
+            Self::Revoked => "logged_out",
+            Self::PasswordChanged => "password_changed",
+            Self::Disabled => "disabled",
+            Self::Expired => "token_expired",
+        }
+    }
+
+    /// What a person can read.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::LoggedInElsewhere => "logged in elsewhere",
+            Self::Revoked => "logged out",
+            Self::PasswordChanged => "the password was changed",
+            Self::Disabled => "the account was disabled",
+            Self::Expired => "the token has expired",
+        }
+    }
 }
 
 /// Who is told.
@@ -72,6 +118,8 @@ pub enum SessionEnd {
 pub enum Audience {
     /// These users, in whose inboxes it has these numbers.
     Inboxes(Vec<(UserId, u64)>),
+    /// These users, as far as they are online.
+    Users(Vec<UserId>),
     /// The members of a channel who are online.
     Channel(GroupId),
     /// Everyone who is online.

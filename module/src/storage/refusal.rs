@@ -21,6 +21,15 @@ pub enum Refusal {
     /// No friend request or application that waits for an answer.
     #[error("there is no such request")]
     RequestUnknown,
+    /// The user has not told where they are, or too long ago.
+    #[error("tell where you are first")]
+    PositionUnknown,
+    /// No papers of this number or user.
+    #[error("there is no such submission")]
+    VerificationUnknown,
+    /// An administrator has accepted the user's papers.
+    #[error("already verified")]
+    AlreadyVerified,
     /// The name belongs to somebody else.
     #[error("the name is taken")]
     NameTaken,
@@ -30,6 +39,9 @@ pub enum Refusal {
     /// Wrong password, or a name without one; which of the two is not told.
     #[error("wrong name or password")]
     WrongPassword,
+    /// Too many wrong passwords for this name.
+    #[error("too many wrong passwords; try again in half a minute")]
+    TooManyAttempts,
     /// The token is none of ours, has expired, or was revoked.
     #[error("the token is not valid")]
     TokenInvalid,
@@ -113,11 +125,14 @@ impl Refusal {
             | Self::GroupUnknown
             | Self::ConversationUnknown
             | Self::MessageUnknown
-            | Self::RequestUnknown => ErrorCode::NotFound,
+            | Self::RequestUnknown
+            | Self::PositionUnknown
+            | Self::VerificationUnknown => ErrorCode::NotFound,
             Self::NameTaken
             | Self::AlreadyMember
             | Self::AlreadyFriends
             | Self::AlreadyRecalled
+            | Self::AlreadyVerified
             | Self::ClientIdTaken
             | Self::GroupDismissed => ErrorCode::Conflict,
             Self::WrongPassword | Self::TokenInvalid => ErrorCode::Unauthenticated,
@@ -134,6 +149,7 @@ impl Refusal {
             | Self::NotSender
             | Self::RecallTooLate => ErrorCode::Forbidden,
             Self::Oneself | Self::Invalid(_) => ErrorCode::InvalidValue,
+            Self::TooManyAttempts => ErrorCode::RateLimited,
             Self::LimitReached(_) => ErrorCode::LimitReached,
             Self::Busy => ErrorCode::Busy,
             Self::AuthUnavailable | Self::Unavailable => ErrorCode::Unavailable,

@@ -7,8 +7,8 @@ use common::ErrorCode;
 use serde_json::value::RawValue;
 
 use super::client::Client;
-use super::wire::{LoginIn, LoginOut, Nothing, TimeOut, ok, parse};
-use crate::account::{Entered, TokenId};
+use super::wire::{LoginIn, LoginOut, Nothing, SubscribeIn, TimeOut, UnsubscribeIn, ok, parse};
+use crate::account::{Authenticated, Entered};
 use crate::api::output::UserOut;
 use crate::api::{self, Access, Caller, Input};
 use crate::event::Protocol;
@@ -41,8 +41,8 @@ impl Client {
                 self.answer(outlet, id, &Ok(ok(&TimeOut { time })));
                 return;
             }
-            "presence.subscribe" => self.watch_presence(outlet, id, true),
-            "presence.unsubscribe" => self.watch_presence(outlet, id, false),
+            "presence.subscribe" => self.watch_presence(outlet, id, data),
+            "presence.unsubscribe" => self.unwatch_presence(outlet, id, data),
             _ => self.call(outlet, id, op, data),
         };
         if let Err(error) = refused {
@@ -81,14 +81,34 @@ impl Client {
     }
 
     fn watch_presence(
-        &self,
+        self: &Arc<Self>,
         outlet: &mut dyn Outlet,
         id: Option<&RawValue>,
-        watch: bool,
+        data: Option<&RawValue>,
     ) -> Result<(), ImError> {
         let login = self.logged_in()?;
-        self.im().watch_presence(outlet, &login, watch);
-        self.answer(outlet, id, &Ok(ok(&Nothing {})));
+        let watch = parse::<SubscribeIn>(data)?.checked()?;
+        self.ask(outlet, id, |ticket| {
+            self.im().watch_presence(&login, watch, move |done| {
+                ticket.reply(&done.map(|()| ok(&Nothing {})));
+            });
+        });
+        Ok(())
+    }
+
+    fn unwatch_presence(
+        self: &Arc<Self>,
+        outlet: &mut dyn Outlet,
+        id: Option<&RawValue>,
+        data: Option<&RawValue>,
+    ) -> Result<(), ImError> {
+        let login = self.logged_in()?;
+        let users = parse::<UnsubscribeIn>(data)?.checked();
+        self.ask(outlet, id, |ticket| {
+            self.im().unwatch_presence(&login, users, move |done| {
+                ticket.reply(&done.map(|()| ok(&Nothing {})));
+            });
+        });
         Ok(())
     }
 
@@ -130,18 +150,14 @@ impl Client {
             (None, Some(token)) => {
                 self.shut();
                 self.ask(outlet, id, |ticket| {
-                    self.im().enter_with(&token, Some(platform), move |entered| {
-                        let outcome = entered.map(|(entered, authenticated)| {
-                            // The platform of a session is known from its beginning.
-                            let (token, platform) = match authenticated.session {
-                                Some((token, platform)) => (Some(token), platform),
-                                None => (None, platform),
-                            };
-                            client.seat(entered, platform, token)
+                    self.im()
+                        .enter_with(&token, Some(platform), move |entered| {
+                            let outcome = entered.map(|(entered, authenticated)| {
+                                client.seat(entered, platform, Some(&authenticated))
+                            });
+                            ticket.reply(&outcome);
+                            client.open();
                         });
-                        ticket.reply(&outcome);
-                        client.open();
-                    });
                 });
                 Ok(())
             }
@@ -157,9 +173,13 @@ impl Client {
         self: &Arc<Self>,
         entered: Entered,
         platform: Platform,
-        token: Option<TokenId>,
+        authenticated: Option<&Authenticated>,
     ) -> Box<RawValue> {
         let im = self.im();
+        let session = authenticated.and_then(|authenticated| authenticated.session);
+        // The platform of a session is known from its beginning.
+        let platform = session.map_or(platform, |(_, platform)| platform);
+        let token = session.map(|(token, _)| token);
         let out = ok(&LoginOut {
             user: UserOut::of(&entered.user),
             platform: platform.as_str(),
@@ -172,6 +192,7 @@ impl Client {
             session: self.session(),
             platform,
             protocol: Protocol::NATIVE,
+            credential: authenticated.map(|authenticated| authenticated.credential),
         };
         self.decide(|outlet, _| Some(Arc::new(im.take_seat(outlet, entered, seat, token))));
         out

@@ -2,19 +2,23 @@
 
 use std::borrow::Cow;
 
-use common::{ErrorCode, GroupId};
+use common::{ErrorCode, GroupId, UserId};
 use gate::{Message, Overflow};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::account::User;
+use crate::api::input::{Number, Object};
 use crate::api::output::{MessageOut, UserOut};
 use crate::event::Event;
 use crate::im::ImError;
 use crate::inbox::Notice;
+use crate::presence::{WATCHED_MAX, Watch};
 
 /// Keys of messages that stand for a user's presence; those of topics are below.
 const PRESENCE_KEYS: u64 = 1 << 63;
+/// Keys of messages that stand for what a user is just doing.
+const SIGNAL_KEYS: u64 = 1 << 62;
 
 /// An event as a push, if the protocol has a word for it. Text and binary framings carry the same
 /// bytes, so one message serves both.
@@ -48,13 +52,26 @@ pub(crate) fn encode_push(event: &Event, inbox: Option<u64>) -> Option<Message> 
                 user: user.0,
             },
         ),
+        Event::Signal {
+            conversation,
+            from,
+            body,
+        } => push(
+            "signal",
+            inbox,
+            &SignalOut {
+                conversation: conversation.to_string(),
+                from: UserOut::of(from),
+                body,
+            },
+        ),
         // Others keep their place in the inbox, where `inbox.sync` finds them.
         Event::Notice(notice) => push("notice", inbox, notice),
-        Event::Kicked => push(
+        Event::Kicked(why) => push(
             "kicked",
             inbox,
             &KickedOut {
-                reason: "logged_in_elsewhere",
+                reason: why.as_str(),
             },
         ),
     };
@@ -64,6 +81,9 @@ pub(crate) fn encode_push(event: &Event, inbox: Option<u64>) -> Option<Message> 
         Event::Presence { user, .. } => message
             .overflow(Overflow::Latest)
             .key(PRESENCE_KEYS | user.id.0),
+        Event::Signal { from, .. } => message
+            .overflow(Overflow::Latest)
+            .key(SIGNAL_KEYS | from.id.0),
         _ => message,
     })
 }
@@ -96,6 +116,7 @@ pub(super) fn ok(value: &impl Serialize) -> Box<RawValue> {
 /// The `data` of a request; where it is left out, as if it were empty.
 pub(super) fn parse<'a, T: Deserialize<'a>>(data: Option<&'a RawValue>) -> Result<T, ImError> {
     serde_json::from_str(data.map_or("{}", RawValue::get))
+        .map(|Object(data)| data)
         .map_err(|error| ImError::new(ErrorCode::BadRequest, format!("data: {error}")))
 }
 
@@ -121,6 +142,49 @@ pub(super) struct LoginIn<'a> {
     pub(super) token: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     pub(super) platform: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct SubscribeIn {
+    #[serde(default)]
+    all: bool,
+    #[serde(default)]
+    users: Option<Vec<Number>>,
+}
+
+impl SubscribeIn {
+    pub(super) fn checked(self) -> Result<Watch, ImError> {
+        match self.users {
+            Some(_) if self.all => Err(ImError::new(
+                ErrorCode::InvalidValue,
+                "users and all exclude each other",
+            )),
+            Some(users) if users.len() > WATCHED_MAX => Err(ImError::new(
+                ErrorCode::LimitReached,
+                format!("a session hears of at most {WATCHED_MAX} users beside friends"),
+            )),
+            Some(mut users) => {
+                users.sort_unstable();
+                users.dedup();
+                Ok(Watch::Users(users.into_iter().map(Number::user).collect()))
+            }
+            None if self.all => Ok(Watch::Everyone),
+            None => Ok(Watch::Friends),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct UnsubscribeIn {
+    #[serde(default)]
+    users: Option<Vec<Number>>,
+}
+
+impl UnsubscribeIn {
+    pub(super) fn checked(self) -> Option<Vec<UserId>> {
+        self.users
+            .map(|users| users.into_iter().map(Number::user).collect())
+    }
 }
 
 // What goes out.
@@ -162,6 +226,13 @@ impl<'a> GroupUserOut<'a> {
             user: UserOut::of(user),
         }
     }
+}
+
+#[derive(Serialize)]
+struct SignalOut<'a> {
+    conversation: String,
+    from: UserOut<'a>,
+    body: &'a str,
 }
 
 #[derive(Serialize)]

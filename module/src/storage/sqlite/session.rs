@@ -8,8 +8,8 @@ use super::readers::Query;
 use super::sql::{Outcome, Sql};
 use super::tx::{Execute, Tx};
 use crate::account::{
-    Account, ChangePassword, CloseSessions, FindSession, ListSessions, LoginPolicy, OpenSession,
-    Session, TokenId, User, Whose,
+    Account, ChangePassword, CloseSessions, Credential, FindSession, ListSessions, LoginPolicy,
+    OpenSession, Session, TokenId, User, Whose,
 };
 use crate::im::now_ms;
 use crate::inbox::{Audience, Happening, SessionEnd};
@@ -68,6 +68,15 @@ impl Execute for OpenSession {
             if had == 0 {
                 return Err(Refusal::TokenInvalid.into());
             }
+            let happening = Happening::SessionRenewed {
+                user: self.user,
+                old: replaced,
+                new: Credential {
+                    token: self.token,
+                    expires_ms: Some(self.expires_ms),
+                },
+            };
+            tx.emit(happening, Audience::Nobody, None);
         }
         let beside = "SELECT id, platform FROM sessions WHERE user = ? ORDER BY created_ms";
         let mut beside: Vec<(TokenId, u8)> = tx
