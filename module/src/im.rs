@@ -340,7 +340,9 @@ impl Im {
     #[must_use]
     pub(crate) fn token_of(&self, caller: &Caller) -> Option<TokenId> {
         let token = caller.token?;
-        let seat = self.delivery.presence.seat(caller.user, caller.origin?);
+        let seat = caller
+            .origin
+            .and_then(|session| self.delivery.presence.seat(caller.user, session));
         let credential = seat.and_then(|seat| seat.credential);
         Some(credential.map_or(token, |credential| credential.token))
     }

@@ -4,5 +4,7 @@ mod administration;
 mod authorization;
 mod calls;
 mod hostile;
+mod reference;
 mod scene;
+mod session;
 mod wrong;
