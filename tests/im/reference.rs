@@ -21,9 +21,12 @@ const BEGIN: &str = "<!-- The reference below is written by `make reference`. --
 const NUMBER_MAX: u64 = (1 << 53) - 1;
 
 /// Chapters by the first word of the names of their calls; others have that word for a title.
-const CHAPTERS: [(&str, &[&str]); 7] = [
+const CHAPTERS: [(&str, &[&str]); 10] = [
     ("Accounts and sessions", &["account", "session"]),
     ("Users", &["user", "users"]),
+    ("Presence", &["presence"]),
+    ("People nearby", &["position"]),
+    ("Real names", &["verification"]),
     ("Friends", &["friend", "block"]),
     ("Groups", &["group"]),
     ("Messages", &["message"]),
