@@ -2,6 +2,7 @@
 
 mod authorization;
 mod calls;
+mod concurrency;
 mod hostile;
 mod reference;
 mod scene;

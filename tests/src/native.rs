@@ -162,6 +162,22 @@ impl NativeClient {
         push
     }
 
+    /// All pushes up to and with the first that is `last`, those that were kept first.
+    pub fn pushes_through(&mut self, last: impl Fn(&Value) -> bool) -> Vec<Value> {
+        let mut pushes = Vec::new();
+        loop {
+            let push = self
+                .pushes
+                .pop_front()
+                .unwrap_or_else(|| self.take_message());
+            let is_last = last(&push);
+            pushes.push(push);
+            if is_last {
+                return pushes;
+            }
+        }
+    }
+
     /// Checks that no push is on its way: one that was sent before this call would come before the
     /// reply to a heartbeat.
     ///
