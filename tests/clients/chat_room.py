@@ -7,45 +7,14 @@ Every wait is for an event (an element of the page, a push), with a limit that o
 
 import asyncio
 import json
-import re
-import signal
 import socket
 import struct
-import subprocess
 import sys
 from pathlib import Path
 
 import websockets
-from browser import start_chromium
-from selenium.webdriver.common.by import By
+from page import DESKTOP, LIMIT_S, PHONE, Page, Server
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import WebDriverWait
-
-LIMIT_S = 20
-
-
-class Server:
-    """`gatehouse serve` on ports of its own."""
-
-    def __init__(self, program, *arguments, ports=("127.0.0.1:0", "127.0.0.1:0")):
-        self.process = subprocess.Popen(
-            [program, "serve", "--listen", ports[0], "--tcp", ports[1], "--admin", "off", *arguments],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.http = self.tcp = None
-        while not (self.http and self.tcp):
-            line = self.process.stdout.readline()
-            if not line:
-                sys.exit(f"gatehouse ended with status {self.process.wait()}")
-            if found := re.search(r"ws://([\d.]+:\d+)", line):
-                self.http = found[1]
-            if found := re.search(r"tcp://([\d.]+):(\d+)", line):
-                self.tcp = (found[1], int(found[2]))
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(LIMIT_S) == 0, "SIGTERM ends in order"
 
 
 class Client:
@@ -126,92 +95,6 @@ class TcpClient(Client):
         return found
 
 
-class Page:
-    """The chat page in a browser window."""
-
-    def __init__(self, server, size, screenshots, dark=False):
-        self.driver = start_chromium(size)
-        # Headless windows have a smallest width; the device's is set as phones report it.
-        self.driver.execute_cdp_cmd(
-            "Emulation.setDeviceMetricsOverride",
-            {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size[0] < 500},
-        )
-        if dark:
-            features = [{"name": "prefers-color-scheme", "value": "dark"}]
-            self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-        self.screenshots = screenshots
-        self.driver.get(f"http://{server.http}/")
-
-    def wait(self, condition, what):
-        return WebDriverWait(self.driver, LIMIT_S, poll_frequency=0.05).until(
-            lambda _: condition(), f"waited for {what}"
-        )
-
-    def find(self, test_id, extra=""):
-        """The first element that is shown."""
-        selector = f'[data-testid="{test_id}"]{extra}'
-
-        def shown():
-            elements = self.driver.find_elements(By.CSS_SELECTOR, selector)
-            return next((element for element in elements if element.is_displayed()), None)
-
-        return self.wait(shown, selector)
-
-    def has(self, selector):
-        self.wait(lambda: self.driver.find_elements(By.CSS_SELECTOR, selector), selector)
-
-    def log_in(self, name):
-        field = self.find("name-input")
-        field.clear()
-        field.send_keys(name)
-        self.find("login-button").click()
-        self.has('[data-testid="status"][data-state="connected"]')
-
-    def open(self, conversation):
-        self.find("conversation-list")
-        self.wait(
-            lambda: self.driver.find_elements(
-                By.CSS_SELECTOR, f'[data-conversation="{conversation}"]'
-            ),
-            conversation,
-        )[0].click()
-        self.find("message-input")
-
-    def say(self, text):
-        field = self.find("message-input")
-        field.send_keys(text)
-        field.send_keys(Keys.ENTER)
-        self.hears(text, state="sent")
-
-    def hears(self, text, sender=None, state=None):
-        def heard():
-            for bubble in self.driver.find_elements(By.CSS_SELECTOR, '[data-testid="message"]'):
-                body = bubble.find_element(By.CSS_SELECTOR, '[data-testid="message-body"]')
-                if (
-                    body.text == text
-                    and sender in (None, bubble.get_attribute("data-sender"))
-                    and state in (None, bubble.get_attribute("data-state"))
-                ):
-                    return bubble
-            return None
-
-        return self.wait(heard, f"the message {text!r}")
-
-    def shoot(self, name):
-        path = self.screenshots / f"{name}.png"
-        assert self.driver.save_screenshot(str(path))
-        print(f"  {path}")
-
-    def close(self):
-        errors = [
-            entry["message"]
-            for entry in self.driver.get_log("browser")
-            if entry["level"] == "SEVERE" and "WebSocket connection" not in entry["message"]
-        ]
-        self.driver.quit()
-        assert not errors, errors
-
-
 async def chat(server, ada, bob):
     """Two windows, a Python client and a raw TCP client talk to all, in a group, and to one another."""
     ada.log_in("Ada")
@@ -235,8 +118,8 @@ async def chat(server, ada, bob):
     group = (await carol.ask("group.create", name="Gate keepers"))["group"]["id"]
     assert dave.ask("group.join", group=group)["group"]["members"] == 2
     await carol.pushed("group.joined", lambda data: data["user"]["name"] == "Dave")
-    ada.find("group-create").click()
-    ada.find(f"group-join-{group}").click()
+    ada.click("group-create")
+    ada.click(f"group-join-{group}")
     await carol.pushed("group.joined", lambda data: data["user"]["name"] == "Ada")
     dave.pushed("group.joined", lambda data: data["user"]["name"] == "Ada")
     ada.open(f"g:{group}")
@@ -262,7 +145,7 @@ async def chat(server, ada, bob):
     me = people["Carol"]
     await carol.ask("message.send", to={"user": people["Bob"]}, body="Just between us")
     direct = f"d:{min(me, people['Bob'])}:{max(me, people['Bob'])}"
-    bob.find("back-button").click()
+    bob.click("back-button")
     bob.shoot("list-phone")
     bob.open(direct)
     bob.hears("Just between us", sender="Carol")
@@ -275,15 +158,14 @@ async def chat(server, ada, bob):
 
 def reconnect(program, server, ada):
     """The page finds its server again after a restart, and sends what could not be sent before."""
-    ports = (server.http, f"{server.tcp[0]}:{server.tcp[1]}")
     ada.open("all")
     server.stop()
     ada.find("banner")
     field = ada.find("message-input")
     field.send_keys("Said while you were away", Keys.ENTER)
     ada.shoot("offline-desktop")
-    again = Server(program, ports=ports)
-    ada.has('[data-testid="status"][data-state="connected"]')
+    again = Server(program, ports=server.ports)
+    ada.is_connected()
     ada.hears("Said while you were away", sender="Ada", state="sent")
     return again
 
@@ -298,8 +180,8 @@ def kick(ada, other):
 async def main():
     program, screenshots = sys.argv[1], Path(sys.argv[2])
     server = Server(program)
-    ada = Page(server, (1280, 800), screenshots)
-    bob = Page(server, (360, 740), screenshots, dark=True)
+    ada = Page(server, DESKTOP, screenshots)
+    bob = Page(server, PHONE, screenshots, dark=True)
     ada.shoot("login-desktop")
     carol, dave = await chat(server, ada, bob)
     print("passed: a browser, Python's websockets and a raw TCP client in one group")
@@ -309,7 +191,7 @@ async def main():
     dave.socket.close()
     server = reconnect(program, server, ada)
     print("passed: the page reconnects by itself and sends what waited")
-    other = Page(server, (360, 740), screenshots)
+    other = Page(server, PHONE, screenshots)
     kick(ada, other)
     print("passed: a later login takes the place of the earlier one")
     other.close()

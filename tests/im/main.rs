@@ -1,5 +1,6 @@
 //! The whole IM from outside: who may do what, what bad requests do, many users at once.
 
+mod administration;
 mod authorization;
 mod calls;
 mod concurrency;

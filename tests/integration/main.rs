@@ -10,6 +10,7 @@ mod hostile;
 mod http;
 mod native;
 mod origin;
+mod presence;
 mod proxied;
 mod proxy;
 mod regression;

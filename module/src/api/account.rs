@@ -188,6 +188,8 @@ pub(super) struct AccountOut {
     signature: String,
     /// Whatever the application makes of it.
     extra: String,
+    /// An administrator has seen who the user is.
+    verified: bool,
     /// When it was made, in milliseconds since 1970.
     created: u64,
 }
@@ -206,6 +208,7 @@ impl From<Account> for AccountOut {
             picture: account.picture,
             signature: account.signature,
             extra: account.extra,
+            verified: account.verified,
             created: account.created_ms,
         }
     }

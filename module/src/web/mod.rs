@@ -4,17 +4,60 @@ use gate::Files;
 
 /// What a page may load and whom it may talk to: nobody but this server. Nothing inline, so that
 /// text from a message can never run.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; \
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; \
     style-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; base-uri 'none'; \
     form-action 'none'; frame-ancestors 'none'";
+
+/// The files of the chat page below its root, by their paths in this folder.
+macro_rules! files {
+    ($($path:literal),* $(,)?) => {
+        [$(($path, include_bytes!($path).as_slice())),*]
+    };
+}
+
+const CHAT: &[(&str, &[u8])] = &files![
+    "chat.css",
+    "chat.js",
+    "chat/actions.js",
+    "chat/app.js",
+    "chat/attachment.js",
+    "chat/connection.js",
+    "chat/conversation.js",
+    "chat/dom.js",
+    "chat/hub.js",
+    "chat/inbox.js",
+    "chat/link.js",
+    "chat/message.js",
+    "chat/outbox.js",
+    "chat/parts.css",
+    "chat/session.js",
+    "chat/store.js",
+    "chat/text.js",
+    "chat/view/account.js",
+    "chat/view/bubble.js",
+    "chat/view/composer.js",
+    "chat/view/details.js",
+    "chat/view/file.js",
+    "chat/view/frame.js",
+    "chat/view/group.js",
+    "chat/view/groups.js",
+    "chat/view/log.js",
+    "chat/view/login.js",
+    "chat/view/mention.js",
+    "chat/view/overlay.js",
+    "chat/view/pane.js",
+    "chat/view/people.js",
+    "chat/view/person.js",
+    "chat/view/search.js",
+    "chat/view/sidebar.js",
+];
 
 /// The chat page, to be served at `/`.
 #[must_use]
 pub fn chat_files() -> Files {
-    Files::new()
-        .with_file("index.html", &include_bytes!("chat.html")[..])
-        .with_file("chat.css", &include_bytes!("chat.css")[..])
-        .with_file("chat.js", &include_bytes!("chat.js")[..])
+    let files = Files::new().with_file("index.html", &include_bytes!("chat.html")[..]);
+    CHAT.iter()
+        .fold(files, |files, (path, body)| files.with_file(path, *body))
         .with_header("content-security-policy", CONTENT_SECURITY_POLICY)
         .with_header("referrer-policy", "no-referrer")
 }

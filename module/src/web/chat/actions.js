@@ -1,0 +1,236 @@
+// What a person does. Each action asks the server; what changes comes back through the inbox.
+
+import { app, draw, isPhone } from './app.js';
+import { draftOf, messageOf, quoteOf } from './message.js';
+import { bytesOf } from './text.js';
+
+/** A body's size in bytes of UTF-8 (docs/protocol.md, message.send). */
+export const BODY_BYTES_MAX = 16384;
+const HISTORY_PAGE = 50;
+/** Messages shown on either side of one that was searched for. */
+const AROUND = 25;
+/** How often one tells that one is typing, and in how large a group. */
+const TYPING_EVERY = 4_000;
+const TYPING_MEMBERS_MAX = 50;
+
+const ask = (op, data) => app.link.request(op, data);
+
+// Conversations
+
+/** A conversation is seen while it is on a screen that someone may be looking at. */
+export function isSeen(conversation) {
+  const onScreen = !isPhone.matches || app.screen === 'conversation';
+  return app.store.conversation === conversation && onScreen && document.visibilityState === 'visible';
+}
+
+export function openConversation(conversation) {
+  const before = app.store.conversation;
+  if (before !== conversation) {
+    app.on.leaveConversation?.(before);
+    saveDraft(before);
+    before.unreadFrom = 0;
+  }
+  app.store.current = conversation.key;
+  if (app.screen !== 'conversation') {
+    app.screen = 'conversation';
+    // The back gesture of a phone leads to the list, not out of the page.
+    if (isPhone.matches) history.pushState({ conversation: true }, '');
+  }
+  app.on.openConversation?.(conversation);
+  load(conversation);
+  markRead(conversation);
+  draw();
+}
+
+export const openDirect = (user) => openConversation(app.store.direct(user));
+
+export function backToList() {
+  if (history.state?.conversation) history.back();
+  else showList();
+}
+
+export function showList() {
+  saveDraft(app.store.conversation);
+  app.screen = 'list';
+  draw();
+}
+
+/** Says that a conversation is read, once for however many messages. */
+export async function markRead(conversation) {
+  const { lastSeq } = conversation;
+  if (!isSeen(conversation) || lastSeq <= conversation.readSeq) return;
+  conversation.read(lastSeq);
+  draw();
+  if (!app.store.ready) return;
+  await ask('message.read', { conversation: conversation.key, seq: lastSeq }).catch(() => {});
+}
+
+/** Keeps what was begun to write, for the other devices too. */
+export function saveDraft(conversation) {
+  if (!conversation || conversation.draft === conversation.savedDraft) return;
+  conversation.savedDraft = conversation.draft;
+  conversation.draftTime = Date.now();
+  if (conversation.lastSeq === 0 || !app.store.ready) return;
+  ask('conversation.set', { conversation: conversation.key, draft: conversation.draft }).catch(() => {});
+}
+
+export const setPinned = (conversation, pinned) => ask('conversation.set', { conversation: conversation.key, pinned });
+export const setMuted = (conversation, muted) => (
+  ask('conversation.set', { conversation: conversation.key, muted: muted ? 1 : 0 }));
+
+export async function clearConversation(conversation, unlist) {
+  if (conversation.lastSeq > 0) await ask('conversation.clear', { conversation: conversation.key, unlist });
+  if (!unlist) return;
+  app.store.forget(conversation);
+  if (isPhone.matches) backToList();
+  else openConversation(app.store.conversation);
+}
+
+// History
+
+async function readHistory(conversation, around, take) {
+  if (conversation.loading || !app.store.ready) return;
+  conversation.loading = true;
+  conversation.failed = false;
+  draw();
+  try {
+    const page = await ask('message.history', { conversation: conversation.key, limit: HISTORY_PAGE, ...around });
+    conversation.peerRead = Math.max(conversation.peerRead, page.peer_read_seq ?? 0);
+    conversation.readSeq = Math.max(conversation.readSeq, page.read_seq);
+    take(page.messages.map((data) => messageOf(data, app.store.me.id)), page);
+  } catch (error) {
+    // A group that one never was in, or a person with whom nothing was said yet, has no history.
+    if (error.code === 'not_found' || error.code === 'forbidden') conversation.loaded = true;
+    else conversation.failed = error.code !== 'lost';
+  } finally {
+    conversation.loading = false;
+    draw();
+  }
+}
+
+/** Reads the latest page, if it is not there. */
+export function load(conversation) {
+  if (conversation.loaded) return;
+  readHistory(conversation, {}, (messages, page) => {
+    conversation.show(messages, { hasOlder: page.more, atEnd: true });
+    conversation.lastSeq = Math.max(conversation.lastSeq, page.last_seq);
+    conversation.last ??= messages.at(-1) ?? null;
+    markRead(conversation);
+  });
+}
+
+export function loadOlder(conversation) {
+  if (!conversation.loaded || !conversation.hasOlder) return;
+  readHistory(conversation, { before: conversation.firstSeq }, (messages, page) => {
+    conversation.prepend(messages, page.more);
+  });
+}
+
+export function loadNewer(conversation) {
+  if (!conversation.loaded || conversation.atEnd) return;
+  readHistory(conversation, { after: conversation.newestSeq }, (messages, page) => {
+    conversation.append(messages, page.more);
+  });
+}
+
+/** Shows the latest messages again, after something old was looked at. */
+export function loadLatest(conversation) {
+  conversation.unload();
+  load(conversation);
+}
+
+/** Opens a conversation where a message stands. */
+export async function openAt(conversation, seq) {
+  openConversation(conversation);
+  if (!conversation.find(seq)) {
+    await readHistory(conversation, { before: seq + AROUND, limit: AROUND * 2 }, (messages, page) => {
+      conversation.show(messages, { hasOlder: page.more, atEnd: (messages.at(-1)?.seq ?? 0) >= page.last_seq });
+    });
+  }
+  app.on.showMessage?.(conversation, seq);
+}
+
+// Messages
+
+/** Sends text; gives whether it was taken. */
+export function sendText(conversation, text, mentioned) {
+  // A lone surrogate has no UTF-8; the server would refuse the whole message as malformed.
+  const body = text.toWellFormed ? text.toWellFormed() : text;
+  if (!body || bytesOf(body) > BODY_BYTES_MAX || !maySend(conversation)) return false;
+  const { replyTo } = conversation;
+  const extra = {};
+  if (replyTo) extra.quote = quoteOf(replyTo);
+  if (mentioned.length > 0) extra.mentions = mentioned.map(({ id, name }) => ({ id, name }));
+  const kind = replyTo ? 'quote' : mentioned.length > 0 ? 'mention' : 'text';
+  send(conversation, { kind, body, extra, mentions: mentioned.map(({ id }) => id) });
+  conversation.replyTo = null;
+  conversation.draft = '';
+  saveDraft(conversation);
+  return true;
+}
+
+export function sendFiles(conversation, files) {
+  for (const file of files) {
+    if (!maySend(conversation)) return;
+    const isPicture = /^image\/(png|jpeg|gif|webp)$/u.test(file.type);
+    const message = draftOf(conversation, app.store.me, { kind: isPicture ? 'picture' : 'file', body: '' });
+    message.upload = { file, progress: 0, abort: new AbortController() };
+    push(conversation, message);
+  }
+}
+
+const maySend = (conversation) => (
+  app.store.silenced(conversation) === '' && app.link.state !== 'kicked' && !app.outbox.isFull);
+
+function send(conversation, draft) {
+  push(conversation, draftOf(conversation, app.store.me, draft));
+}
+
+function push(conversation, message) {
+  if (!conversation.atEnd) loadLatest(conversation);
+  conversation.unreadFrom = 0;
+  app.outbox.add(message);
+  app.on.sent?.(conversation);
+}
+
+/** Lets the others see that one is writing; the server may not know of that. */
+let saysTyping = true;
+let toldTyping = 0;
+
+export function tellTyping({ kind, id, members }) {
+  const now = Date.now();
+  const isFew = kind === 'direct' || (kind === 'group' && (members?.size ?? 0) <= TYPING_MEMBERS_MAX);
+  if (!saysTyping || !isFew || !app.store.ready || now - toldTyping < TYPING_EVERY) return;
+  toldTyping = now;
+  const to = kind === 'direct' ? { user: id } : { group: id };
+  ask('message.signal', { to, body: 'typing' }).catch(({ code }) => { if (code === 'unknown_op') saysTyping = false; });
+}
+
+export const takeBack = ({ conversation, seq }) => ask('message.recall', { conversation, seq });
+export const deleteForMe = ({ conversation, seq }) => ask('message.delete', { conversation, seqs: [seq] });
+export const readersOf = (conversation, seq) => ask('message.readers', { group: conversation.id, seq });
+
+// Groups
+
+export async function enterGroup(op, data) {
+  const { group, applied } = await ask(op, data);
+  if (!applied) openConversation(app.store.group(group));
+  return { group, applied };
+}
+
+export async function readMembers(conversation) {
+  const members = new Map();
+  let after;
+  let total = 0;
+  // More than this are found by searching, not by scrolling.
+  while (members.size < 1000) {
+    const ok = await ask('group.members', { group: conversation.id, after, limit: 500 });
+    for (const member of ok.members) members.set(member.id, member);
+    total = ok.total;
+    after = ok.next;
+    if (after === undefined) break;
+  }
+  conversation.members = members;
+  conversation.membersTotal = total;
+  draw();
+}

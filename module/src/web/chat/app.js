@@ -1,0 +1,169 @@
+// What the parts of the page share: the store, the connection, and when to draw. The views add themselves to `app.views`;
+// they read the store and never change it, except through actions.js.
+
+import { Attachments } from './attachment.js';
+import { Inbox } from './inbox.js';
+import { Link } from './link.js';
+import { Outbox } from './outbox.js';
+import { Store } from './store.js';
+import { forget, keepGuest, keepSession, remembered } from './session.js';
+import { errorText } from './text.js';
+
+export const isPhone = matchMedia('(max-width: 720px)');
+
+class App {
+  store = new Store();
+  link;
+  inbox;
+  outbox;
+  attachments;
+  /** Credentials while one is logged in, or tries to be. */
+  credentials = null;
+  /** `login`, or `list` or `conversation` of which a phone shows one. */
+  screen = 'login';
+  /** Called with each drawing; set by the views. */
+  views = [];
+  /** on.login(errorText), on.enter(), on.message(conversation, message), on.progress(message): set by the views. */
+  on = {};
+
+  #drawWanted = false;
+
+  constructor() {
+    this.link = new Link({
+      onState: () => this.#onState(),
+      onLogin: (ok) => this.#onLogin(ok),
+      onRefused: (error) => this.#onRefused(error),
+      onPush: (message) => this.inbox.push(message),
+      onSession: (session) => {
+        this.credentials = session;
+        keepSession(session);
+      },
+      onEcho: (op, data, ok, own) => this.inbox.echo(op, data, ok, own),
+    });
+    this.#begin();
+  }
+
+  /** Everything of a user afresh. */
+  #begin() {
+    this.store = new Store();
+    this.outbox = new Outbox(this);
+    this.attachments = new Attachments(this.link, () => this.credentials?.token);
+    this.inbox = new Inbox(this.store, this.link, {
+      onMessage: (conversation, message) => this.on.message?.(conversation, message),
+      onChange: () => this.draw(),
+      onReady: () => this.#onReady(),
+      onDone: (message) => this.outbox.done(message),
+    });
+  }
+
+  enter(credentials) {
+    this.#begin();
+    this.credentials = credentials;
+    // Of a session that is remembered the user is known, so there is something to show before the server answers.
+    if (credentials.kind === 'token') {
+      this.store.me = credentials.user;
+      this.#show();
+    }
+    this.link.open(credentials);
+  }
+
+  /** The server keeps something else than before: ids mean nothing any more. What was said to all still can be. */
+  #beginAfresh(user) {
+    const { outbox } = this;
+    this.#begin();
+    this.store.me = user;
+    this.outbox.messages = outbox.messages.filter((message) => message.conversation === 'all');
+    this.on.openConversation?.(this.store.conversation);
+  }
+
+  /** Ends the session, here and in the other tabs. */
+  async leave() {
+    if (this.credentials?.kind === 'token') {
+      const { sessions } = await this.link.request('session.list').catch(() => ({ sessions: [] }));
+      const own = sessions.find((session) => session.current);
+      if (own) await this.link.request('session.close', { session: own.session }).catch(() => {});
+    } else {
+      await this.link.request('logout').catch(() => {});
+    }
+    forget(this.credentials);
+    this.link.close();
+    this.#hide('');
+  }
+
+  /** Takes the connection back from where one has logged in later. */
+  takeOver() {
+    this.link.open(remembered() ?? this.credentials);
+  }
+
+  #onState() {
+    const { state } = this.link;
+    if (state !== 'connected') this.store.ready = false;
+    // Another tab has logged out.
+    if (state === 'closed' && this.screen !== 'login') this.#hide('');
+    this.draw();
+  }
+
+  async #onLogin(ok) {
+    if (this.credentials.kind === 'guest') keepGuest(ok.user.name);
+    const { me, instance } = this.store;
+    if ((me && me.id !== ok.user.id) || (instance && instance !== ok.instance)) this.#beginAfresh(ok.user);
+    const { inbox, store } = this;
+    try {
+      const entered = inbox.enter(ok);
+      this.#show();
+      await entered;
+    } catch (error) {
+      if (error.code === 'lost' || store !== this.store) return;
+      console.warn('gatehouse: what is known could not be read:', error.code, error.message);
+      this.link.drop();
+    }
+  }
+
+  #onReady() {
+    this.outbox.restore();
+    this.attachments.probe().then(() => this.draw());
+    this.on.enter?.();
+    this.draw();
+    this.outbox.flush();
+  }
+
+  #onRefused(error) {
+    // A token that is good no longer: its session was ended elsewhere, or is too old.
+    const hadSession = this.credentials?.kind === 'token';
+    if (error.code !== 'lost' && hadSession) forget(this.credentials);
+    this.#hide(hadSession ? 'Your session has ended. Please log in again.' : errorText(error));
+  }
+
+  #show() {
+    if (this.screen === 'login') this.screen = 'list';
+    this.draw();
+  }
+
+  #hide(error) {
+    this.outbox.clear();
+    this.screen = 'login';
+    this.#begin();
+    this.on.login?.(error);
+    this.draw();
+  }
+
+  onProgress(message) {
+    this.on.progress?.(message);
+  }
+
+  /** Draws soon, once for many changes. A page in the background gets no animation frames, hence the timer. */
+  draw() {
+    if (this.#drawWanted) return;
+    this.#drawWanted = true;
+    requestAnimationFrame(() => { if (this.#drawWanted) this.drawNow(); });
+    setTimeout(() => { if (this.#drawWanted) this.drawNow(); }, 100);
+  }
+
+  drawNow() {
+    this.#drawWanted = false;
+    for (const view of this.views) view();
+  }
+}
+
+export const app = new App();
+export const draw = () => app.draw();
