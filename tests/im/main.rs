@@ -3,6 +3,7 @@
 mod administration;
 mod authorization;
 mod calls;
+mod concurrency;
 mod hostile;
 mod reference;
 mod scene;
