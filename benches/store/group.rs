@@ -118,7 +118,8 @@ fn all<O: WriteOperation>(
         for operation in operations {
             if waiting == IN_FLIGHT {
                 waiting -= 1;
-                outcome = outcome.and(finished.recv().unwrap_or(Ok(())));
+                let next = finished.recv().unwrap_or(Ok(()));
+                outcome = outcome.and(next);
             }
             let done = done.clone();
             store.change(operation, move |outcome| {
@@ -128,7 +129,8 @@ fn all<O: WriteOperation>(
             waiting += 1;
         }
         for _ in 0..waiting {
-            outcome = outcome.and(finished.recv().unwrap_or(Ok(())));
+            let next = finished.recv().unwrap_or(Ok(()));
+            outcome = outcome.and(next);
         }
     });
     outcome?;
