@@ -16,6 +16,7 @@ mod proxy;
 mod regression;
 mod session;
 mod slow;
+mod stream;
 mod tcp;
 mod tls;
 mod topic;

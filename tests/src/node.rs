@@ -22,6 +22,9 @@ const STOP_SECONDS: u32 = 5;
 /// Bytes of the page at `/long`: too many for a small kernel buffer.
 pub const LONG_PAGE_BYTES: usize = 50_000;
 
+/// Bytes of a body at `/upload`, at most.
+pub const UPLOAD_BYTES_MAX: u64 = 4 << 20;
+
 /// What a test asks of its node. `Default` is two reactors and two workers, modules on the
 /// workers, and every limit as a server has it.
 #[derive(Clone, Debug)]
@@ -225,8 +228,8 @@ pub struct TestNode {
 }
 
 impl TestNode {
-    /// A node with one module: WebSocket on every path, requests below `/api/`, pages at `/page`
-    /// and `/long`.
+    /// A node with one module: WebSocket on every path, requests below `/api/`, uploads at
+    /// `/upload`, pages at `/page` and `/long`.
     pub fn start<M: Module + 'static>(
         options: &Options,
         make: impl Fn(&GateHandle) -> M + Send + Sync + 'static,
@@ -245,6 +248,7 @@ impl TestNode {
         let web = Listener::http(any_port())
             .websocket("*", module)
             .requests("/api/", module)
+            .uploads("/upload", UPLOAD_BYTES_MAX, module)
             .page("/page", Response::text(200, "a page"))
             .page("/long", Response::text(200, vec![b'x'; LONG_PAGE_BYTES]))
             .files("/", files);
