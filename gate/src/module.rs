@@ -27,9 +27,10 @@ pub trait Module: Send {
         );
     }
 
-    /// The head of a request has come whose body is to come in pieces ([`crate::Listener::uploads`]).
-    /// Nothing of it is read, and a client that asks first is not told to begin, until
-    /// [`Context::read_body`]. An answer before the body is whole is the last on its connection.
+    /// The head of a request has come whose body is to come in pieces
+    /// ([`crate::Listener::uploads`]). Nothing of it is read, and a client that asks first is not
+    /// told to begin, until [`Context::read_body`]. An answer before the body is whole is the last
+    /// on its connection.
     fn on_upload(&mut self, context: &mut Context<'_>, request: HttpRequest) {
         self.on_request(context, request);
     }

@@ -1,5 +1,6 @@
 //! A node in process and raw clients: one file a subject.
 
+mod attachment;
 mod deflate;
 mod dial;
 mod drain;

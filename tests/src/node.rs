@@ -12,6 +12,7 @@ use gate::{
 };
 use module::adapter::native::Native;
 use module::adapter::rest::{self, Clients, Rest};
+use module::attachment::AttachmentModule;
 use module::{Im, ImConfig};
 
 use crate::PATIENCE;
@@ -269,13 +270,23 @@ impl TestNode {
     pub fn around_im(options: &Options, im: &Arc<Im>) -> Self {
         let mut builder = options.builder();
         let rest = Rest::new(Arc::clone(im), Clients::Users);
-        let im = Arc::clone(im);
-        let module = builder.module(Placement::Worker, move |_| Native::new(Arc::clone(&im)));
         let rest = builder.module(Placement::Worker, move |_| rest.clone());
-        let web = Listener::http(any_port())
+        let of = Arc::clone(im);
+        let module = builder.module(Placement::Worker, move |_| Native::new(Arc::clone(&of)));
+        let mut web = Listener::http(any_port())
             .websocket("/im", module)
-            .requests(rest::ROOT, rest)
-            .files("/", module::web::chat_files());
+            .requests(rest::ROOT, rest);
+        if let Some(service) = im.attachments() {
+            let body_bytes_max = service.body_bytes_max();
+            let (im, service) = (Arc::clone(im), Arc::clone(service));
+            let attachments = builder.module(Placement::Worker, move |gate| {
+                AttachmentModule::new(Arc::clone(&im), Arc::clone(&service), gate.clone())
+            });
+            web = web
+                .uploads(rest::UPLOADS, body_bytes_max, attachments)
+                .requests(AttachmentModule::FILES, attachments);
+        }
+        let web = web.files("/", module::web::chat_files());
         options.listen(&mut builder, module, web);
         Self::run(builder)
     }

@@ -44,8 +44,9 @@ pub use stream::{BodyPart, StreamedRequests};
 const BLANK_LINES_MAX: u8 = 4;
 
 /// Takes requests apart, one at a time. It owns no heap but while a body is handed up in pieces;
-/// the bytes of an unfinished request stay with the caller. These are at most `head_bytes_max + body_bytes_max` for a body of a known
-/// length; what chunks add to their data is limited to `head_bytes_max` and a few KiB more.
+/// the bytes of an unfinished request stay with the caller. These are at most `head_bytes_max +
+/// body_bytes_max` for a body of a known length; what chunks add to their data is limited to
+/// `head_bytes_max` and a few KiB more.
 #[derive(Debug)]
 pub struct HttpCodec {
     state: State,
