@@ -21,13 +21,14 @@ const BEGIN: &str = "<!-- The reference below is written by `make reference`. --
 const NUMBER_MAX: u64 = (1 << 53) - 1;
 
 /// Chapters by the first word of the names of their calls; others have that word for a title.
-const CHAPTERS: [(&str, &[&str]); 7] = [
+const CHAPTERS: [(&str, &[&str]); 8] = [
     ("Accounts and sessions", &["account", "session"]),
     ("Users", &["user", "users"]),
     ("Friends", &["friend", "block"]),
     ("Groups", &["group"]),
     ("Messages", &["message"]),
     ("Conversations and the inbox", &["conversation", "inbox"]),
+    ("Attachments", &["attachment"]),
     ("For administrators", &["admin"]),
 ];
 

@@ -100,7 +100,7 @@ fn a_backup_that_is_taken_under_load_is_one_state_of_the_store() {
             manifest.counts.messages >= before,
             "what was acknowledged is in it"
         );
-        assert_eq!((manifest.counts.users, manifest.schema), (2, 2));
+        assert_eq!((manifest.counts.users, manifest.schema), (2, 4));
         assert_whole(&store_at);
     }
     stop.store(true, Ordering::Relaxed);

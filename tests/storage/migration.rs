@@ -59,7 +59,7 @@ fn a_store_of_version_1_is_upgraded_and_has_all_that_it_had() {
     let directory = tempfile::tempdir().unwrap();
     version_1(directory.path());
     let bench = Bench::in_directory(directory.path());
-    assert_eq!(version(directory.path()), 2);
+    assert_eq!(version(directory.path()), 4);
     let (ada, bob) = (UserId(1), UserId(2));
     let account = bench.look_up_now(FindAccount { user: ada }).unwrap();
     assert_eq!(account.nickname, "Countess");
@@ -120,7 +120,7 @@ fn an_upgrade_that_fails_leaves_the_store_as_it_was() {
         .execute_batch("DROP TABLE days")
         .unwrap();
     drop(open(directory.path()).unwrap());
-    assert_eq!(version(directory.path()), 2);
+    assert_eq!(version(directory.path()), 4);
 }
 
 #[test]
@@ -135,12 +135,12 @@ fn a_store_of_a_later_version_is_refused_and_not_touched() {
         error,
         OpenError::TooNew {
             found: 99,
-            known: 2
+            known: 4
         }
     ));
     assert_eq!(
         error.to_string(),
-        "the store has version 99, and this release knows up to 2"
+        "the store has version 99, and this release knows up to 4"
     );
     assert_eq!(version(directory.path()), 99);
 }
