@@ -23,7 +23,10 @@ const NUMBER_MAX: u64 = (1 << 53) - 1;
 /// Chapters by the first word of the names of their calls; others have that word for a title.
 const CHAPTERS: [(&str, &[&str]); 7] = [
     ("Accounts and sessions", &["account", "session"]),
-    ("Users", &["user", "users"]),
+    (
+        "Users",
+        &["user", "users", "presence", "position", "verification"],
+    ),
     ("Friends", &["friend", "block"]),
     ("Groups", &["group"]),
     ("Messages", &["message"]),
