@@ -184,6 +184,10 @@ pub(crate) const CASES: &[Case] = &[
         |s, _| json!({"conversation": s.in_group(), "unlist": true})),
     case("conversation.clear", [NF, NF, NF, NF, NF, OK], of_operator),
     case("inbox.sync", [OK, OK, OK, OK, OK, OK], |_, _| json!({})),
+    // Attachments.
+    case("attachment.get", [NF, NF, NF, OK, OK, OK], |s, _| json!({"attachment": s.attachment})),
+    case("attachment.remove", [NF, NF, NF, FB, FB, OK],
+        |s, _| json!({"attachment": s.attachment})),
 ];
 
 /// What the operator has said to the owner.

@@ -21,16 +21,17 @@ const BEGIN: &str = "<!-- The reference below is written by `make reference`. --
 const NUMBER_MAX: u64 = (1 << 53) - 1;
 
 /// Chapters by the first word of the names of their calls; others have that word for a title.
-const CHAPTERS: [(&str, &[&str]); 7] = [
+const CHAPTERS: [(&str, &[&str]); 11] = [
     ("Accounts and sessions", &["account", "session"]),
-    (
-        "Users",
-        &["user", "users", "presence", "position", "verification"],
-    ),
+    ("Users", &["user", "users"]),
+    ("Presence", &["presence"]),
+    ("People nearby", &["position"]),
+    ("Real names", &["verification"]),
     ("Friends", &["friend", "block"]),
     ("Groups", &["group"]),
     ("Messages", &["message"]),
     ("Conversations and the inbox", &["conversation", "inbox"]),
+    ("Attachments", &["attachment"]),
     ("For administrators", &["admin"]),
 ];
 
