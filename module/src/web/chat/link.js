@@ -6,6 +6,8 @@ import { Connection, RequestError, backoffDelay } from './connection.js';
 const HUB_TIMEOUT = 5_000;
 /** The worker ends its requests by itself; one that does not answer at all has ended. */
 const REPLY_TIMEOUT = 30_000;
+/** How often a tab says that it is there. */
+const ALIVE_EVERY = 30_000;
 const TRIES_MAX = 5;
 /** What may be asked again at once: nothing was done. */
 const HASTE = new Set(['rate_limited', 'busy']);
@@ -38,6 +40,7 @@ export class Link {
     this.#handlers = handlers;
     // A page that is kept for the back button would miss everything meanwhile, so it comes back afresh.
     addEventListener('pagehide', () => this.#port?.postMessage({ do: 'bye' }));
+    setInterval(() => this.#port?.postMessage({ do: 'alive' }), ALIVE_EVERY);
     addEventListener('pageshow', (event) => { if (event.persisted) location.reload(); });
   }
 
