@@ -9,7 +9,7 @@ LOG := $(RUN)/gatehouse.log
 HEALTH := http://127.0.0.1:8080/healthz
 ADMIN := http://127.0.0.1:8082
 
-.PHONY: help run test bench lint start check stop tools unit conformance conformance-all clients proxy fuzz counts million hundred-thousand peers
+.PHONY: help run test bench lint start check stop tools unit conformance conformance-all clients proxy rest reference fuzz counts million hundred-thousand peers
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -17,7 +17,7 @@ help: ## this list
 run: ## build and serve; the chat page is at http://127.0.0.1:8080/
 	cargo run --release -- serve $(ARGS)
 
-test: tools lint unit counts conformance clients proxy hundred-thousand ## everything: formatting, lints, tests, instructions, Autobahn, browser, other clients, nginx, 100,000 connections
+test: tools lint unit counts conformance clients proxy rest hundred-thousand ## everything: formatting, lints, tests, instructions, Autobahn, browser, other clients, nginx, REST, 100,000 connections
 	@echo "make test: everything passed"
 
 tools: ## install what the tests need and the machine lacks
@@ -47,6 +47,12 @@ clients: $(RELEASE)/gatehouse ## curl, ws and websockets; a browser, websockets 
 
 proxy: $(RELEASE)/gatehouse ## nginx with the configuration of docs/proxy.md in front of nodes
 	tests/proxy/run.sh $(RELEASE)/gatehouse
+
+rest: $(RELEASE)/gatehouse ## the REST API against its own description, with schemathesis (a minute)
+	tests/rest/run.sh $(RELEASE)/gatehouse
+
+reference: ## write the reference of all calls in docs/rest.md anew
+	GATEHOUSE_WRITE_REFERENCE=1 cargo nextest run --package gatehouse-tests --test im --locked reference::
 
 MILLION := target/million
 

@@ -13,8 +13,6 @@ use gatehouse_benches::server::placement_name;
 use gatehouse_benches::serving::Serving;
 use gatehouse_benches::table::{Table, figure};
 use gatehouse_benches::timing::Effort;
-use module::im::now_ms;
-use module::storage::sqlite::Rules;
 use module::storage::sqlite::fill::{Filling, fill};
 use network::bench_support::CONNECTION_BYTES;
 
@@ -37,7 +35,11 @@ fn main() -> anyhow::Result<()> {
     );
     let store = tempfile::tempdir()?;
     // Who logs in is known already: what is measured is who is there, not who was ever there.
-    fill(store.path(), &users(crowds[1]), &mut |_| {})?;
+    fill(
+        store.path(),
+        &Filling::of_users(crowds[1] as u32),
+        &mut |_| {},
+    )?;
     let im = Serving::Im(store.path().to_owned());
     let echo = Serving::Echo(Placement::Reactor);
     for (serving, wire) in [
@@ -82,22 +84,6 @@ fn main() -> anyhow::Result<()> {
 
 fn each(after: u64, before: u64, connections: usize) -> String {
     figure((after as f64 - before as f64) / connections as f64)
-}
-
-/// A store that knows so many users, and nothing else.
-fn users(users: usize) -> Filling {
-    Filling {
-        users: users as u32,
-        peers: 0,
-        groups: 0,
-        members: 0,
-        messages: 0,
-        group_messages: 0,
-        body_bytes: 1,
-        search: true,
-        rules: Rules::default(),
-        now_ms: now_ms(),
-    }
 }
 
 fn login(number: usize) -> String {

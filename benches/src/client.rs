@@ -141,12 +141,11 @@ impl Client {
         self.stream.write_all(bytes)
     }
 
-    /// Says something, and waits for one whole message.
+    /// Waits for one whole message.
     ///
     /// # Errors
     /// What the host answers; `InvalidData` for a message that is too long for an answer.
-    pub fn ask(&mut self, wire: Wire, payload: &[u8]) -> io::Result<()> {
-        self.send(&wire.messages(payload, 1))?;
+    pub fn receive_message(&mut self, wire: Wire) -> io::Result<()> {
         let mut head = [0; 4];
         let rest = match wire {
             Wire::Ws => {
@@ -205,6 +204,26 @@ fn connect_all_from(
         }
     }
     Ok(all)
+}
+
+/// Each says something, and waits for a message; some hundreds at a time, so that a server which
+/// does what waits together need not do it one by one.
+fn say_hello(
+    clients: &mut [Client],
+    wire: Wire,
+    hello: impl Fn(usize) -> String,
+) -> io::Result<()> {
+    let mut number = 0;
+    for clients in clients.chunks_mut(UPGRADES_AT_ONCE) {
+        for client in &mut *clients {
+            client.send(&wire.messages(hello(number).as_bytes(), 1))?;
+            number += 1;
+        }
+        for client in clients {
+            client.receive_message(wire)?;
+        }
+    }
+    Ok(())
 }
 
 /// Each of `clients` sends `request` and waits for its `reply_bytes`, so many times: all send, then
@@ -276,10 +295,8 @@ impl IdleCrowd {
                 let held = sys::unshare_descriptors()
                     .and_then(|()| connect_all_from(Some(local), addr, wire, count))
                     .and_then(|mut held| {
-                        for (number, client) in held.iter_mut().enumerate() {
-                            if let Some(hello) = hello {
-                                client.ask(wire, hello(first + number).as_bytes())?;
-                            }
+                        if let Some(hello) = hello {
+                            say_hello(&mut held, wire, |at| hello(first + at))?;
                         }
                         Ok(held)
                     });

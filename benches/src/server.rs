@@ -5,11 +5,11 @@ use std::ops::Sub;
 use std::thread;
 
 use gate::{
-    Builder, Context, Envelope, GateError, GateHandle, Limits, Listener, Module, Placement,
-    ReactorStats, RunningGate, SessionId, TcpFraming, TopicId,
+    Context, Envelope, GateHandle, Module, Placement, ReactorStats, RunningGate, SessionId, TopicId,
 };
 
 use crate::client::Wire;
+use crate::serving::{self, Serving};
 
 /// Answers each message with itself.
 #[derive(Debug)]
@@ -33,34 +33,15 @@ impl EchoServer {
     ///
     /// # Errors
     /// What the gate says.
-    ///
-    /// # Panics
-    /// If the framing's name is not known any more.
-    pub fn start(placement: Placement, reactors: usize, workers: usize) -> Result<Self, GateError> {
-        let mut builder = Builder::new().reactors(reactors).workers(workers);
-        let echo = builder.module(placement, |_: &GateHandle| Echo);
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let framing = TcpFraming::named("len4be").expect("a framing of ours");
-        // Nobody is asked for a sign of life in the middle of a measurement.
-        let limits = Limits {
-            idle_seconds: 0,
-            ..Limits::default()
-        };
-        builder.listen(
-            Listener::http(any)
-                .websocket("*", echo)
-                .limits(limits.clone()),
-        );
-        builder.listen(Listener::tcp(any, framing, echo).limits(limits));
-        Ok(Self {
-            gate: builder.start()?,
-        })
+    pub fn start(placement: Placement, reactors: usize, workers: usize) -> anyhow::Result<Self> {
+        let gate = Serving::Echo(placement).start(reactors, workers)?;
+        Ok(Self { gate })
     }
 
     /// Where this wire is spoken.
     #[must_use]
     pub fn addr(&self, wire: Wire) -> SocketAddr {
-        self.gate.addrs()[wire as usize]
+        serving::addr(&self.gate, wire)
     }
 
     /// Reaches the sessions.

@@ -8,11 +8,10 @@ use common::{GroupId, UserId};
 use gatehouse_benches::table::{Table, figure};
 use gatehouse_benches::timing::{Effort, time};
 use module::group::{CreateGroup, Join, Joining, Leave};
-use module::im::now_ms;
 use module::message::{Kind, Send, To};
 use module::storage::operation::WriteOperation;
 use module::storage::sqlite::fill::{Filling, fill};
-use module::storage::sqlite::{Location, Rules, SqliteStore, StoreConfig};
+use module::storage::sqlite::{Location, SqliteStore, StoreConfig};
 use module::storage::store::Store;
 
 /// Changes on their way at once.
@@ -25,19 +24,7 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<()> {
         &[500, 1_000, 2_000, 3_000][..],
     );
     let directory = tempfile::tempdir()?;
-    let filling = Filling {
-        users,
-        peers: 0,
-        groups: 0,
-        members: 0,
-        messages: 0,
-        group_messages: 0,
-        body_bytes: 1,
-        search: true,
-        rules: Rules::default(),
-        now_ms: now_ms(),
-    };
-    fill(directory.path(), &filling, &mut |_| {})?;
+    fill(directory.path(), &Filling::of_users(users), &mut |_| {})?;
     let config = StoreConfig {
         location: Location::Directory(directory.path().to_owned()),
         ..StoreConfig::default()
@@ -131,7 +118,8 @@ fn all<O: WriteOperation>(
         for operation in operations {
             if waiting == IN_FLIGHT {
                 waiting -= 1;
-                outcome = outcome.and(finished.recv().unwrap_or(Ok(())));
+                let next = finished.recv().unwrap_or(Ok(()));
+                outcome = outcome.and(next);
             }
             let done = done.clone();
             store.change(operation, move |outcome| {
@@ -141,7 +129,8 @@ fn all<O: WriteOperation>(
             waiting += 1;
         }
         for _ in 0..waiting {
-            outcome = outcome.and(finished.recv().unwrap_or(Ok(())));
+            let next = finished.recv().unwrap_or(Ok(()));
+            outcome = outcome.and(next);
         }
     });
     outcome?;

@@ -38,9 +38,12 @@ const MANY: Crowd = Crowd {
 
 const BODY_BYTES: usize = 100;
 
+/// A part of the bench, which can be run alone.
+type Part = fn(Effort) -> anyhow::Result<()>;
+
 fn main() -> anyhow::Result<()> {
     let effort = Effort::from_args();
-    let parts: [(&str, fn(Effort) -> anyhow::Result<()>); 3] = [
+    let parts: [(&str, Part); 3] = [
         ("acknowledgements", acknowledgements),
         ("pages", pages::run),
         ("group", group::run),

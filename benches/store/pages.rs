@@ -8,11 +8,9 @@ use gatehouse_benches::table::{Table, figure};
 use gatehouse_benches::timing::{Effort, median, time};
 use module::account::SearchUsers;
 use module::group::{ListMembers, WhichMembers};
-use module::im::now_ms;
 use module::inbox::Sync;
 use module::message::{Conversation, Conversations, Direction, History, SearchMessages};
 use module::storage::operation::ReadOperation;
-use module::storage::sqlite::Rules;
 use module::storage::sqlite::fill::{Filling, fill};
 use module::storage::sqlite::probe::{Cost, Probe};
 
@@ -73,16 +71,9 @@ fn filling(growth: Growth, messages: u32) -> Filling {
         Growth::Deep => 50,
     };
     Filling {
-        users,
         peers: 3,
-        groups: 0,
-        members: 0,
         messages,
-        group_messages: 0,
-        body_bytes: 100,
-        search: true,
-        rules: Rules::default(),
-        now_ms: now_ms(),
+        ..Filling::of_users(users)
     }
 }
 
@@ -214,13 +205,11 @@ fn members(effort: Effort) -> anyhow::Result<()> {
     for members in effort.pick([1_000, 10_000, 100_000], [500, 1_000, 2_000]) {
         let directory = tempfile::tempdir()?;
         let filling = Filling {
-            users: members,
             groups: 1,
             members,
             messages: 1_000,
             group_messages: 1_000,
-            peers: 0,
-            ..filling(Growth::Deep, 1_000)
+            ..Filling::of_users(members)
         };
         fill(directory.path(), &filling, &mut |_| {})?;
         let probe = Probe::open(directory.path())?;

@@ -3,11 +3,9 @@
 
 use common::{GroupId, UserId};
 use module::group::{ListMembers, WhichMembers};
-use module::im::now_ms;
 use module::inbox::Sync;
 use module::message::{Conversation, Conversations, Direction, History, SearchMessages};
 use module::storage::operation::ReadOperation;
-use module::storage::sqlite::Rules;
 use module::storage::sqlite::fill::{Filling, fill};
 use module::storage::sqlite::probe::{Cost, Probe};
 
@@ -22,16 +20,9 @@ fn filled(filling: &Filling) -> (Probe, tempfile::TempDir) {
 /// A hundred messages for each user, in six conversations.
 fn talking(users: u32) -> Filling {
     Filling {
-        users,
         peers: 3,
-        groups: 0,
-        members: 0,
         messages: 100 * users,
-        group_messages: 0,
-        body_bytes: 100,
-        search: true,
-        rules: Rules::default(),
-        now_ms: now_ms(),
+        ..Filling::of_users(users)
     }
 }
 
@@ -93,12 +84,11 @@ fn pages_cost_the_same_in_a_store_of_ten_times_as_much() {
 fn a_page_of_members_costs_the_same_in_a_group_of_any_size() {
     let pages = [200, 4_000].map(|members| {
         let (probe, _kept) = filled(&Filling {
-            peers: 0,
             groups: 1,
             members,
             messages: 10,
             group_messages: 10,
-            ..talking(members)
+            ..Filling::of_users(members)
         });
         [WhichMembers::All, WhichMembers::WithRole].map(|which| {
             let list = ListMembers {

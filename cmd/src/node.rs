@@ -11,11 +11,12 @@ use std::time::{Duration, Instant};
 
 use gate::admin::{Admin, AdminError};
 use gate::{
-    Builder, Drain, Files, FilesError, GateError, Health, Listener, ModuleId, Placement,
-    ReactorConfig, RunningGate, TcpFraming, TlsError, TlsServer, TlsSettings,
+    Builder, Drain, Files, FilesError, GateError, GateHandle, Health, Listener, ModuleId,
+    Placement, ReactorConfig, RunningGate, TcpFraming, TlsError, TlsServer, TlsSettings,
 };
 use module::adapter::native::Native;
 use module::adapter::rest::{self, Clients, Rest};
+use module::attachment::AttachmentModule;
 use module::storage::sqlite::Location;
 use module::{Im, ImConfig, OpenError, web};
 
@@ -85,6 +86,8 @@ impl fmt::Display for Room {
 struct Modules {
     native: ModuleId,
     rest: ModuleId,
+    /// With the bytes of the longest body that it takes.
+    attachments: Option<(ModuleId, u64)>,
 }
 
 /// Where a node listens, as a client would write it.
@@ -150,6 +153,7 @@ impl Node {
             server: SERVER.to_owned(),
             store: config.store.clone(),
             accounts: config.accounts.clone(),
+            attachments: config.attachments.clone(),
         })?;
         if config.accounts.guests {
             tracing::info!("whoever gives a name is let in as a guest: see [accounts]");
@@ -178,7 +182,16 @@ impl Node {
             admin.mount(rest::ROOT, Administration(rest));
         }
         let rest = Rest::new(Arc::clone(&im), Clients::Users);
+        let attachments = im.attachments().map(|service| {
+            let (im, service) = (Arc::clone(&im), Arc::clone(service));
+            let body_bytes_max = service.body_bytes_max();
+            let make = move |gate: &GateHandle| {
+                AttachmentModule::new(Arc::clone(&im), Arc::clone(&service), gate.clone())
+            };
+            (builder.module(Placement::Worker, make), body_bytes_max)
+        });
         let modules = Modules {
+            attachments,
             native: builder.module(Placement::Worker, move |_| Native::new(Arc::clone(&im))),
             rest: builder.module(Placement::Worker, move |_| rest.clone()),
         };
@@ -376,6 +389,12 @@ fn build_listener(config: &ListenerConfig, modules: Modules) -> Result<Listener,
                 .requests(rest::ROOT, modules.rest)
                 .origins(config.origins.clone())
                 .health("/healthz");
+            let listener = match modules.attachments {
+                Some((module, body_bytes_max)) => listener
+                    .uploads(rest::UPLOADS, body_bytes_max, module)
+                    .requests(AttachmentModule::FILES, module),
+                None => listener,
+            };
             match &config.files {
                 Some(folder) => listener.files("/", load_files(config, folder)?),
                 None if page => listener.files("/", web::chat_files()),

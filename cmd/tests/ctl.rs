@@ -24,7 +24,9 @@ fn ctl(args: &[&str]) -> (bool, String) {
 }
 
 fn serve_store(store: &Path) -> Running {
-    Running::start(serve().env("GATEHOUSE_STORE__PATH", store))
+    let mut command = serve();
+    command.env("GATEHOUSE_STORE__PATH", store);
+    Running::start(command.env("GATEHOUSE_ACCOUNTS__GUESTS", "true"))
 }
 
 /// A client that is logged in as a guest, and the name of the store.

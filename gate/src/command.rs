@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use common::{CloseReason, SessionId, TopicId};
 use network::codec::http::Response;
 
+use crate::body::BodySource;
 use crate::drain::Drain;
 use crate::envelope::Fence;
 use crate::topic::{Message, Prepared};
@@ -48,6 +50,21 @@ pub(crate) enum Command {
         session: SessionId,
         response: Box<Response>,
     },
+    /// The body follows in pieces, so many bytes in all.
+    RespondInPieces {
+        session: SessionId,
+        head: Box<Response>,
+        body_bytes: u64,
+        source: Box<dyn BodySource>,
+    },
+    SendBody {
+        session: SessionId,
+        piece: Bytes,
+    },
+    /// Hand up the next piece of a request's body.
+    ReadBody {
+        session: SessionId,
+    },
     Close {
         session: SessionId,
         reason: CloseReason,
@@ -73,7 +90,9 @@ impl Command {
             }
             Self::Publish { prepared, .. } => prepared.payload_bytes(),
             Self::Respond { response, .. } => size_of::<Response>() + response.body().len(),
+            Self::RespondInPieces { .. } => size_of::<Response>(),
             Self::Close { text, .. } => text.len(),
+            // A piece of a body is accounted for by itself.
             _ => 0,
         };
         size_of::<Self>() + heap

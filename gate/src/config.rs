@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use common::limits;
-use network::codec::http::Response;
+use network::codec::http::{Response, StreamedRequests};
 use network::codec::tcp::TcpFraming;
 use network::codec::ws::DeflateConfig;
 use network::codec::{Framing, StackConfig};
@@ -15,7 +15,7 @@ use network::{Overflow, Profile};
 
 use crate::envelope::ModuleId;
 use crate::files::{Files, Site};
-use crate::http::{Route, Router};
+use crate::http::{Route, Router, UPLOADING};
 use crate::origin::Origins;
 use crate::proxy::TrustedProxies;
 use crate::rate::Rate;
@@ -78,6 +78,7 @@ pub struct Listener {
     /// Who gets the messages of a TCP framing.
     pub(crate) module: Option<ModuleId>,
     pub(crate) router: Router,
+    pub(crate) streamed: Vec<StreamedRequests>,
     pub(crate) limits: Limits,
     pub(crate) options: ListenOptions,
     pub(crate) compression: Option<DeflateConfig>,
@@ -111,6 +112,7 @@ impl Listener {
             framing,
             module: None,
             router: Router::default(),
+            streamed: Vec::new(),
             limits: Limits::default(),
             options: ListenOptions::default(),
             compression: None,
@@ -140,6 +142,21 @@ impl Listener {
     #[must_use]
     pub fn requests(mut self, prefix: &str, module: ModuleId) -> Self {
         self.router.add(prefix, Route::Requests(module));
+        self
+    }
+
+    /// Hands POST requests of `path` to `module` as they come: the head first
+    /// ([`crate::Module::on_upload`]), and the body behind it in pieces, so that it may be longer
+    /// than memory. Requests without a body come as others do. Other methods are for a route whose
+    /// prefix fits, which should be shorter.
+    #[must_use]
+    pub fn uploads(mut self, path: &str, body_bytes_max: u64, module: ModuleId) -> Self {
+        self.router.add(path, Route::Uploads(module));
+        self.streamed.push(StreamedRequests {
+            method: UPLOADING,
+            path: path.to_owned(),
+            body_bytes_max,
+        });
         self
     }
 
@@ -240,6 +257,7 @@ impl Listener {
         stack.ws.message_bytes_max = limits.message_bytes_max;
         stack.ws.deflate = self.compression.clone();
         stack.http.body_bytes_max = limits.body_bytes_max;
+        stack.http.streamed = self.streamed.clone();
         let mut profile = Profile::new(self.framing.clone());
         profile.stack = stack;
         profile.handshake_seconds = limits.handshake_seconds;

@@ -8,6 +8,7 @@ use network::Ctx;
 use network::codec::MessageKind;
 use network::codec::http::Response;
 
+use crate::body::BodySource;
 use crate::command::Command;
 use crate::envelope::Fence;
 use crate::handle::{GateHandle, Outgoing};
@@ -155,6 +156,31 @@ impl Context<'_> {
                 response: Box::new(response),
             },
         );
+    }
+
+    /// See [`GateHandle::respond_in_pieces`].
+    pub fn respond_in_pieces(
+        &mut self,
+        session: SessionId,
+        head: Response,
+        body_bytes: u64,
+        source: Box<dyn BodySource>,
+    ) {
+        self.ask(
+            session,
+            Command::RespondInPieces {
+                session,
+                head: Box::new(head),
+                body_bytes,
+                source,
+            },
+        );
+    }
+
+    /// Asks for the next piece of the body of the request that the session is in the middle of; see
+    /// [`crate::Module::on_upload`].
+    pub fn read_body(&mut self, session: SessionId) {
+        self.ask(session, Command::ReadBody { session });
     }
 
     /// Closes a session in order, after what was sent to it. `text` goes into the close frame where

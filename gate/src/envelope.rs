@@ -79,7 +79,8 @@ impl Handshake {
     }
 }
 
-/// A complete HTTP request; to be answered with [`crate::Context::respond`].
+/// An HTTP request, complete or with its body still to come; to be answered with
+/// [`crate::Context::respond`].
 #[derive(Clone, Debug)]
 pub struct HttpRequest {
     /// The connection that waits for the answer.
@@ -92,7 +93,7 @@ pub struct HttpRequest {
     pub path: String,
     /// Query of the target, not decoded.
     pub query: String,
-    /// The body.
+    /// The body; empty if it comes behind in pieces.
     pub body: Bytes,
     pub(crate) headers: Bytes,
 }
@@ -105,12 +106,25 @@ impl HttpRequest {
     }
 }
 
+/// A piece of the body of a request.
+#[derive(Clone, Debug)]
+pub struct BodyPiece {
+    /// The bytes, which count for the memory of the node as long as they are held. Only the last
+    /// piece may be empty.
+    pub bytes: Bytes,
+    /// Whether the body ends with it; the connection then waits for its answer.
+    pub last: bool,
+}
+
 /// What happened to a session, on its way to a worker.
 #[derive(Debug)]
 pub(crate) enum Event {
     Open(Box<Handshake>),
     Message(MessageKind, Bytes),
     Request(Box<HttpRequest>),
+    Upload(Box<HttpRequest>),
+    Body(BodyPiece),
+    UploadLost(CloseReason),
     Limited,
     Drops(Drops),
     Drained,
@@ -150,7 +164,7 @@ impl Parcel {
                     + handshake.query.len()
                     + handshake.headers.len()
             }
-            Event::Request(request) => {
+            Event::Request(request) | Event::Upload(request) => {
                 size_of::<HttpRequest>()
                     + request.path.len()
                     + request.query.len()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use common::{CloseReason, ConnId};
-use network::codec::http::{Request, Response};
+use network::codec::http::{BodyPart, Request, Response};
 use network::codec::ws::handshake::{self, HandshakeError};
 use network::codec::{Frame, Framing, MessageKind, Payload};
 use network::{Admission, Ctx, Deadline, Drops, Ending, Handler, LastInput, Offer};
@@ -17,11 +17,12 @@ use crate::context::{Context, Near};
 use crate::dispatch::Dispatcher;
 use crate::drain::{Drain, Draining};
 use crate::envelope::{
-    Envelope, EnvelopePayload, Event, Fence, Handshake, HttpRequest, ModuleId, Parcel,
+    BodyPiece, Envelope, EnvelopePayload, Event, Fence, Handshake, HttpRequest, ModuleId, Parcel,
 };
 use crate::files;
 use crate::forwarded;
 use crate::handle::{GateHandle, Outgoing};
+use crate::held::hold;
 use crate::http::Found;
 use crate::module::Module;
 use crate::rate::{Bucket, Rate};
@@ -100,7 +101,7 @@ impl Gate {
     /// Hands an event to the module of a session that was announced to it.
     fn announce_session(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, event: Event) {
         if let Some(session) = self.tables.sessions.get(conn)
-            && session.state != SessionState::Plain
+            && session.state.is_announced()
         {
             self.announce(ctx, conn, session.module, event);
         }
@@ -190,20 +191,10 @@ impl Gate {
                 Ok(()) => return,
                 Err(error) => refuse_upgrade(error),
             },
-            Found::Requests(module) => {
-                let Some(asker) = Asker::of(ctx, conn, &listeners[listener], request) else {
-                    return;
-                };
-                let request = Box::new(HttpRequest {
-                    session: conn,
-                    peer: asker.addr,
-                    method: request.method.to_owned(),
-                    path: path.to_owned(),
-                    query: request.query().to_owned(),
-                    body: Bytes::copy_from_slice(&request.body),
-                    headers: Bytes::copy_from_slice(request.headers.as_bytes()),
-                });
-                self.announce(ctx, conn, module, Event::Request(request));
+            Found::Requests(module) | Found::Uploads(module) => {
+                if let Some(request) = owned(ctx, conn, &listeners[listener], request) {
+                    self.announce(ctx, conn, module, Event::Request(request));
+                }
                 return;
             }
             Found::Page(page) => {
@@ -230,6 +221,36 @@ impl Gate {
         };
         // The same.
         let _ = ctx.respond(conn, &answer);
+    }
+
+    /// A request whose body is still to come.
+    fn on_request_head(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, request: &Request<'_>) {
+        let Some(session) = self.tables.sessions.get_mut(conn) else {
+            return;
+        };
+        let listener = usize::from(session.listener);
+        let listeners = Arc::clone(&self.listeners);
+        let router = &listeners[listener].router;
+        let Found::Uploads(module) = router.find(request.method, request.path(), false) else {
+            // Who does not wait for an answer any more has gone.
+            let _ = ctx.respond(conn, &Response::text(404, "not found\n"));
+            return;
+        };
+        session.module = module;
+        session.state = SessionState::Receiving;
+        if let Some(request) = owned(ctx, conn, &listeners[listener], request) {
+            self.announce(ctx, conn, module, Event::Upload(request));
+        }
+    }
+
+    fn on_request_body(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, part: &BodyPart<'_>) {
+        let Some(session) = self.tables.sessions.get(conn) else {
+            return;
+        };
+        let module = session.module;
+        let bytes = hold(Bytes::copy_from_slice(part.bytes), ctx.memory());
+        let last = part.last;
+        self.announce(ctx, conn, module, Event::Body(BodyPiece { bytes, last }));
     }
 
     fn open_websocket(
@@ -304,7 +325,7 @@ impl Gate {
     fn worker_module(&self, conn: ConnId) -> Option<ModuleId> {
         let session = self.tables.sessions.get(conn)?;
         let here = self.modules[usize::from(session.module.0)].is_some();
-        (!here && session.state != SessionState::Plain).then_some(session.module)
+        (!here && session.state.is_announced()).then_some(session.module)
     }
 
     fn drain(&mut self, ctx: &mut Ctx<'_>, drain: Drain) {
@@ -391,6 +412,25 @@ fn near<'a>(
         near: Some(near),
         now_ms,
     }
+}
+
+/// A request as it is handed to a module; without it the peer has gone.
+fn owned(
+    ctx: &mut Ctx<'_>,
+    conn: ConnId,
+    listener: &Listener,
+    request: &Request<'_>,
+) -> Option<Box<HttpRequest>> {
+    let asker = Asker::of(ctx, conn, listener, request)?;
+    Some(Box::new(HttpRequest {
+        session: conn,
+        peer: asker.addr,
+        method: request.method.to_owned(),
+        path: request.path().to_owned(),
+        query: request.query().to_owned(),
+        body: Bytes::copy_from_slice(&request.body),
+        headers: Bytes::copy_from_slice(request.headers.as_bytes()),
+    }))
 }
 
 /// Who has sent a request, and for which host.
@@ -548,6 +588,8 @@ impl Handler for Gate {
             Frame::Text(payload) => self.on_message(ctx, conn, MessageKind::Text, payload),
             Frame::Binary(payload) => self.on_message(ctx, conn, MessageKind::Binary, payload),
             Frame::Request(request) => self.on_request(ctx, conn, &request),
+            Frame::RequestHead(request) => self.on_request_head(ctx, conn, &request),
+            Frame::RequestBody(part) => self.on_request_body(ctx, conn, &part),
             Frame::Pong(_) => {
                 if let Some(session) = self.tables.sessions.get_mut(conn) {
                     session.asked = false;
@@ -580,7 +622,12 @@ impl Handler for Gate {
     }
 
     fn on_drained(&mut self, ctx: &mut Ctx<'_>, conn: ConnId) {
-        self.announce_session(ctx, conn, Event::Drained);
+        match self.tables.sessions.get(conn).map(|session| session.state) {
+            Some(SessionState::Sending) => {
+                self.tables.go_on_with_body(ctx, conn, &self.handle);
+            }
+            _ => self.announce_session(ctx, conn, Event::Drained),
+        }
     }
 
     fn on_deadline(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, deadline: Deadline) {
@@ -627,9 +674,12 @@ impl Handler for Gate {
         let listener = usize::from(session.listener);
         self.doorman.leave(listener);
         self.doorman.leave_address(listener, session.address);
-        if session.state != SessionState::Plain {
-            self.announce(ctx, conn, session.module, Event::Close(reason));
-        }
+        let event = match session.state {
+            SessionState::Plain | SessionState::Sending => return,
+            SessionState::Receiving => Event::UploadLost(reason),
+            SessionState::Anonymous | SessionState::Bound => Event::Close(reason),
+        };
+        self.announce(ctx, conn, session.module, event);
     }
 }
 

@@ -3,13 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use common::{CloseReason, SessionId, TopicId};
 use network::codec::http::Response;
 use network::{MemoryBudget, ReactorHandle, Stopped};
 
+use crate::body::BodySource;
 use crate::command::Command;
 use crate::drain::Drain;
 use crate::health::Health;
+use crate::held::hold;
 use crate::topic::{Message, Prepared, TopicPresence};
 
 /// Sends, publishes, subscribes and closes, from any thread. Cheap to clone.
@@ -80,6 +83,32 @@ impl GateHandle {
     /// Answers the HTTP request that the session waits with.
     pub fn respond(&self, session: SessionId, response: Response) {
         self.batch().respond(session, response);
+    }
+
+    /// Answers the HTTP request that the session waits with, with a body of so many bytes in all,
+    /// which `source` brings in pieces: each is asked for when the client has taken the one before.
+    /// A client that takes nothing for the time of a frame is closed. Where there is nothing to
+    /// send, as in answer to HEAD, it is not asked.
+    pub fn respond_in_pieces(
+        &self,
+        session: SessionId,
+        head: Response,
+        body_bytes: u64,
+        source: Box<dyn BodySource>,
+    ) {
+        self.batch()
+            .respond_in_pieces(session, head, body_bytes, source);
+    }
+
+    /// Sends the piece of such a body that was asked for. What is more than was announced is not
+    /// sent.
+    pub fn send_body(&self, session: SessionId, piece: Bytes) {
+        self.batch().send_body(session, piece);
+    }
+
+    /// See [`crate::Context::read_body`].
+    pub fn read_body(&self, session: SessionId) {
+        self.batch().read_body(session);
     }
 
     /// Closes a session in order, after what was sent to it.
@@ -169,6 +198,37 @@ impl Batch<'_> {
                 response: Box::new(response),
             },
         );
+    }
+
+    /// See [`GateHandle::respond_in_pieces`].
+    pub fn respond_in_pieces(
+        &mut self,
+        session: SessionId,
+        head: Response,
+        body_bytes: u64,
+        source: Box<dyn BodySource>,
+    ) {
+        self.outgoing.push(
+            session,
+            Command::RespondInPieces {
+                session,
+                head: Box::new(head),
+                body_bytes,
+                source,
+            },
+        );
+    }
+
+    /// See [`GateHandle::send_body`].
+    pub fn send_body(&mut self, session: SessionId, piece: Bytes) {
+        let piece = hold(piece, &self.handle.memory);
+        self.outgoing
+            .push(session, Command::SendBody { session, piece });
+    }
+
+    /// See [`crate::Context::read_body`].
+    pub fn read_body(&mut self, session: SessionId) {
+        self.outgoing.push(session, Command::ReadBody { session });
     }
 
     /// See [`GateHandle::close`].

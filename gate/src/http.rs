@@ -12,6 +12,8 @@ use crate::files::{Entry, File, Site};
 pub(crate) enum Route {
     WebSocket(ModuleId),
     Requests(ModuleId),
+    /// POST with a body that comes in pieces.
+    Uploads(ModuleId),
     Page(Arc<Response>),
     Health,
     Files(Arc<Site>),
@@ -23,6 +25,8 @@ pub(crate) enum Route {
 pub(crate) const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 /// Methods of what is only read.
 const READING: &str = "GET, HEAD, OPTIONS";
+/// Method of what is sent in pieces.
+pub(crate) const UPLOADING: &str = "POST";
 /// Methods of a path that is there to be upgraded (RFC 6455 section 4.1).
 const UPGRADING: &str = "GET, OPTIONS";
 
@@ -31,6 +35,7 @@ const UPGRADING: &str = "GET, OPTIONS";
 pub(crate) enum Found<'a> {
     WebSocket(ModuleId),
     Requests(ModuleId),
+    Uploads(ModuleId),
     Page(&'a Response),
     Health,
     File(&'a File),
@@ -87,6 +92,9 @@ impl Router {
                         "TRACE" => Found::WrongMethod(METHODS),
                         _ => Found::Requests(*module),
                     };
+                }
+                Route::Uploads(module) if method == UPLOADING && known == path => {
+                    return Found::Uploads(*module);
                 }
                 Route::Page(response) if !upgrade && known == path => {
                     return unread(method, READING).unwrap_or(Found::Page(response));

@@ -17,6 +17,7 @@
 #[cfg(feature = "admin")]
 pub mod admin;
 mod admission;
+mod body;
 mod builder;
 mod command;
 mod config;
@@ -33,6 +34,7 @@ pub mod fuzz;
 mod gate;
 mod handle;
 mod health;
+mod held;
 mod http;
 mod mailbox;
 mod module;
@@ -46,13 +48,14 @@ mod telemetry;
 mod topic;
 mod worker;
 
+pub use body::BodySource;
 pub use builder::{Builder, RunningGate};
 pub use config::{Limits, Listener};
 pub use context::Context;
 pub use drain::Drain;
-pub use envelope::{Envelope, Handshake, HttpRequest, ModuleId};
+pub use envelope::{BodyPiece, Envelope, Handshake, HttpRequest, ModuleId};
 pub use error::GateError;
-pub use files::{Files, FilesError};
+pub use files::{Files, FilesError, Portion};
 pub use handle::{Batch, GateHandle};
 pub use health::{Failure, Health};
 pub use module::{Module, Placement};

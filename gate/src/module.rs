@@ -4,7 +4,7 @@ use common::{CloseReason, SessionId};
 use network::Drops;
 
 use crate::context::Context;
-use crate::envelope::{Envelope, Handshake, HttpRequest};
+use crate::envelope::{BodyPiece, Envelope, Handshake, HttpRequest};
 
 /// The meaning of messages: is told what sessions do, and answers through [`Context`].
 ///
@@ -25,6 +25,27 @@ pub trait Module: Send {
             request.session,
             network::codec::http::Response::text(404, "not found\n"),
         );
+    }
+
+    /// The head of a request has come whose body is to come in pieces
+    /// ([`crate::Listener::uploads`]). Nothing of it is read, and a client that asks first is not
+    /// told to begin, until [`Context::read_body`]. An answer before the body is whole is the last
+    /// on its connection.
+    fn on_upload(&mut self, context: &mut Context<'_>, request: HttpRequest) {
+        self.on_request(context, request);
+    }
+
+    /// The piece of a body that was asked for has come. Behind all but the last one the socket is
+    /// not read until [`Context::read_body`] asks for the next.
+    fn on_body(&mut self, _context: &mut Context<'_>, _session: SessionId, _piece: BodyPiece) {}
+
+    /// The connection has ended before a request whose body comes in pieces was answered.
+    fn on_upload_lost(
+        &mut self,
+        _context: &mut Context<'_>,
+        _session: SessionId,
+        _reason: CloseReason,
+    ) {
     }
 
     /// A session sends faster than it may; the message that was too many is dropped. Told at most

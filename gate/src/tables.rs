@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use common::{CloseReason, SessionId, Tick, TopicId};
 use network::Ctx;
+use rustc_hash::FxHashMap;
 
+use crate::body::BodySource;
 use crate::command::Command;
 use crate::envelope::Fence;
+use crate::handle::GateHandle;
 use crate::session::{SessionState, SessionTable};
 use crate::topic::{Fanouts, Prepared, TopicPresence, TopicTable};
 
@@ -19,6 +22,8 @@ pub(crate) struct Tables {
     pub(crate) topics: TopicTable,
     pub(crate) fanouts: Fanouts,
     pub(crate) presence: Arc<TopicPresence>,
+    /// What brings the bodies of answers that go out in pieces.
+    sources: FxHashMap<SessionId, Box<dyn BodySource>>,
     /// Seconds that a session has to log in, by listener; 0 for no limit.
     pub(crate) auth_seconds: Vec<u32>,
 }
@@ -29,6 +34,7 @@ impl Tables {
             sessions: SessionTable::default(),
             topics: TopicTable::default(),
             fanouts: Fanouts::default(),
+            sources: FxHashMap::default(),
             presence,
             auth_seconds,
         }
@@ -76,7 +82,29 @@ impl Tables {
             Command::Respond { session, response } => {
                 // Who does not wait for an answer any more has gone.
                 let _ = ctx.respond(session, &response);
+                self.set_exchange(session, SessionState::Plain);
             }
+            Command::RespondInPieces {
+                session,
+                head,
+                body_bytes,
+                source,
+            } => {
+                // In the same way.
+                if let Ok(is_whole) = ctx.respond_in_pieces(session, &head, body_bytes) {
+                    self.set_exchange(session, SessionState::Plain);
+                    if !is_whole {
+                        self.begin_body(ctx, session, source);
+                    }
+                }
+            }
+            Command::SendBody { session, piece } => match ctx.send_body(session, piece) {
+                Ok(true) => self.set_exchange(session, SessionState::Plain),
+                Ok(false) => ctx.watch(session),
+                // It has gone, or a module does not know what it has promised.
+                Err(_) => {}
+            },
+            Command::ReadBody { session } => ctx.read_body(session),
             Command::Close {
                 session,
                 reason,
@@ -84,6 +112,42 @@ impl Tables {
             } => ctx.close(session, reason, &text),
             Command::Fence { session, fence } => end_session(ctx, session, fence),
             Command::Drain { .. } => unreachable!("the gate takes this one itself"),
+        }
+    }
+
+    /// Notes what goes on with a request; what brought the body of its answer is not needed any
+    /// more.
+    fn set_exchange(&mut self, session: SessionId, state: SessionState) {
+        let Some(entry) = self.sessions.get_mut(session) else {
+            return;
+        };
+        if entry.state == SessionState::Sending {
+            self.sources.remove(&session);
+        }
+        if !entry.state.is_announced() {
+            entry.state = state;
+        }
+    }
+
+    /// Has the body of an answer brought.
+    fn begin_body(&mut self, ctx: &mut Ctx<'_>, session: SessionId, source: Box<dyn BodySource>) {
+        self.set_exchange(session, SessionState::Sending);
+        self.sources.insert(session, source);
+        // Told when the head is with the kernel, and so not within this call.
+        ctx.watch(session);
+    }
+
+    /// The client has taken what there was of a body.
+    pub(crate) fn go_on_with_body(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        session: SessionId,
+        handle: &GateHandle,
+    ) {
+        if let Some(source) = self.sources.get_mut(&session)
+            && !source.next(session, handle)
+        {
+            ctx.close(session, CloseReason::Module(1011), "");
         }
     }
 
@@ -145,6 +209,9 @@ impl Tables {
     /// Takes a session out of all its topics and out of the table.
     pub(crate) fn remove(&mut self, session: SessionId) -> Option<crate::session::Session> {
         let mut entry = self.sessions.remove(session)?;
+        if entry.state == SessionState::Sending {
+            self.sources.remove(&session);
+        }
         while let Some((topic, compaction)) = self.topics.leave_one(&mut entry.topics) {
             compaction.run(&mut self.sessions);
             self.presence.leave(topic, session.reactor());

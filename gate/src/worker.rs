@@ -112,6 +112,9 @@ pub(crate) fn deliver(module: &mut dyn Module, context: &mut Context<'_>, parcel
         }
         Event::Open(handshake) => module.on_open(context, session, &handshake),
         Event::Request(request) => module.on_request(context, *request),
+        Event::Upload(request) => module.on_upload(context, *request),
+        Event::Body(piece) => module.on_body(context, session, piece),
+        Event::UploadLost(reason) => module.on_upload_lost(context, session, reason),
         Event::Fence(fence) => context.pass_fence(session, fence),
         Event::Limited => module.on_limited(context, session),
         Event::Drops(drops) => module.on_drops(context, session, drops),

@@ -14,6 +14,7 @@ use crate::account::{
     Entered, TokenId, User,
 };
 use crate::api::Caller;
+use crate::attachment::{Attachments, AttachmentsConfig, AttachmentsError};
 use crate::blocking::BlockingPool;
 use crate::delivery::Delivery;
 use crate::event::Audience;
@@ -45,6 +46,8 @@ pub struct ImConfig {
     pub store: StoreConfig,
     /// Who is let in.
     pub accounts: AccountConfig,
+    /// What is decided about attachments.
+    pub attachments: AttachmentsConfig,
 }
 
 impl Default for ImConfig {
@@ -54,6 +57,7 @@ impl Default for ImConfig {
             server: concat!("gatehouse/", env!("CARGO_PKG_VERSION")).to_owned(),
             store: StoreConfig::default(),
             accounts: AccountConfig::default(),
+            attachments: AttachmentsConfig::default(),
         }
     }
 }
@@ -67,6 +71,9 @@ pub enum OpenError {
     /// Tokens cannot be issued or checked.
     #[error(transparent)]
     Tokens(#[from] TokenError),
+    /// Attachments cannot be kept.
+    #[error(transparent)]
+    Attachments(#[from] AttachmentsError),
     /// A thread could not be started.
     #[error("cannot start a thread of the IM: {0}")]
     Thread(io::Error),
@@ -134,6 +141,8 @@ pub struct Im {
     accounts: Accounts,
     /// Ends sessions whose tokens expire.
     expiry: Option<JoinHandle<()>>,
+    /// None where there are no threads to write files.
+    attachments: Option<Arc<Attachments>>,
 }
 
 impl Im {
@@ -147,7 +156,10 @@ impl Im {
         let store = SqliteStore::open(config.store.clone(), move |event| sink.on_event(event))?;
         let pool = BlockingPool::new(PASSWORD_THREADS, PASSWORDS_WAITING_MAX);
         let pool = pool.map_err(OpenError::Thread)?;
-        let mut im = Self::of(config, Arc::new(store), delivery, pool)?;
+        let store: Arc<dyn Store> = Arc::new(store);
+        let attachments = Attachments::open(config.attachments.clone(), Arc::clone(&store))?;
+        let mut im = Self::of(config, store, delivery, pool)?;
+        im.attachments = Some(attachments);
         let ending = Arc::clone(&im.delivery);
         let expiry = thread::Builder::new().name("session-expiry".to_owned());
         let expiry = expiry.spawn(move || ending.end_expired());
@@ -194,6 +206,7 @@ impl Im {
             delivery,
             accounts,
             expiry: None,
+            attachments: None,
         })
     }
 
@@ -207,6 +220,12 @@ impl Im {
     #[must_use]
     pub const fn accounts(&self) -> &Accounts {
         &self.accounts
+    }
+
+    /// Attachments, where there are any.
+    #[must_use]
+    pub const fn attachments(&self) -> Option<&Arc<Attachments>> {
+        self.attachments.as_ref()
     }
 
     /// What the IM keeps.
@@ -340,7 +359,9 @@ impl Im {
     #[must_use]
     pub(crate) fn token_of(&self, caller: &Caller) -> Option<TokenId> {
         let token = caller.token?;
-        let seat = self.delivery.presence.seat(caller.user, caller.origin?);
+        let seat = caller
+            .origin
+            .and_then(|session| self.delivery.presence.seat(caller.user, session));
         let credential = seat.and_then(|seat| seat.credential);
         Some(credential.map_or(token, |credential| credential.token))
     }

@@ -20,6 +20,7 @@ pub mod account;
 pub mod adapter;
 mod announcing;
 pub mod api;
+pub mod attachment;
 pub mod blocking;
 mod delivery;
 pub mod event;

@@ -144,7 +144,14 @@ pub(crate) const CASES: &[Case] = &[
         |s, _| json!({"to": {"group": s.group}, "body": "hello"})),
     case("message.send", [CF, CF, CF, CF, CF, CF],
         |s, _| json!({"to": {"group": s.gone}, "body": "hello"})),
-    case("message.send", [OK, OK, OK, OK, OK, OK], |_, _| json!({"to": {"all": true}, "body": "hi"})),
+    case("message.send", [OK, OK, OK, OK, OK, OK],
+        |_, _| json!({"to": {"all": true}, "body": "hi"})),
+    case("message.signal", [OK, FB, OK, OK, OK, OK],
+        |s, _| json!({"to": {"user": s.person(Who::Owner).id}, "body": "typing"})),
+    case("message.signal", [FB, FB, FB, OK, OK, OK],
+        |s, _| json!({"to": {"group": s.group}, "body": "typing"})),
+    case("message.signal", [CF, CF, CF, CF, CF, CF],
+        |s, _| json!({"to": {"group": s.gone}, "body": "typing"})),
     case("message.history", [NF, NF, NF, OK, OK, OK],
         |s, _| json!({"conversation": s.in_group()})),
     case("message.history", [NF, NF, OK, NF, NF, OK], |s, _| json!({"conversation": s.direct()})),
@@ -177,6 +184,10 @@ pub(crate) const CASES: &[Case] = &[
         |s, _| json!({"conversation": s.in_group(), "unlist": true})),
     case("conversation.clear", [NF, NF, NF, NF, NF, OK], of_operator),
     case("inbox.sync", [OK, OK, OK, OK, OK, OK], |_, _| json!({})),
+    // Attachments.
+    case("attachment.get", [NF, NF, NF, OK, OK, OK], |s, _| json!({"attachment": s.attachment})),
+    case("attachment.remove", [NF, NF, NF, FB, FB, OK],
+        |s, _| json!({"attachment": s.attachment})),
 ];
 
 /// What the operator has said to the owner.

@@ -10,6 +10,7 @@ use module::account::position::{Position, SetPosition};
 use module::account::token::Tokens;
 use module::account::verification::{Papers, SubmitVerification};
 use module::account::{AccountConfig, LoginPolicy, OpenSession, Register, TokenId};
+use module::attachment::{AddAttachment, Hash};
 use module::friend::{AnswerFriend, RequestFriend, SetBlock};
 use module::group::{CreateGroup, Dismiss, Join, Joining, SetRole};
 use module::message::{Kind, Send, SendSystem, SystemRecipients, To};
@@ -172,6 +173,8 @@ pub(crate) struct Scene {
     pub(crate) closed: u64,
     /// The owner's, with all members of the group; dismissed.
     pub(crate) gone: u64,
+    /// The owner's, named by what they have said in the group.
+    pub(crate) attachment: u64,
 }
 
 impl Scene {
@@ -244,11 +247,21 @@ impl Scene {
                 pictures: Vec::new(),
             },
         });
-        let say = |from: &Person, to, body: &str| {
+        let attachment = world.change(AddAttachment {
+            owner: owner.user(),
+            hash: Hash([7; 32]),
+            name: "secret.txt".to_owned(),
+            media_type: "text/plain".to_owned(),
+            bytes: 1,
+            pixels: None,
+            thumbnail: false,
+            quota: u64::MAX,
+        });
+        let say_as = |kind, from: &Person, to, body: &str| {
             world.change(Send {
                 sender: from.user(),
                 to,
-                kind: Kind::Text,
+                kind,
                 body: body.to_owned(),
                 extra: None,
                 client_id: None,
@@ -256,8 +269,11 @@ impl Scene {
                 origin: None,
             })
         };
+        let say = |from: &Person, to, body: &str| say_as(Kind::Text, from, to, body);
         say(member, To::Group(group), "secret of the member");
         say(owner, To::Group(group), "secret of the owner");
+        let named = json!({"attachment": attachment.id.0}).to_string();
+        say_as(Kind::File, owner, To::Group(group), &named);
         say(owner, To::User(peer.user()), "secret of two");
         say(peer, To::User(owner.user()), "secret of the peer");
         world.change(SendSystem {
@@ -272,6 +288,7 @@ impl Scene {
             group: group.0,
             closed: closed.0,
             gone: gone.0,
+            attachment: attachment.id.0,
             people,
         }
     }
@@ -335,6 +352,12 @@ impl Scene {
             }
             seen("message.history", json!({"conversation": self.direct()}));
             seen("message.history", json!({"conversation": "all"}));
+            let attachment = client.call("attachment.get", &json!({"attachment": self.attachment}));
+            dump.push(json!([
+                person.id,
+                attachment.status,
+                attachment.json["name"]
+            ]));
         }
         dump
     }

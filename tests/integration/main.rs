@@ -1,5 +1,6 @@
 //! A node in process and raw clients: one file a subject.
 
+mod attachment;
 mod deflate;
 mod dial;
 mod drain;
@@ -16,6 +17,7 @@ mod proxy;
 mod regression;
 mod session;
 mod slow;
+mod stream;
 mod tcp;
 mod tls;
 mod topic;

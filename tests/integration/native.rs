@@ -737,3 +737,23 @@ fn guessing_a_password_has_to_wait() {
     // The right one too: a guesser must not learn which it is.
     assert_eq!(client.error("account.login", right), "rate_limited");
 }
+
+#[test]
+fn a_reply_that_is_longer_than_any_request_arrives() {
+    const MESSAGES: u64 = 40;
+    let node = im();
+    let (mut ada, id) = NativeClient::login(&node, "Ada");
+    let body = "x".repeat(4_000);
+    for _ in 0..MESSAGES {
+        ada.ok("message.send", json!({"to": {"user": id}, "body": body}));
+    }
+    for (transport, platform) in Transport::ALL.into_iter().zip(["desktop", "ios", "other"]) {
+        let (mut client, _) = NativeClient::login_over(&node, transport, "Ada", platform);
+        let page = client.ok("inbox.sync", json!({"limit": 500}));
+        assert_eq!(
+            page["entries"].as_array().map_or(0, Vec::len) as u64,
+            MESSAGES
+        );
+        assert_eq!(page["last"], MESSAGES);
+    }
+}

@@ -1,8 +1,13 @@
 //! Who hears of whom, and when users were last seen, over the native protocol.
 
+use std::sync::mpsc::channel;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use common::UserId;
 use harness::{NativeClient, Options, TestNode, Transport};
+use module::presence::Platform;
+use module::storage::sqlite::{Location, StoreConfig};
+use module::{Im, ImConfig};
 use serde_json::{Value, json};
 
 fn im() -> TestNode {
@@ -171,6 +176,38 @@ fn who_has_gone_was_last_seen_just_now() {
         "nothing is told to the blocked"
     );
     assert_eq!(found["last_seen"], json!([]));
+}
+
+#[test]
+fn when_users_were_last_seen_is_known_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = || {
+        let location = Location::Directory(directory.path().to_owned());
+        let config = ImConfig {
+            store: StoreConfig {
+                location,
+                ..StoreConfig::default()
+            },
+            ..ImConfig::default()
+        };
+        Im::open(config).unwrap()
+    };
+    let im = open();
+    let node = TestNode::around_im(&Options::default(), &im);
+    let (_ada, ada_id) = NativeClient::login(&node, "Ada");
+    let (_phone, _) = NativeClient::login_over(&node, Transport::Len4be, "Ada", "ios");
+    // They are online until the end.
+    drop(node);
+    drop(im);
+    let im = open();
+    let (sender, found) = channel();
+    im.presence(None, vec![UserId(ada_id)], move |found| {
+        sender.send(found.unwrap()).unwrap();
+    });
+    let found = found.recv().unwrap();
+    assert_eq!((found.len(), found[0].online.len()), (1, 0));
+    let seen = found[0].last_seen.iter().map(|(platform, _)| *platform);
+    assert_eq!(seen.collect::<Vec<_>>(), [Platform::Web, Platform::Ios]);
 }
 
 #[test]

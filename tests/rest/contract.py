@@ -13,61 +13,23 @@ import base64
 import hashlib
 import hmac
 import json
-import re
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
 
-LIMIT_S = 20
+from server import LIMIT_S, Server
+
 SEED = 20_261_121
 # Requests made for each call in the phase that makes up data; the other phases have as many as they need.
-EXAMPLES = 12
+EXAMPLES = 25
 LEFT_OUT = ["positive_data_acceptance", "use_after_free", "ensure_resource_availability"]
 SECRET = b"the secret of a backend that vouches for its users"
 
 
-class Server:
-    """`gatehouse serve` on ports of its own, with users of a backend: no call ends their sessions, for they have none."""
-
-    def __init__(self, program, directory):
-        (directory / "backend-secret").write_bytes(SECRET)
-        (directory / "gatehouse.toml").write_text(
-            """
-            listen = "127.0.0.1:0"
-            tcp = "127.0.0.1:0"
-            [accounts]
-            password_hash = { memory = "8KiB", passes = 1 }
-            backend_secret_file = "backend-secret"
-            """
-        )
-        self.process = subprocess.Popen(
-            [program, "serve", "--admin", "off", "--config", directory / "gatehouse.toml"], stdout=subprocess.PIPE, text=True
-        )
-        while not (found := re.search(r"ws://([\d.]+:\d+)", self.process.stdout.readline())):
-            assert self.process.poll() is None, "gatehouse serves"
-        self.root = f"http://{found[1]}/api/v1"
-
-    def call(self, token, method, path, **body):
-        request = urllib.request.Request(
-            self.root + path,
-            method=method,
-            data=json.dumps(body).encode() if method != "GET" else None,
-            headers={"authorization": f"Bearer {token}", "content-type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=LIMIT_S) as answer:
-            return json.load(answer)
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(LIMIT_S) == 0, "SIGTERM ends in order"
-
-
 def token(name):
-    """What the backend gives its user of this name."""
+    """What a backend gives its user of this name. No call ends a session of theirs, for they have none."""
 
     def part(value):
         return base64.urlsafe_b64encode(value).rstrip(b"=")
@@ -92,7 +54,8 @@ def populate(server):
 
 def main(program, schemathesis):
     with tempfile.TemporaryDirectory() as directory:
-        server = Server(Path(program).resolve(), Path(directory))
+        (Path(directory) / "backend-secret").write_bytes(SECRET)
+        server = Server(program, Path(directory), 'backend_secret_file = "backend-secret"')
         command = [Path(schemathesis).resolve(), "run", f"{server.root}/openapi.json"]
         command += ["--header", f"Authorization: Bearer {populate(server)}"]
         command += ["--checks", "all", "--exclude-checks", ",".join(LEFT_OUT)]

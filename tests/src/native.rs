@@ -159,6 +159,19 @@ impl NativeClient {
         push
     }
 
+    /// All pushes up to and with the first that is `last`, those that were kept first.
+    pub fn pushes_through(&mut self, last: impl Fn(&Value) -> bool) -> Vec<Value> {
+        let mut pushes = Vec::new();
+        loop {
+            let push = self.any_push();
+            let is_last = last(&push);
+            pushes.push(push);
+            if is_last {
+                return pushes;
+            }
+        }
+    }
+
     /// The next push, whatever it is.
     #[must_use]
     pub fn any_push(&mut self) -> Value {

@@ -12,6 +12,7 @@ use gate::{
 };
 use module::adapter::native::Native;
 use module::adapter::rest::{self, Clients, Rest};
+use module::attachment::AttachmentModule;
 use module::{Im, ImConfig};
 
 use crate::PATIENCE;
@@ -21,6 +22,9 @@ const STOP_SECONDS: u32 = 5;
 
 /// Bytes of the page at `/long`: too many for a small kernel buffer.
 pub const LONG_PAGE_BYTES: usize = 50_000;
+
+/// Bytes of a body at `/upload`, at most.
+pub const UPLOAD_BYTES_MAX: u64 = 4 << 20;
 
 /// What a test asks of its node. `Default` is two reactors and two workers, modules on the
 /// workers, and every limit as a server has it.
@@ -225,8 +229,8 @@ pub struct TestNode {
 }
 
 impl TestNode {
-    /// A node with one module: WebSocket on every path, requests below `/api/`, pages at `/page`
-    /// and `/long`.
+    /// A node with one module: WebSocket on every path, requests below `/api/`, uploads at
+    /// `/upload`, pages at `/page` and `/long`.
     pub fn start<M: Module + 'static>(
         options: &Options,
         make: impl Fn(&GateHandle) -> M + Send + Sync + 'static,
@@ -245,6 +249,7 @@ impl TestNode {
         let web = Listener::http(any_port())
             .websocket("*", module)
             .requests("/api/", module)
+            .uploads("/upload", UPLOAD_BYTES_MAX, module)
             .page("/page", Response::text(200, "a page"))
             .page("/long", Response::text(200, vec![b'x'; LONG_PAGE_BYTES]))
             .files("/", files);
@@ -265,13 +270,23 @@ impl TestNode {
     pub fn around_im(options: &Options, im: &Arc<Im>) -> Self {
         let mut builder = options.builder();
         let rest = Rest::new(Arc::clone(im), Clients::Users);
-        let im = Arc::clone(im);
-        let module = builder.module(Placement::Worker, move |_| Native::new(Arc::clone(&im)));
         let rest = builder.module(Placement::Worker, move |_| rest.clone());
-        let web = Listener::http(any_port())
+        let of = Arc::clone(im);
+        let module = builder.module(Placement::Worker, move |_| Native::new(Arc::clone(&of)));
+        let mut web = Listener::http(any_port())
             .websocket("/im", module)
-            .requests(rest::ROOT, rest)
-            .files("/", module::web::chat_files());
+            .requests(rest::ROOT, rest);
+        if let Some(service) = im.attachments() {
+            let body_bytes_max = service.body_bytes_max();
+            let (im, service) = (Arc::clone(im), Arc::clone(service));
+            let attachments = builder.module(Placement::Worker, move |gate| {
+                AttachmentModule::new(Arc::clone(&im), Arc::clone(&service), gate.clone())
+            });
+            web = web
+                .uploads(rest::UPLOADS, body_bytes_max, attachments)
+                .requests(AttachmentModule::FILES, attachments);
+        }
+        let web = web.files("/", module::web::chat_files());
         options.listen(&mut builder, module, web);
         Self::run(builder)
     }

@@ -163,7 +163,7 @@ fn query(members: &Map<String, Value>) -> String {
         // What is a list is given several times.
         let values = value
             .as_array()
-            .map_or(std::slice::from_ref(value), Vec::as_slice);
+            .map_or_else(|| std::slice::from_ref(value), Vec::as_slice);
         for value in values {
             query.push(if query.is_empty() { '?' } else { '&' });
             query += &format!("{name}={}", encoded(&text(value)));

@@ -188,6 +188,7 @@ fn who_was_away_too_long_is_told_to_start_anew() {
         retention: Retention {
             inbox: 14 * day,
             messages: None,
+            attachments: Duration::from_secs(24 * 3600),
             interval: Duration::from_millis(1),
         },
         ..StoreConfig::default()

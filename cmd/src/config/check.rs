@@ -54,7 +54,8 @@ pub(super) fn check(sources: &Sources, raw: RawConfig) -> Checked<Config> {
         trusted_proxies: or(&raw.trusted_proxies, Networks::default()),
     };
     let limits = check.limits(&raw.limits, &limits_default())?;
-    let store = check.store(&raw.store)?;
+    let mut store = check.store(&raw.store)?;
+    let attachments = check.attachments(&raw.attachments, &mut store)?;
     let raw_listeners = placed(&raw);
     let mut listeners: Vec<ListenerConfig> = Vec::with_capacity(raw_listeners.len());
     for listener in &raw_listeners {
@@ -77,6 +78,7 @@ pub(super) fn check(sources: &Sources, raw: RawConfig) -> Checked<Config> {
         memory_bytes_max: check.memory(&raw.memory)?,
         context_bytes_max: or(&raw.compression_memory, Size(limits::CONTEXT_BYTES_MAX)).0,
         accounts: check.accounts(&raw.accounts, &store.location)?,
+        attachments,
         store,
         log_level: or(&raw.log.level, Level::Info),
         log_format: or(&raw.log.format, Format::Text),

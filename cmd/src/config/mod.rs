@@ -6,6 +6,7 @@
 
 mod accounts;
 mod admin;
+mod attachments;
 mod check;
 mod error;
 mod raw;
@@ -32,11 +33,13 @@ use gate::{
 
 use module::account::AccountConfig;
 use module::account::token::{BackendFile, Tokens};
+use module::attachment::AttachmentsConfig;
 use module::storage::sqlite::StoreConfig;
 
 use crate::host;
 
 pub use accounts::{LoginPolicyName, RawAccounts, RawHashCost};
+pub use attachments::RawAttachments;
 pub use error::{ConfigError, Excerpt};
 pub use raw::{
     ClientAuthName, Format, FramingName, Level, MinVersion, OverflowPolicy, Protocol,
@@ -85,6 +88,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// Who is let in.
     pub accounts: AccountConfig,
+    /// Files that users send.
+    pub attachments: AttachmentsConfig,
     /// What is logged.
     pub log_level: Level,
     /// How a line of the log looks.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use toml::Spanned;
 
 use super::accounts::RawAccounts;
+use super::attachments::RawAttachments;
 use super::value::{Address, Auto, Cap, Keep, Networks, Number, OriginRule, Seconds, Size, Switch};
 
 /// A value that may be missing, with the place where it was typed.
@@ -40,6 +41,8 @@ pub struct RawConfig {
     pub store: RawStore,
     /// Who is let in.
     pub accounts: RawAccounts,
+    /// Files that users send.
+    pub attachments: RawAttachments,
     /// The log.
     pub log: RawLog,
     /// The admin listener.

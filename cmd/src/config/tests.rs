@@ -522,6 +522,32 @@ fn accounts_read_back_and_find_their_files() {
 }
 
 #[test]
+fn attachments_are_beside_the_store_and_end_with_it() {
+    let directory = |text: &str| {
+        let sources = Sources::of_text("/etc/gatehouse/a.toml", text, Vec::new());
+        let config = Config::from_sources(&sources).unwrap();
+        config.attachments.directory
+    };
+    let of = |path: &str| Some(std::path::PathBuf::from(path));
+    let store = "[store]\npath = \"data\"\n";
+    let beside = format!("{store}[attachments]\npath = \"/srv/files\"\nunused = \"2h\"");
+    assert_eq!(directory(""), None);
+    assert_eq!(directory(store), of("/etc/gatehouse/data/attachments"));
+    assert_eq!(directory(&beside), of("/srv/files"));
+    let config = read(&beside);
+    assert_eq!(config.store.retention.attachments.as_secs(), 7_200);
+    assert_same(&read(&config.to_string()), &config, "read back");
+    for (text, expected) in [
+        ("path = \"files\"", "a.toml:2:8: they would outlive"),
+        ("size = \"0B\"", "a.toml:2:8: 0B is outside 1B to 16384GiB"),
+        ("pixels = 0", "a.toml:2:10: 0 is outside 1 to 536870912"),
+    ] {
+        let refused = refusal(&format!("[attachments]\n{text}"));
+        assert!(refused.starts_with(expected), "{text}\n{refused}");
+    }
+}
+
+#[test]
 fn listeners_on_ports_that_the_kernel_chooses_do_not_clash() {
     assert_eq!(
         read("listen = \"127.0.0.1:0\"\ntcp = \"127.0.0.1:0\"")

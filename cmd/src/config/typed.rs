@@ -9,6 +9,7 @@ use toml::Spanned;
 
 use super::accounts::accounts_to_typed;
 use super::admin::admin_to_typed;
+use super::attachments::attachments_to_typed;
 use super::raw::{
     FramingName, OverflowPolicy, Protocol, RawCompression, RawConfig, RawDeflate, RawLimitedRate,
     RawLimits, RawListener, RawLog, RawRate, RawShutdown, RawStore, Typed,
@@ -39,6 +40,7 @@ impl Config {
             compression_memory: typed(Size(self.context_bytes_max)),
             store: store_to_typed(&self.store),
             accounts: accounts_to_typed(&self.accounts),
+            attachments: attachments_to_typed(&self.attachments, &self.store),
             log: RawLog {
                 level: typed(self.log_level),
                 format: typed(self.log_format),

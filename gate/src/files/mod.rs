@@ -2,6 +2,7 @@
 
 mod conditions;
 mod load;
+mod portion;
 mod range;
 mod site;
 
@@ -11,6 +12,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 
 pub use load::FilesError;
+pub use portion::Portion;
 pub(crate) use site::{Entry, File, Site, redirect};
 
 /// Files to be served below a path, see [`crate::Listener::files`].

@@ -9,13 +9,13 @@ pub(super) enum Selection {
     /// be answered with the whole (section 14.2) and by which small answers are made large.
     Whole,
     /// These bytes; neither empty nor beyond the end.
-    Part(Range<usize>),
+    Part(Range<u64>),
     /// Bytes of which there are none.
     Nothing,
 }
 
 /// Reads the value of a `Range` field, for a file of this many bytes.
-pub(super) fn select(value: &str, bytes: usize) -> Selection {
+pub(super) fn select(value: &str, bytes: u64) -> Selection {
     let Some((unit, set)) = value.split_once('=') else {
         return Selection::Whole;
     };
@@ -47,7 +47,7 @@ pub(super) fn select(value: &str, bytes: usize) -> Selection {
 #[derive(Clone, Copy, Debug)]
 enum Position {
     Missing,
-    At(usize),
+    At(u64),
     Malformed,
 }
 
@@ -57,7 +57,7 @@ impl Position {
         match digits {
             "" => Self::Missing,
             _ if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-                Self::At(digits.parse().unwrap_or(usize::MAX))
+                Self::At(digits.parse().unwrap_or(u64::MAX))
             }
             _ => Self::Malformed,
         }

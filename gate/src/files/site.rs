@@ -10,8 +10,7 @@ use network::codec::http::{Request, Response};
 use percent_encoding::percent_decode_str;
 use sha1::{Digest, Sha1};
 
-use super::conditions::{Validators, Verdict};
-use super::range::{Selection, select};
+use super::portion::Portion;
 use super::{Files, Source};
 
 /// Bytes of a hash that make an entity tag.
@@ -129,36 +128,31 @@ impl File {
 
     /// The answer to a GET or HEAD.
     pub(crate) fn answer(&self, request: &Request<'_>) -> Cow<'_, Response> {
-        let validators = Validators {
-            etag: &self.etag,
-            modified: self.modified,
-        };
-        match validators.judge(request.headers) {
-            Verdict::Unchanged => return Cow::Borrowed(&self.unchanged),
-            Verdict::Failed => return Cow::Owned(Response::text(412, "the file is another one\n")),
-            Verdict::Proceed => {}
-        }
-        // Ranges are defined for GET alone (section 14.2).
-        let range = match request.method {
-            "GET" if request.headers.count("range") == 1 => request.headers.get("range"),
-            _ => None,
-        };
         let bytes = self.whole.body().len();
-        let selection = match range {
-            Some(range) if validators.allow_range(request.headers) => select(range, bytes),
-            _ => Selection::Whole,
-        };
-        match selection {
-            Selection::Whole => Cow::Borrowed(&self.whole),
-            Selection::Part(range) => {
+        let headers = request.headers;
+        let portion = Portion::of_dated(
+            request.method,
+            headers,
+            &self.etag,
+            self.modified,
+            bytes as u64,
+        );
+        match portion {
+            Portion::Whole => Cow::Borrowed(&self.whole),
+            Portion::Unchanged => Cow::Borrowed(&self.unchanged),
+            Portion::Failed => Cow::Owned(Response::text(412, "the file is another one\n")),
+            Portion::Part(range) => {
                 let last = range.end - 1;
                 let place = format!("bytes {}-{last}/{bytes}", range.start);
+                // What is a part of something in memory is no longer than that.
+                let body = self.whole.body();
+                let body = body.slice(range.start as usize..range.end as usize);
                 let part = Response::new(206)
-                    .with_body(self.content_type.clone(), self.whole.body().slice(range))
+                    .with_body(self.content_type.clone(), body)
                     .with_header("content-range", place);
                 Cow::Owned(self.adorn(part))
             }
-            Selection::Nothing => Cow::Owned(
+            Portion::Nothing => Cow::Owned(
                 Response::text(416, "the file is not that long\n")
                     .with_header("content-range", format!("bytes */{bytes}"))
                     .with_header("accept-ranges", "bytes"),

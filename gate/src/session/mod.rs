@@ -11,6 +11,8 @@ pub(crate) use table::SessionTable;
 /// Where a session is in its life.
 ///
 /// ```text
+///   Receiving, Sending
+///     ▲▼ a body in pieces begins, has ended
 ///   Plain ──upgrade, or accepted on TCP──▶ Anonymous ──bind──▶ Bound
 ///     │                                        │                 │
 ///     └──────────── connection closed ─────────┴─────────────────┘
@@ -19,10 +21,21 @@ pub(crate) use table::SessionTable;
 pub(crate) enum SessionState {
     /// HTTP so far: no module knows of it.
     Plain,
+    /// HTTP, with a request whose body goes to its module in pieces.
+    Receiving,
+    /// HTTP, with an answer whose body goes out in pieces.
+    Sending,
     /// Announced to its module; nobody has logged in.
     Anonymous,
     /// A user is bound to it.
     Bound,
+}
+
+impl SessionState {
+    /// Whether the module knows of the session.
+    pub(crate) const fn is_announced(self) -> bool {
+        matches!(self, Self::Anonymous | Self::Bound)
+    }
 }
 
 /// A session in its slot; it lives exactly as long as its connection.

@@ -8,7 +8,7 @@ use network::{Ctx, Pressure};
 
 use super::prepared::LocalForms;
 use super::{Prepared, TopicTable};
-use crate::session::{SessionState, SessionTable};
+use crate::session::SessionTable;
 
 /// Receivers that one turn serves. A publish to more goes on in the next turn, so that reading and
 /// accepting keep their share.
@@ -135,7 +135,7 @@ impl Fanout {
                 let next = ctx.walk(*slot, limit, |id| {
                     let open = sessions
                         .get(id)
-                        .is_some_and(|session| session.state != SessionState::Plain);
+                        .is_some_and(|session| session.state.is_announced());
                     if open {
                         into.push(id);
                     }

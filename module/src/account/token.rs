@@ -77,10 +77,10 @@ pub enum TokenError {
     #[error("cannot read {0}: {1}")]
     Backend(String, io::Error),
     /// The file with our own secret cannot be read or written.
-    #[error("cannot read or write the secret of tokens {0}: {1}")]
+    #[error("cannot read or write the secret {0}: {1}")]
     Secret(String, io::Error),
     /// It is not what we have written there.
-    #[error("the secret of tokens {0} is not 64 hexadecimal digits")]
+    #[error("the secret {0} is not 64 hexadecimal digits")]
     Malformed(String),
     /// Too short to be one.
     #[error("the backend's secret has fewer than 32 bytes")]
@@ -152,7 +152,7 @@ impl Tokens {
     pub fn new(directory: Option<&Path>, backend: Option<&Backend>) -> Result<Self, TokenError> {
         let secret = match directory {
             None => rand::random(),
-            Some(directory) => kept_secret(directory)?,
+            Some(directory) => kept_secret(directory, SECRET_FILE)?,
         };
         Ok(Self {
             own: (
@@ -268,9 +268,10 @@ fn backend_key(backend: &Backend) -> Result<(DecodingKey, Validation), TokenErro
     Ok((key, validation))
 }
 
-/// Our own secret, made where there is none. Only the owner of the process can read it.
-fn kept_secret(directory: &Path) -> Result<[u8; SECRET_BYTES], TokenError> {
-    let path = directory.join(SECRET_FILE);
+/// The secret in a file of this name, made where there is none. Only the owner of the process can
+/// read it.
+pub(crate) fn kept_secret(directory: &Path, file: &str) -> Result<[u8; SECRET_BYTES], TokenError> {
+    let path = directory.join(file);
     let name = path.display().to_string();
     let failed = |error| TokenError::Secret(name.clone(), error);
     match fs::read_to_string(&path) {
@@ -279,7 +280,7 @@ fn kept_secret(directory: &Path) -> Result<[u8; SECRET_BYTES], TokenError> {
             let secret: [u8; SECRET_BYTES] = rand::random();
             let text: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
             // Written beside and renamed: half a secret would be no secret.
-            let beside = directory.join(format!("{SECRET_FILE}.new"));
+            let beside = directory.join(format!("{file}.new"));
             let write = || {
                 let mut options = File::options();
                 let mut file = options

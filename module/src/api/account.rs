@@ -29,6 +29,7 @@ pub(super) struct Register;
 pub(super) struct RegisterIn {
     /// The name to log in with, unique whatever its case: 1 to 32 characters, none of them a
     /// control character.
+    #[garde(length(chars, min = 1, max = NAME_CHARS_MAX))]
     #[schemars(length(min = 1, max = 32))]
     login: String,
     /// 6 characters to 128 bytes.
@@ -36,6 +37,7 @@ pub(super) struct RegisterIn {
     password: String,
     /// What others call them; as `login` if it is left out.
     #[serde(default)]
+    #[garde(length(chars, min = 1, max = NAME_CHARS_MAX))]
     #[schemars(length(min = 1, max = 32))]
     name: Option<String>,
 }
@@ -250,6 +252,7 @@ pub(super) struct Set;
 pub(super) struct SetIn {
     /// What others call the user: 1 to 32 characters, none of them a control character.
     #[serde(default)]
+    #[garde(length(chars, min = 1, max = NAME_CHARS_MAX))]
     #[schemars(length(min = 1, max = 32))]
     name: Option<String>,
     /// The address of a picture.

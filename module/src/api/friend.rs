@@ -147,6 +147,7 @@ impl From<RequestState> for StateWord {
     }
 }
 
+/// Somebody asks somebody to become a friend.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "FriendRequest")]
 struct RequestOut {
@@ -215,6 +216,7 @@ impl From<friend::FriendRequest> for RequestOut {
 /// The user's friends.
 pub(super) struct List;
 
+/// A friend, as the user has noted them.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Friend")]
 struct FriendOut {

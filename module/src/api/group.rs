@@ -65,6 +65,7 @@ pub(super) struct Create;
 #[schemars(rename = "CreateGroup")]
 pub(super) struct CreateIn {
     /// 1 to 64 characters, none of them a control character.
+    #[garde(length(chars, min = 1, max = NAME_CHARS_MAX))]
     #[schemars(length(min = 1, max = 64))]
     name: String,
     /// Members from the beginning; those who are unknown, or have blocked the owner, are left out.
@@ -133,6 +134,7 @@ pub(super) struct SetIn {
     group: Number,
     /// 1 to 64 characters, none of them a control character.
     #[serde(default)]
+    #[garde(length(chars, min = 1, max = NAME_CHARS_MAX))]
     #[schemars(length(min = 1, max = 64))]
     name: Option<String>,
     /// The address of a picture.

@@ -6,8 +6,8 @@ use rustc_hash::FxHashMap;
 
 use super::call::Entry;
 use super::{
-    account, admin, conversation, friend, group, member, message, position, presence, statistics,
-    user, verification,
+    account, admin, attachment, conversation, friend, group, member, message, position, presence,
+    statistics, user, verification,
 };
 
 /// All calls, in the order of their reference.
@@ -73,6 +73,9 @@ pub static CALLS: &[Entry] = &[
     Entry::of::<conversation::Set>(),
     Entry::of::<conversation::Empty>(),
     Entry::of::<conversation::SyncInbox>(),
+    // Attachments; they are uploaded over HTTP alone.
+    Entry::of::<attachment::Get>(),
+    Entry::of::<attachment::Remove>(),
     // What the operator's own staff may ask.
     Entry::of::<statistics::Counts>(),
     Entry::of::<statistics::Users>(),

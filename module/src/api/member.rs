@@ -44,6 +44,7 @@ pub(super) struct ListIn {
     limit: Limit,
 }
 
+/// A member of a group.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Member")]
 struct MemberOut {
@@ -350,6 +351,7 @@ pub(super) struct ApplicationsIn {
     limit: Limit,
 }
 
+/// Somebody wants to become a member, or is proposed by one.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Application")]
 struct ApplicationOut {

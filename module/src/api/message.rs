@@ -113,6 +113,7 @@ pub(super) struct Tell;
 #[schemars(rename = "Signal")]
 pub(super) struct TellIn {
     /// A user or a group.
+    #[serde(deserialize_with = "object")]
     to: ToIn,
     /// What, such as `typing`: 1 to 1,024 bytes.
     #[garde(length(bytes, min = 1, max = SIGNAL_BYTES_MAX))]

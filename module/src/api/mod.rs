@@ -13,6 +13,7 @@
 mod account;
 mod admin;
 mod answer;
+mod attachment;
 mod call;
 mod caller;
 mod conversation;

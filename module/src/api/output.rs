@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 
 use super::word::Word;
@@ -12,12 +12,26 @@ use crate::inbox::{Content, Entry, Notice, SyncPage};
 use crate::message::{self, Receipt};
 
 /// A user.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "User")]
+#[derive(Debug, Serialize)]
 pub(crate) struct UserOut<'a> {
     id: u64,
     /// What others call them.
     name: Cow<'a, str>,
+}
+
+/// One type for clients, which hear of users in notices, too.
+impl JsonSchema for UserOut<'_> {
+    fn schema_name() -> Cow<'static, str> {
+        account::User::schema_name()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        account::User::schema_id()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        account::User::json_schema(generator)
+    }
 }
 
 impl<'a> UserOut<'a> {

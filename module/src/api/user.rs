@@ -119,6 +119,7 @@ impl Call for Search {
 /// Who is online.
 pub(super) struct Online;
 
+/// A user who is online.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "OnlineUser")]
 struct OnlineOut {

@@ -7,7 +7,7 @@ use std::fmt;
 
 use super::refusal::Refusal;
 use crate::account::{position, verification};
-use crate::{account, friend, group, inbox, message, presence, statistics};
+use crate::{account, attachment, friend, group, inbox, message, presence, statistics};
 
 /// An operation on the store.
 pub trait Operation: fmt::Debug + Send + Sized + 'static {
@@ -129,6 +129,10 @@ operations! {
     AnswerVerification(verification::AnswerVerification) -> account::User;
     NoteSeen(presence::NoteSeen) -> ();
     FindWatched(presence::FindWatched) -> presence::Watched;
+    NoteFile(attachment::NoteFile) -> ();
+    AddAttachment(attachment::AddAttachment) -> attachment::Attachment;
+    RemoveAttachment(attachment::RemoveAttachment) -> ();
+    ForgetFiles(attachment::ForgetFiles) -> ();
 }
 
 operations! {
@@ -160,4 +164,8 @@ operations! {
     FindStatistics(statistics::FindStatistics) -> statistics::Statistics;
     ListAccounts(account::ListAccounts) -> account::AccountPage;
     ListAllGroups(group::ListAllGroups) -> group::GroupPage;
+    FindAttachment(attachment::FindAttachment) -> attachment::Attachment;
+    UsedBytes(attachment::UsedBytes) -> u64;
+    IsLoose(attachment::IsLoose) -> bool;
+    ListLooseFiles(attachment::ListLooseFiles) -> Vec<attachment::Hash>;
 }

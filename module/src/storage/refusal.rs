@@ -30,6 +30,12 @@ pub enum Refusal {
     /// An administrator has accepted the user's papers.
     #[error("already verified")]
     AlreadyVerified,
+    /// No attachment of this number that this user may see.
+    #[error("there is no such attachment")]
+    AttachmentUnknown,
+    /// Only who has uploaded the attachment may do this.
+    #[error("only who has uploaded it may do this")]
+    NotOwner,
     /// The name belongs to somebody else.
     #[error("the name is taken")]
     NameTaken,
@@ -127,7 +133,8 @@ impl Refusal {
             | Self::MessageUnknown
             | Self::RequestUnknown
             | Self::PositionUnknown
-            | Self::VerificationUnknown => ErrorCode::NotFound,
+            | Self::VerificationUnknown
+            | Self::AttachmentUnknown => ErrorCode::NotFound,
             Self::NameTaken
             | Self::AlreadyMember
             | Self::AlreadyFriends
@@ -147,6 +154,7 @@ impl Refusal {
             | Self::Blocked
             | Self::NotFriends
             | Self::NotSender
+            | Self::NotOwner
             | Self::RecallTooLate => ErrorCode::Forbidden,
             Self::Oneself | Self::Invalid(_) => ErrorCode::InvalidValue,
             Self::TooManyAttempts => ErrorCode::RateLimited,

@@ -82,6 +82,10 @@ pub enum Frame<'a> {
     Close(Option<CloseFrame<'a>>),
     /// A complete HTTP/1.1 request, body included.
     Request(http::Request<'a>),
+    /// An HTTP/1.1 request whose body comes behind it in pieces.
+    RequestHead(http::Request<'a>),
+    /// A piece of the body of the last request.
+    RequestBody(http::BodyPart<'a>),
     /// Client role only: the server has accepted the upgrade.
     Upgraded,
 }

@@ -298,12 +298,16 @@ impl Stack {
             (Self::Line(codec), TcpFraming::Line(line)) => codec.decode(line, input),
             (Self::Length | Self::Line(_), _) => unreachable!("made from the same framing"),
             (Self::Http(codec, context), _) => {
-                let refusing = ResponseContext::refusing(input);
+                // What stands in a body says nothing about the request.
+                let refusing = match codec.is_streaming() {
+                    true => ResponseContext::CLOSING,
+                    false => ResponseContext::refusing(input),
+                };
                 let decoded = codec.decode(&config.http, input).inspect_err(|_| {
                     *context = refusing;
                 })?;
                 if let Decoded::Frame {
-                    frame: Frame::Request(request),
+                    frame: Frame::Request(request) | Frame::RequestHead(request),
                     ..
                 } = &decoded
                 {
@@ -459,6 +463,24 @@ impl Stack {
         match self {
             Self::Http(codec, _) => codec.take_continue(),
             _ => false,
+        }
+    }
+
+    /// Whether the body of a request is handed up in pieces and has not ended.
+    pub(crate) const fn is_receiving(&self) -> bool {
+        matches!(self, Self::Http(codec, _) if codec.is_streaming())
+    }
+
+    /// Whether an answer goes out in pieces and is not whole.
+    pub(crate) const fn is_answering(&self) -> bool {
+        matches!(self, Self::Http(codec, _) if codec.answer_left().is_some())
+    }
+
+    /// Bytes of a body that have come since this was last asked.
+    pub(crate) fn take_progress(&mut self) -> u64 {
+        match self {
+            Self::Http(codec, _) => codec.take_progress(),
+            _ => 0,
         }
     }
 

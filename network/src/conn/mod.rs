@@ -99,7 +99,20 @@ impl<S> Connection<S> {
     /// Whether input may be decoded and handed up now.
     pub(crate) fn is_blocked(&self) -> bool {
         self.flags
-            .has(Flags::PAUSED | Flags::ANSWERING | Flags::CHOKED | Flags::MUTE)
+            .has(Flags::WITH_HANDLER | Flags::CHOKED | Flags::MUTE)
+    }
+
+    /// Whether a request is with the handler, all of it or what has come so far.
+    pub(crate) fn awaits_answer(&self) -> bool {
+        self.flags.has(Flags::ANSWERING) || self.stack.is_receiving()
+    }
+
+    /// Time in which nothing was read of a body that is on its way is not its sender's.
+    pub(crate) fn forgive(&mut self, now: Tick) {
+        if self.stack.is_receiving() {
+            self.since = self.since.after(now.0.saturating_sub(self.heard.0));
+        }
+        self.heard = now;
     }
 
     /// Bytes of heap behind input that is not complete or not decoded.
@@ -175,6 +188,11 @@ impl Flags {
     /// When it was last served, something was left over: [`Connection::is_mid_input`].
     pub(crate) const MID_INPUT: u16 = 1 << 14;
 
+    /// A piece of a request's body is with the handler; the next one is not decoded before it asks.
+    pub(crate) const HELD: u16 = 1 << 15;
+
+    /// With one of these it is not the peer's turn.
+    pub(crate) const WITH_HANDLER: u16 = Self::PAUSED | Self::ANSWERING | Self::HELD;
     /// With one of these there is more to a write than its own success.
     pub(crate) const AFTER_WRITE: u16 =
         Self::BLOCKED | Self::CHOKED | Self::WATCHED | Self::WRAPPED;
@@ -182,6 +200,7 @@ impl Flags {
     const UNUSUAL: u16 = Self::ENDING
         | Self::PAUSED
         | Self::ANSWERING
+        | Self::HELD
         | Self::CHOKED
         | Self::DOOMED
         | Self::PEER_DONE

@@ -9,7 +9,7 @@ use common::{CloseReason, ConnId, Tick};
 use super::Flags;
 use super::state::State;
 use crate::buffer::ReadBuf;
-use crate::codec::http::CONTINUE;
+use crate::codec::http::{BodyPart, CONTINUE};
 use crate::codec::ws::{Inflater, Opcode};
 use crate::codec::{Decoded, Frame, MessageKind, Payload};
 use crate::memory::Pressure;
@@ -340,7 +340,9 @@ fn decode<H: Handler>(
             Ok(Decoded::Skip(n)) => at += n,
             Ok(Decoded::Frame { consumed, frame }) => {
                 at += consumed;
-                frames += 1;
+                // Each piece of a body does not begin its time anew.
+                let goes_on = matches!(&frame, Frame::RequestBody(part) if !part.last);
+                frames += u32::from(!goes_on);
                 on_frame(net, handler, id, frame);
             }
             Err(error) => {
@@ -385,6 +387,11 @@ fn on_frame<H: Handler>(net: &mut Net, handler: &mut H, id: ConnId, frame: Frame
             return;
         }
         Frame::Request(_) => conn.flags.set(Flags::ANSWERING),
+        Frame::RequestHead(_) => conn.flags.set(Flags::HELD),
+        Frame::RequestBody(BodyPart { last, .. }) => {
+            let waits_for = if last { Flags::ANSWERING } else { Flags::HELD };
+            conn.flags.set(waits_for);
+        }
         Frame::Text(_) | Frame::Binary(_) | Frame::Pong(_) | Frame::Upgraded => {}
     }
     if conn.state == State::Opening {

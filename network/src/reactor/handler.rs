@@ -310,6 +310,38 @@ impl Ctx<'_> {
         self.net().respond(conn, response, Some(reason))
     }
 
+    /// Answers it with a body that comes in pieces, `body_bytes` in all, which [`Ctx::send_body`]
+    /// brings; true if none is to come, as in answer to HEAD. A connection that takes no more of it
+    /// is closed after the profile's frame time.
+    ///
+    /// # Errors
+    /// [`SendError::Gone`] if there is no request, or its answer has begun.
+    pub fn respond_in_pieces(
+        &mut self,
+        conn: ConnId,
+        head: &Response,
+        body_bytes: u64,
+    ) -> Result<bool, SendError> {
+        self.net().respond_in_pieces(conn, head, body_bytes)
+    }
+
+    /// Queues the next piece of an answer, whatever waits already: [`Ctx::watch`] tells when it is
+    /// time for more. True if it was the last.
+    ///
+    /// # Errors
+    /// [`SendError::Gone`] if no answer is on its way in pieces, [`SendError::Unfit`] if it would
+    /// be longer than was said.
+    pub fn send_body(&mut self, conn: ConnId, piece: Bytes) -> Result<bool, SendError> {
+        self.net().send_body(conn, piece)
+    }
+
+    /// Asks for the next piece of the body of the request whose head, or last piece, was handed up
+    /// as a frame of its own: one is decoded for each time it is asked, and the socket is not read
+    /// in between. A client that has held its body back is told to begin.
+    pub fn read_body(&mut self, conn: ConnId) {
+        self.net().read_body(conn);
+    }
+
     /// Lets the connection end behind the answer to the HTTP request that it waits with; false, and
     /// nothing happens, if it waits with none.
     pub fn end_after_answer(&mut self, conn: ConnId) -> bool {

@@ -20,7 +20,7 @@ use super::delivery::{Delivery, Drops, Overflow};
 use super::handler::{Deadline, LastInput, Offer, SendError};
 use super::peers::RecentPeers;
 use super::stats::ReactorStats;
-use crate::codec::http::{Response, ResponseContext, encode_response_head};
+use crate::codec::http::{CONTINUE, Response, ResponseContext, encode_head_of};
 use crate::codec::ws::handshake::Accept;
 use crate::codec::ws::{self, Deflaters, Opcode};
 use crate::codec::{
@@ -38,6 +38,10 @@ use crate::transport::Transports;
 
 /// Bytes that a connection takes while it holds nothing: its own, and its handler's for a session.
 const CONNECTION_BYTES: usize = size_of::<Connection>() + 64;
+/// Bytes of a body that is handed up in pieces which must come in each second on average, counted
+/// over the time of a frame: far below what a bad line carries, and enough that nobody holds an
+/// upload open for nothing.
+const BODY_BYTES_PER_SECOND_MIN: u64 = 512;
 /// Outboxes that may be filled before they are written. A message to all is so written from caches
 /// that still hold it, and does not take a queue for each of its receivers.
 const DIRTY_MAX: usize = 256;
@@ -633,25 +637,89 @@ impl Net {
         response: &Response,
         end: Option<CloseReason>,
     ) -> Result<(), SendError> {
+        let mut context = self.begin_answer(id)?;
+        context.keep_alive &= end.is_none();
+        self.append_response(id.slot(), response, context);
+        self.end_answer(id, context.keep_alive, end);
+        Ok(())
+    }
+
+    /// Answers with a body that comes in pieces, `body_bytes` in all; true if none is to come, and
+    /// the answer is whole.
+    pub(crate) fn respond_in_pieces(
+        &mut self,
+        id: ConnId,
+        head: &Response,
+        body_bytes: u64,
+    ) -> Result<bool, SendError> {
+        let context = self.begin_answer(id)?;
+        self.append_head(id.slot(), head, body_bytes, context);
+        let whole = body_bytes == 0 || !head.sends_body(context);
+        if whole {
+            self.end_answer(id, context.keep_alive, None);
+            return Ok(true);
+        }
         let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
-        let Stack::Http(_, context) = &conn.stack else {
+        if let Stack::Http(codec, kept) = &mut conn.stack {
+            codec.begin_answer(body_bytes);
+            *kept = context;
+        }
+        conn.flags.clear(Flags::HELD);
+        conn.flags.set(Flags::ANSWERING);
+        conn.heard = self.now;
+        self.schedule(id.slot());
+        self.mark_dirty(id.slot());
+        Ok(false)
+    }
+
+    /// Queues a piece of the body of such an answer; true if it was the last.
+    pub(crate) fn send_body(&mut self, id: ConnId, piece: Bytes) -> Result<bool, SendError> {
+        let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
+        let bytes = piece.len() as u64;
+        let Stack::Http(codec, context) = &mut conn.stack else {
             return Err(SendError::Gone);
         };
-        if !conn.state.speaks() || !conn.flags.has(Flags::ANSWERING) {
+        let left = codec.answer_left().ok_or(SendError::Gone)?;
+        if !conn.state.speaks() {
             return Err(SendError::Gone);
         }
-        let context = *context;
-        let keep_alive = context.keep_alive && end.is_none();
-        self.append_response(
-            id.slot(),
-            response,
-            ResponseContext {
-                keep_alive,
-                ..context
-            },
-        );
-        let conn = self.conns.get_mut(id).ok_or(SendError::Gone)?;
-        conn.flags.clear(Flags::ANSWERING);
+        if bytes > left {
+            return Err(SendError::Unfit);
+        }
+        let whole = codec.advance_answer(bytes);
+        let keep_alive = context.keep_alive;
+        conn.outbox.append_shared(&mut self.pool, piece);
+        conn.heard = self.now;
+        if whole {
+            self.end_answer(id, keep_alive, None);
+        } else {
+            self.mark_dirty(id.slot());
+        }
+        Ok(whole)
+    }
+
+    /// How the request that the connection waits with is to be answered.
+    fn begin_answer(&self, id: ConnId) -> Result<ResponseContext, SendError> {
+        let conn = self.conns.get(id).ok_or(SendError::Gone)?;
+        let Stack::Http(codec, context) = &conn.stack else {
+            return Err(SendError::Gone);
+        };
+        if !conn.state.speaks() || !conn.awaits_answer() || codec.answer_left().is_some() {
+            return Err(SendError::Gone);
+        }
+        // Behind a body that is not read to its end, no request can be found.
+        Ok(ResponseContext {
+            keep_alive: context.keep_alive && !codec.is_streaming(),
+            ..*context
+        })
+    }
+
+    /// All of the answer is queued.
+    fn end_answer(&mut self, id: ConnId, keep_alive: bool, end: Option<CloseReason>) {
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
+        conn.flags.clear(Flags::ANSWERING | Flags::HELD);
         conn.heard = self.now;
         if !keep_alive {
             conn.enter(
@@ -673,22 +741,52 @@ impl Net {
         }
         self.stats.frames_out.add(1);
         self.mark_dirty(id.slot());
-        Ok(())
+    }
+
+    /// Hands up the next piece of the body that the connection is held with.
+    pub(crate) fn read_body(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
+        if !conn.flags.has(Flags::HELD) {
+            return;
+        }
+        conn.flags.clear(Flags::HELD);
+        conn.forgive(self.now);
+        if conn.stack.take_continue() {
+            conn.outbox
+                .append(&mut self.pool, |out| out.extend_from_slice(CONTINUE));
+            self.mark_dirty(id.slot());
+        }
+        self.carry(id.slot());
+        self.schedule(id.slot());
     }
 
     /// Queues an answer, its body by reference if it is long.
     fn append_response(&mut self, slot: u32, response: &Response, context: ResponseContext) {
+        self.append_head(slot, response, response.body().len() as u64, context);
+        let body = response.sent_body(context);
+        if !body.is_empty()
+            && let Some(conn) = self.conns.at(slot)
+        {
+            conn.outbox.append_shared(&mut self.pool, body);
+        }
+    }
+
+    fn append_head(
+        &mut self,
+        slot: u32,
+        response: &Response,
+        body_bytes: u64,
+        context: ResponseContext,
+    ) {
         let Some(conn) = self.conns.at(slot) else {
             return;
         };
         let date = self.date.text(self.now);
         conn.outbox.append(&mut self.pool, |out| {
-            encode_response_head(response, context, date, out);
+            encode_head_of(response, body_bytes, context, date, out);
         });
-        let body = response.sent_body(context);
-        if !body.is_empty() {
-            conn.outbox.append_shared(&mut self.pool, body);
-        }
     }
 
     pub(crate) fn upgrade(
@@ -722,7 +820,7 @@ impl Net {
         let waits = self
             .conns
             .get_mut(id)
-            .filter(|conn| conn.state.speaks() && conn.flags.has(Flags::ANSWERING));
+            .filter(|conn| conn.state.speaks() && conn.awaits_answer());
         waits.is_some_and(|conn| {
             conn.stack.forget_keep_alive();
             true
@@ -805,12 +903,20 @@ impl Net {
                     return;
                 }
             }
-            Ok(Flush::Blocked) => conn.flags.set(Flags::BLOCKED),
+            Ok(Flush::Blocked) => {
+                conn.flags.set(Flags::BLOCKED);
+                if conn.stack.is_answering() {
+                    self.schedule(slot);
+                }
+            }
             Err(_) => {
                 self.finish_slot(slot, CloseReason::Io);
                 return;
             }
         }
+        let Some(conn) = self.conns.at(slot) else {
+            return;
+        };
         if conn.flags.has(Flags::CHOKED) {
             let max = self.profiles[usize::from(conn.profile)].outbox_bytes_max;
             if conn.outbox.fixed_len() <= max / 4 {
@@ -893,7 +999,7 @@ impl Net {
             && conn.flags.has(Flags::PAUSED)
         {
             conn.flags.clear(Flags::PAUSED);
-            conn.heard = self.now;
+            conn.forgive(self.now);
             self.carry(id.slot());
         }
     }
@@ -1009,8 +1115,7 @@ impl Net {
             _ => conn.enter(State::Flushing(reason), &self.stats),
         }
         // What was held back is of no interest any more, but the peer's close behind it is.
-        conn.flags
-            .clear(Flags::PAUSED | Flags::ANSWERING | Flags::CHOKED);
+        conn.flags.clear(Flags::WITH_HANDLER | Flags::CHOKED);
         self.expect_end(id.slot());
         self.carry(id.slot());
         self.mark_dirty(id.slot());
@@ -1166,7 +1271,7 @@ impl Net {
             (None, Some(conn)) if !matches!(conn.state, State::Closed(_)) => {
                 // One that is paused will soon have a deadline again; one without an idle time has
                 // none until its state changes, and is looked at as seldom as the wheel allows.
-                let waits = conn.flags.has(Flags::PAUSED | Flags::ANSWERING);
+                let waits = conn.flags.has(Flags::WITH_HANDLER);
                 self.now.after(if waits { 1 } else { u32::MAX })
             }
             _ => return,
@@ -1187,7 +1292,10 @@ impl Net {
             State::Open if conn.flags.has(Flags::MUTE) => {
                 Some((conn.since.past(profile.frame_seconds), Expiry::Close))
             }
-            State::Open if conn.flags.has(Flags::PAUSED | Flags::ANSWERING) => None,
+            State::Open if conn.flags.has(Flags::BLOCKED) && conn.stack.is_answering() => {
+                Some((conn.heard.past(profile.frame_seconds), Expiry::Stalled))
+            }
+            State::Open if conn.flags.has(Flags::WITH_HANDLER) => None,
             State::Open if conn.since != Tick::default() && !conn.flags.has(Flags::CHOKED) => {
                 Some((conn.since.past(profile.frame_seconds), Expiry::Frame))
             }
@@ -1225,6 +1333,8 @@ impl Net {
                 self.stats.unanswered_closes.add(1);
                 self.abort(id, CloseReason::CloseTimeout);
             }
+            Expiry::Frame if self.is_flowing(slot) => self.schedule_again(slot),
+            Expiry::Stalled => self.abort(id, CloseReason::SlowConsumer),
             Expiry::Frame => {
                 self.answer_unfinished(slot);
                 self.close(id, CloseReason::FrameTimeout, "frame not completed");
@@ -1241,17 +1351,35 @@ impl Net {
         Due::Nothing
     }
 
+    /// Whether a body that is handed up in pieces has come quickly enough since this was last
+    /// asked; its time then begins anew.
+    fn is_flowing(&mut self, slot: u32) -> bool {
+        let Some(conn) = self.conns.at(slot) else {
+            return false;
+        };
+        let seconds = self.profiles[usize::from(conn.profile)].frame_seconds;
+        let flows = conn.stack.take_progress() >= u64::from(seconds) * BODY_BYTES_PER_SECOND_MIN;
+        if flows {
+            conn.since = self.now;
+        }
+        flows
+    }
+
     /// A peer that has begun a request learns why it ends (RFC 9110 section 15.5.9); one that has
     /// said nothing is not answered.
     fn answer_unfinished(&mut self, slot: u32) {
         let Some(conn) = self.conns.at(slot) else {
             return;
         };
-        if matches!(conn.stack, Stack::Http(..)) && !conn.spill.is_empty() {
-            let context = ResponseContext::refusing(conn.spill.as_slice());
-            let response = Response::text(408, "request not completed in time\n");
-            self.append_response(slot, &response, context);
-        }
+        let context = if conn.stack.is_receiving() {
+            ResponseContext::CLOSING
+        } else if matches!(conn.stack, Stack::Http(..)) && !conn.spill.is_empty() {
+            ResponseContext::refusing(conn.spill.as_slice())
+        } else {
+            return;
+        };
+        let response = Response::text(408, "request not completed in time\n");
+        self.append_response(slot, &response, context);
     }
 
     fn on_handshake_timeout(&mut self, id: ConnId) {
@@ -1285,6 +1413,7 @@ impl Net {
 enum Expiry {
     Handshake,
     Frame,
+    Stalled,
     Close,
     Idle,
     Asked,

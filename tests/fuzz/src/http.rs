@@ -13,6 +13,7 @@ const CONFIG: HttpConfig = HttpConfig {
     headers_max: 8,
     target_bytes_max: 64,
     body_bytes_max: 64,
+    streamed: Vec::new(),
 };
 
 /// See above.

@@ -2,7 +2,7 @@
 
 mod openapi;
 mod parameters;
-mod reply;
+pub(crate) mod reply;
 mod routes;
 
 use std::sync::Arc;
@@ -21,6 +21,8 @@ pub use openapi::document;
 
 /// Where the paths of calls begin.
 pub const ROOT: &str = "/api/v1/";
+/// Where files are uploaded.
+pub const UPLOADS: &str = "/api/v1/attachments";
 /// Where the description of all calls is found, below the root.
 const DOCUMENT: &str = "openapi.json";
 
@@ -158,7 +160,7 @@ fn allowing(status: u16, methods: &'static str) -> Response {
 }
 
 /// The token of a request (RFC 6750 section 2.1); the scheme in any case.
-fn bearer(request: &HttpRequest) -> Option<&str> {
+pub(crate) fn bearer(request: &HttpRequest) -> Option<&str> {
     let value = request.headers().get("authorization")?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())

@@ -4,8 +4,9 @@ use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
 use super::parameters::generator;
-use super::{Clients, ROOT};
+use super::{Clients, ROOT, UPLOADS};
 use crate::api::{Access, CALLS, Entry};
+use crate::attachment::View;
 
 /// Statuses of errors that any call may have, beside those of its own.
 const ERRORS: [(u16, &str); 11] = [
@@ -43,6 +44,12 @@ pub fn document(clients: Clients) -> Value {
             .entry(call.path)
             .or_insert_with(|| Value::Object(Map::new()));
         path[call.verb.as_str().to_ascii_lowercase()] = operation;
+    }
+    if clients == Clients::Users {
+        paths.insert(
+            format!("/{}", UPLOADS.trim_start_matches(ROOT)),
+            json!({ "post": upload(&mut generator) }),
+        );
     }
     let error = generator.subschema_for::<ErrorOut>();
     let responses: Map<String, Value> = ERRORS
@@ -129,7 +136,7 @@ fn operation(call: &Entry, generator: &mut SchemaGenerator) -> Value {
         }
         parameters.push(parameter);
     }
-    let mut responses = Map::new();
+    let mut responses = error_responses();
     responses.insert(
         "200".to_owned(),
         json!({
@@ -137,10 +144,6 @@ fn operation(call: &Entry, generator: &mut SchemaGenerator) -> Value {
             "content": { "application/json": { "schema": output } },
         }),
     );
-    for (status, _) in ERRORS {
-        let reference = format!("#/components/responses/{}", name_of(status));
-        responses.insert(status.to_string(), json!({ "$ref": reference }));
-    }
     let mut operation = json!({
         "operationId": call.op,
         "tags": [call.op.split('.').next().unwrap_or_default()],
@@ -165,6 +168,58 @@ fn operation(call: &Entry, generator: &mut SchemaGenerator) -> Value {
         operation["security"] = json!([{ "token": [] }]);
     }
     operation
+}
+
+/// The one operation that is no call: its body is a file, and of any length.
+fn upload(generator: &mut SchemaGenerator) -> Value {
+    let mut responses = error_responses();
+    responses.insert(
+        "201".to_owned(),
+        json!({
+            "description": "Kept",
+            "content": { "application/json": { "schema": generator.subschema_for::<View>() } },
+        }),
+    );
+    json!({
+        "operationId": "attachment.upload",
+        "tags": ["attachment"],
+        "summary": "Upload a file: as it is, or as the one file of a form. What it is, its bytes \
+                    say. A message that names its id, within a day, gives it to those who may see \
+                    the message",
+        "parameters": [{
+            "name": "name",
+            "in": "query",
+            "required": false,
+            "description": "What the file is called; a form says it for itself",
+            "schema": { "type": "string" },
+        }],
+        "requestBody": {
+            "required": true,
+            "content": {
+                "application/octet-stream": {},
+                "multipart/form-data": { "schema": {
+                    "type": "object",
+                    "properties": { "file": {
+                        "type": "string", "contentMediaType": "application/octet-stream",
+                    } },
+                    "required": ["file"],
+                } },
+            },
+        },
+        "responses": responses,
+        "security": [{ "token": [] }],
+    })
+}
+
+/// What any operation may answer beside its success.
+fn error_responses() -> Map<String, Value> {
+    ERRORS
+        .iter()
+        .map(|(status, _)| {
+            let reference = format!("#/components/responses/{}", name_of(*status));
+            (status.to_string(), json!({ "$ref": reference }))
+        })
+        .collect()
 }
 
 /// A schema without the way of being null: what is not given does not stand in a query.

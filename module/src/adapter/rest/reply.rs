@@ -59,14 +59,14 @@ impl Drop for Reply {
 }
 
 /// What holds for every answer: it is for whoever asked, and nothing but what it says.
-fn guarded(response: Response) -> Response {
+pub(crate) fn guarded(response: Response) -> Response {
     response
         .with_header("cache-control", "no-store")
         .with_header("x-content-type-options", "nosniff")
 }
 
 /// An error, as every call tells it.
-pub(super) fn of_error(error: &ImError, status: u16) -> Response {
+pub(crate) fn of_error(error: &ImError, status: u16) -> Response {
     #[derive(Serialize)]
     struct ErrorOut<'a> {
         error: Body<'a>,
@@ -96,7 +96,7 @@ pub(super) fn of_error(error: &ImError, status: u16) -> Response {
 }
 
 /// The status of an error (RFC 9110 section 15).
-pub(super) const fn status(code: ErrorCode) -> u16 {
+pub(crate) const fn status(code: ErrorCode) -> u16 {
     match code {
         ErrorCode::BadRequest => 400,
         ErrorCode::Unauthenticated => 401,

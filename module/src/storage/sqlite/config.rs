@@ -115,6 +115,8 @@ pub struct Retention {
     pub inbox: Duration,
     /// Messages; none for ever.
     pub messages: Option<Duration>,
+    /// Attachments that no message names, or none any more.
+    pub attachments: Duration,
     /// How often what is too old is looked for.
     pub interval: Duration,
 }
@@ -124,6 +126,7 @@ impl Default for Retention {
         Self {
             inbox: Duration::from_secs(14 * 24 * 3600),
             messages: None,
+            attachments: Duration::from_secs(24 * 3600),
             interval: Duration::from_secs(600),
         }
     }

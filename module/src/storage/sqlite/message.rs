@@ -3,6 +3,7 @@
 use common::UserId;
 use rusqlite::{Connection, Row};
 
+use super::attachment;
 use super::conversation::{self, Seen};
 use super::readers::Query;
 use super::sql::{Outcome, Sql};
@@ -194,6 +195,7 @@ impl Execute for Recall {
         )?;
         tx.db
             .run("DELETE FROM message_index WHERE rowid = ?", [message.id])?;
+        attachment::unlink(tx.db, message.id, message.id + 1, tx.now_ms)?;
         let notice = Notice::Recalled {
             conversation: self.conversation,
             seq: self.seq,

@@ -7,6 +7,7 @@
 
 mod account;
 mod account_list;
+mod attachment;
 pub mod backup;
 mod config;
 mod conversation;

@@ -50,6 +50,10 @@ pub(super) fn perform(db: &Mutex<Connection>, read: Read) {
         Read::FindStatistics(operation, reply) => answer(db, operation, reply),
         Read::ListAccounts(operation, reply) => answer(db, operation, reply),
         Read::ListAllGroups(operation, reply) => answer(db, operation, reply),
+        Read::FindAttachment(operation, reply) => answer(db, operation, reply),
+        Read::UsedBytes(operation, reply) => answer(db, operation, reply),
+        Read::IsLoose(operation, reply) => answer(db, operation, reply),
+        Read::ListLooseFiles(operation, reply) => answer(db, operation, reply),
     }
 }
 

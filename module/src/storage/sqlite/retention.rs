@@ -5,6 +5,7 @@ use std::time::Duration;
 use common::UserId;
 use rusqlite::Connection;
 
+use super::attachment;
 use super::config::Retention;
 use super::position;
 use super::sql::Sql;
@@ -30,6 +31,8 @@ enum Stage {
     Inboxes { after: u64, before_id: u64 },
     /// Rows of messages from this one on.
     Messages { from_id: u64, before_id: u64 },
+    /// Attachments that no message names.
+    Attachments,
 }
 
 impl Sweep {
@@ -52,11 +55,18 @@ impl Sweep {
             }
             Stage::Inboxes { after, before_id } => match inboxes(db, after, before_id)? {
                 Some(after) => Some(Stage::Inboxes { after, before_id }),
-                None => messages_begin(db, retention, now_ms, before_id)?,
+                None => Some(messages_begin(db, retention, now_ms, before_id)?),
             },
             Stage::Messages { from_id, before_id } => {
                 let from_id = messages(db, from_id, before_id, retention, now_ms)?;
-                (from_id < before_id).then_some(Stage::Messages { from_id, before_id })
+                match from_id < before_id {
+                    true => Some(Stage::Messages { from_id, before_id }),
+                    false => Some(Stage::Attachments),
+                }
+            }
+            Stage::Attachments => {
+                let before_ms = now_ms.saturating_sub(retention.attachments.as_millis() as u64);
+                attachment::sweep(db, before_ms)?.then_some(Stage::Attachments)
             }
         };
         db.run("COMMIT", [])?;
@@ -147,7 +157,7 @@ fn messages_begin(
     retention: &Retention,
     now_ms: u64,
     inbox_before: u64,
-) -> rusqlite::Result<Option<Stage>> {
+) -> rusqlite::Result<Stage> {
     // Notices are found from inboxes only: without their entries they are of no use.
     let old = match retention.messages {
         Some(age) => first_since(db, now_ms, age.max(retention.inbox))?,
@@ -156,7 +166,10 @@ fn messages_begin(
     let before_id = inbox_before.max(old);
     // What an earlier pass has left where messages are kept for ever, it need not look at again.
     let from_id = db.meta("swept")?.min(before_id);
-    Ok((from_id < before_id).then_some(Stage::Messages { from_id, before_id }))
+    Ok(match from_id < before_id {
+        true => Stage::Messages { from_id, before_id },
+        false => Stage::Attachments,
+    })
 }
 
 /// Takes away old notices, and old messages if they are not kept for ever; where to go on.
@@ -183,6 +196,7 @@ fn messages(
                 (gone, end),
             )?;
             db.run("DELETE FROM messages WHERE id >= ? AND id < ?", (gone, end))?;
+            attachment::unlink(db, gone, end, now_ms)?;
             db.set_meta("gone", end)?;
         }
     }

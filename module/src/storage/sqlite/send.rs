@@ -238,6 +238,7 @@ impl Tx<'_> {
             ),
         )?;
         let id = self.db.last_insert_rowid() as u64;
+        self.link(sender, (words.kind, &words.body), (log.id, seq), id)?;
         if let Some(sender) = sender {
             // Who answers has read what was said before.
             self.set_read(sender, log.id, seq)?;

@@ -262,6 +262,10 @@ impl Batch {
             Write::AnswerVerification(operation, reply) => step.perform(operation, reply),
             Write::NoteSeen(operation, reply) => step.perform(operation, reply),
             Write::FindWatched(operation, reply) => step.perform(operation, reply),
+            Write::NoteFile(operation, reply) => step.perform(operation, reply),
+            Write::AddAttachment(operation, reply) => step.perform(operation, reply),
+            Write::RemoveAttachment(operation, reply) => step.perform(operation, reply),
+            Write::ForgetFiles(operation, reply) => step.perform(operation, reply),
         }
     }
 }

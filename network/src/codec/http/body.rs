@@ -6,7 +6,7 @@
 
 use common::limits;
 
-use super::head::find_empty_line;
+use super::head::{Length, find_empty_line};
 use super::{HttpConfig, to_u32};
 use crate::codec::ProtocolError;
 
@@ -39,6 +39,29 @@ pub(super) enum Body {
 }
 
 impl Body {
+    /// A body of which nothing has been looked at.
+    ///
+    /// # Errors
+    /// `BodyTooLarge`.
+    pub(super) fn begin(
+        length: Length,
+        held_back: bool,
+        config: &HttpConfig,
+    ) -> Result<Self, ProtocolError> {
+        match length {
+            Length::Chunked => Ok(Self::Chunked {
+                at: 0,
+                bytes: 0,
+                held_back,
+            }),
+            Length::Sized(bytes) if bytes <= config.body_bytes_max as u64 => Ok(Self::Sized {
+                bytes: to_u32(bytes as usize, ProtocolError::BodyTooLarge)?,
+                held_back,
+            }),
+            Length::Sized(_) => Err(ProtocolError::BodyTooLarge),
+        }
+    }
+
     /// Finds the end of the body at the front of `raw`, and gives the bytes up to it.
     ///
     /// # Errors
@@ -115,7 +138,10 @@ fn find_last_chunk(
 }
 
 /// Finds the end of the trailer section (section 7.1.2), which may be empty.
-fn trailers_end(config: &HttpConfig, raw: &[u8]) -> Result<Option<usize>, ProtocolError> {
+pub(super) fn trailers_end(
+    config: &HttpConfig,
+    raw: &[u8],
+) -> Result<Option<usize>, ProtocolError> {
     let Some(end) = find_empty_line(raw, 0, TRAILERS_BYTES_MAX)? else {
         return Ok(None);
     };
@@ -149,11 +175,11 @@ fn join_chunks(raw: &mut [u8]) -> &mut [u8] {
 }
 
 /// The line in front of a chunk's data.
-struct ChunkLine {
+pub(super) struct ChunkLine {
     /// Bytes of the line with its end.
-    line_bytes: usize,
+    pub(super) line_bytes: usize,
     /// Bytes of data behind it; 0 in the last chunk.
-    data_bytes: usize,
+    pub(super) data_bytes: usize,
 }
 
 impl ChunkLine {
@@ -161,7 +187,7 @@ impl ChunkLine {
     ///
     /// # Errors
     /// `BadChunk`. A size that no number holds is `BodyTooLarge`.
-    fn parse(raw: &[u8]) -> Result<Option<Self>, ProtocolError> {
+    pub(super) fn parse(raw: &[u8]) -> Result<Option<Self>, ProtocolError> {
         let window = &raw[..raw.len().min(CHUNK_LINE_BYTES_MAX)];
         let Some(end) = memchr::memchr(b'\n', window) else {
             let too_long = window.len() == CHUNK_LINE_BYTES_MAX;

@@ -6,8 +6,9 @@ use common::limits;
 
 use super::body::Body;
 use super::request::Headers;
+use super::stream::BodyStream;
 use super::target::{Target, is_authority};
-use super::{HttpConfig, is_token, to_u32};
+use super::{HttpConfig, is_token};
 use crate::codec::ProtocolError;
 
 /// A head that has been checked, and what it says about the body behind it.
@@ -20,7 +21,25 @@ pub(super) struct Head<'a> {
     pub(super) keep_alive: bool,
     pub(super) headers: Headers<'a>,
     /// The body, of which nothing has been looked at.
-    pub(super) body: Body,
+    pub(super) body: Announced,
+}
+
+/// What a head says of the length of its body.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Length {
+    /// So many bytes.
+    Sized(u64),
+    /// The last chunk tells.
+    Chunked,
+}
+
+/// The body that a head announces.
+#[derive(Debug)]
+pub(super) enum Announced {
+    /// Handed up with its head, once it is whole.
+    Whole(Body),
+    /// Handed up behind its head, in pieces.
+    InPieces(BodyStream),
 }
 
 impl<'a> Head<'a> {
@@ -69,7 +88,7 @@ impl<'a> Head<'a> {
         let fields = Fields::gather(parsed.headers)?;
         let host = fields.host(minor_version)?;
         let Target { target, authority } = Target::parse(method, target)?;
-        let body = fields.body(config, minor_version)?;
+        let body = fields.body(config, method, target, minor_version)?;
         fields.check_expectation(minor_version)?;
         Ok(Self {
             method,
@@ -183,9 +202,26 @@ impl<'a> Fields<'a> {
         !self.close && (minor_version == 1 || self.keep_alive)
     }
 
-    /// RFC 9112 section 6.3. A request with neither field has no body.
-    fn body(&self, config: &HttpConfig, minor_version: u8) -> Result<Body, ProtocolError> {
+    /// The body, by the limits of where it goes.
+    fn body(
+        &self,
+        config: &HttpConfig,
+        method: &str,
+        target: &str,
+        minor_version: u8,
+    ) -> Result<Announced, ProtocolError> {
+        let length = self.length(minor_version)?;
         let held_back = self.expects_continue && minor_version == 1;
+        if let Some(streamed) = config.streamed(method, target)
+            && let Some(stream) = BodyStream::begin(length, held_back, streamed.body_bytes_max)?
+        {
+            return Ok(Announced::InPieces(stream));
+        }
+        Body::begin(length, held_back, config).map(Announced::Whole)
+    }
+
+    /// RFC 9112 section 6.3. A request with neither field has no body.
+    fn length(&self, minor_version: u8) -> Result<Length, ProtocolError> {
         match (self.transfer_encoding, self.content_length) {
             (Some(_), Some(_)) => Err(ProtocolError::BadContentLength),
             (Some(coding), None) => {
@@ -194,20 +230,10 @@ impl<'a> Fields<'a> {
                     return Err(ProtocolError::BadTransferEncoding);
                 }
                 check_codings(coding)?;
-                Ok(Body::Chunked {
-                    at: 0,
-                    bytes: 0,
-                    held_back,
-                })
+                Ok(Length::Chunked)
             }
-            (None, Some(length)) => {
-                let bytes = content_length(config, length)?;
-                Ok(Body::Sized { bytes, held_back })
-            }
-            (None, None) => Ok(Body::Sized {
-                bytes: 0,
-                held_back: false,
-            }),
+            (None, Some(length)) => content_length(length).map(Length::Sized),
+            (None, None) => Ok(Length::Sized(0)),
         }
     }
 }
@@ -228,21 +254,16 @@ fn check_codings(value: &[u8]) -> Result<(), ProtocolError> {
 }
 
 /// Reads a Content-Length: digits and nothing else (RFC 9110 section 8.6).
-fn content_length(config: &HttpConfig, value: &[u8]) -> Result<u32, ProtocolError> {
+fn content_length(value: &[u8]) -> Result<u64, ProtocolError> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return Err(ProtocolError::BadContentLength);
     }
-    let length = value.iter().try_fold(0_usize, |length, digit| {
-        length
-            .checked_mul(10)?
-            .checked_add(usize::from(digit - b'0'))
-    });
-    match length {
-        Some(length) if length <= config.body_bytes_max => {
-            to_u32(length, ProtocolError::BodyTooLarge)
-        }
-        _ => Err(ProtocolError::BodyTooLarge),
-    }
+    value
+        .iter()
+        .try_fold(0_u64, |length, digit| {
+            length.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
+        })
+        .ok_or(ProtocolError::BodyTooLarge)
 }
 
 /// The lines between the request line and the empty line.

@@ -128,11 +128,16 @@ impl Response {
     /// to HEAD and for a status that has none (RFC 9112 section 6.3).
     #[must_use]
     pub fn sent_body(&self, context: ResponseContext) -> Bytes {
-        if !context.head_only && self.may_have_body() {
+        if self.sends_body(context) {
             self.body.clone()
         } else {
             Bytes::new()
         }
+    }
+
+    /// Whether a body is sent behind the head in answer to this.
+    pub(crate) const fn sends_body(&self, context: ResponseContext) -> bool {
+        !context.head_only && self.may_have_body()
     }
 
     const fn may_have_body(&self) -> bool {
@@ -190,9 +195,21 @@ pub fn encode_response_head(
     date: &str,
     out: &mut Vec<u8>,
 ) {
+    encode_head_of(response, response.body.len() as u64, context, date, out);
+}
+
+/// The same for a response whose body of so many bytes goes out behind it in pieces, and is none of
+/// its own.
+pub fn encode_head_of(
+    response: &Response,
+    body_bytes: u64,
+    context: ResponseContext,
+    date: &str,
+    out: &mut Vec<u8>,
+) {
     // Always our own version, also to an HTTP/1.0 client (RFC 9110 section 6.2).
     out.extend_from_slice(b"HTTP/1.1 ");
-    push_decimal(usize::from(response.status), out);
+    push_decimal(u64::from(response.status), out);
     out.push(b' ');
     out.extend_from_slice(reason_phrase(response.status).as_bytes());
     out.extend_from_slice(b"\r\n");
@@ -206,7 +223,7 @@ pub fn encode_response_head(
     push_connection(response, context, out);
     if response.may_have_body() {
         out.extend_from_slice(b"content-length: ");
-        push_decimal(response.body.len(), out);
+        push_decimal(body_bytes, out);
         out.extend_from_slice(b"\r\n");
     }
     out.extend_from_slice(b"\r\n");
@@ -242,7 +259,7 @@ fn push_field(name: &str, value: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn push_decimal(mut number: usize, out: &mut Vec<u8>) {
+fn push_decimal(mut number: u64, out: &mut Vec<u8>) {
     // The 20 digits of the largest 64-bit number.
     let mut digits = [0; 20];
     let mut at = digits.len();

@@ -607,6 +607,7 @@ const SMALL: HttpConfig = HttpConfig {
     headers_max: 3,
     target_bytes_max: 20,
     body_bytes_max: 10,
+    streamed: Vec::new(),
 };
 
 /// Small bodies, heads as long as they like.
@@ -615,6 +616,7 @@ const WIDE: HttpConfig = HttpConfig {
     head_bytes_max: 200,
     headers_max: 10,
     target_bytes_max: 100,
+    streamed: Vec::new(),
 };
 
 #[test]

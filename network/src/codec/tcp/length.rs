@@ -239,14 +239,15 @@ pub enum ByteOrder {
 /// no encoding, so it can follow in a buffer of its own.
 ///
 /// # Errors
-/// `PayloadTooSmall` and `PayloadTooLarge`: the listener's limits hold in both directions.
+/// `PayloadTooSmall`; `PayloadTooLarge` for what the length cannot express. The listener's own
+/// maximum is for what comes in, since a reply may well be longer than any request.
 #[inline]
 pub fn encode_prefix(
     config: &LengthConfig,
     payload_bytes: usize,
 ) -> Result<PrefixBytes, FramingError> {
     let length = match u32::try_from(payload_bytes) {
-        Ok(length) if length <= config.payload_bytes_max => length,
+        Ok(length) if length <= config.prefix.length_max() => length,
         _ => return Err(FramingError::PayloadTooLarge(payload_bytes)),
     };
     if length < config.payload_bytes_min {

@@ -213,16 +213,12 @@ fn length_limits() {
             panic!("{framing:?}")
         };
         // The widest configuration of the same form writes the lengths that `config` refuses.
-        let wide = LengthConfig::new(
-            config.prefix(),
-            config.order(),
-            1,
-            match config.prefix() {
-                Prefix::One => 255,
-                Prefix::Two => 65_535,
-                Prefix::Four => u32::MAX,
-            },
-        );
+        let widest = match config.prefix() {
+            Prefix::One => 255,
+            Prefix::Two => 65_535,
+            Prefix::Four => u32::MAX,
+        };
+        let wide = LengthConfig::new(config.prefix(), config.order(), 1, widest);
         let wire = |bytes: u32| {
             let payload = vec![b'x'; bytes as usize];
             let prefix = encode_prefix(&wide.unwrap(), payload.len());
@@ -236,7 +232,13 @@ fn length_limits() {
         let over = decode::<LengthCodec>(&config, &wire(bytes_max + 1));
         let error = ProtocolError::FrameTooLarge(u64::from(bytes_max) + 1);
         assert_eq!(over, Outcome::error(&[], error));
-        let over = bytes_max as usize + 1;
+        // What goes out is as long as the length can say.
+        assert_eq!(
+            encode_prefix(&config, bytes_max as usize + 1).is_ok(),
+            bytes_max < widest
+        );
+        assert!(encode_prefix(&config, widest as usize).is_ok());
+        let over = widest as usize + 1;
         assert_eq!(
             encode_prefix(&config, over),
             Err(FramingError::PayloadTooLarge(over))

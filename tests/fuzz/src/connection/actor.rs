@@ -350,6 +350,7 @@ impl Handler for Actor {
             Frame::Request(request) => self.on_request(ctx, conn, &request),
             Frame::Upgraded => log.upgraded = true,
             Frame::Pong(_) => {}
+            Frame::RequestHead(_) | Frame::RequestBody(_) => panic!("nothing is streamed"),
             Frame::Ping(_) | Frame::Close(_) => panic!("answered below"),
         }
     }

@@ -20,6 +20,7 @@ use super::sql::Sql;
 use super::text;
 use crate::account::Origin;
 use crate::group::{Joining, Role};
+use crate::im::now_ms;
 use crate::message::Kind;
 use shape::Shape;
 
@@ -46,6 +47,25 @@ pub struct Filling {
     pub rules: Rules,
     /// When the last message was sent, in milliseconds since 1970.
     pub now_ms: u64,
+}
+
+impl Filling {
+    /// Users, and nothing else.
+    #[must_use]
+    pub fn of_users(users: u32) -> Self {
+        Self {
+            users,
+            peers: 0,
+            groups: 0,
+            members: 0,
+            messages: 0,
+            group_messages: 0,
+            body_bytes: 100,
+            search: true,
+            rules: Rules::default(),
+            now_ms: now_ms(),
+        }
+    }
 }
 
 /// Why a store was not filled.

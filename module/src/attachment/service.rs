@@ -1,0 +1,414 @@
+//! Attachments as a whole: their directory, their rules, and who may have them.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use common::UserId;
+use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
+use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::address::{Address, Signer};
+use super::files::Files;
+use super::picture::Picture;
+use super::upload::UploadError;
+use super::{
+    Attachment, AttachmentId, FindAttachment, ForgetFiles, ListLooseFiles, RemoveAttachment,
+    UsedBytes, Variant,
+};
+use crate::account::token::{TokenError, kept_secret};
+use crate::blocking::BlockingPool;
+use crate::im::now_ms;
+use crate::storage::refusal::Refusal;
+use crate::storage::store::Store;
+
+/// Threads that write and read files.
+const THREADS: usize = 4;
+/// Bytes that a form may put around its file.
+const FORM_BYTES_MAX: u64 = 64 * 1024;
+/// Pieces that may wait for them.
+const JOBS_MAX: usize = 4_096;
+/// Name of the file with the secret that addresses are signed with.
+const SECRET_FILE: &str = "address-secret";
+/// Loose files that are looked at together.
+const LOOSE: usize = 256;
+
+/// What is decided about attachments.
+#[derive(Clone, Debug)]
+pub struct AttachmentsConfig {
+    /// Where they are kept; without it in a directory that goes with the process.
+    pub directory: Option<PathBuf>,
+    /// Bytes of one, at most.
+    pub size_max: u64,
+    /// Bytes of all that one user has uploaded, at most.
+    pub quota: u64,
+    /// Uploads at the same time; those beyond are told to try again.
+    pub uploads_max: usize,
+    /// Pixels of a picture, at most; decoding takes four bytes of memory for each, of one picture
+    /// at a time.
+    pub pixels_max: u64,
+    /// How long an address that was given out is good; up to half as long again.
+    pub address_lifetime: Duration,
+    /// How often files that nobody has any more are looked for.
+    pub interval: Duration,
+}
+
+impl Default for AttachmentsConfig {
+    fn default() -> Self {
+        Self {
+            directory: None,
+            size_max: 100 << 20,
+            quota: 2 << 30,
+            uploads_max: 256,
+            pixels_max: 40_000_000,
+            address_lifetime: Duration::from_secs(24 * 3600),
+            interval: Duration::from_secs(600),
+        }
+    }
+}
+
+/// Why attachments cannot be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum AttachmentsError {
+    /// Their directory cannot be made or written to.
+    #[error("cannot write to the directory of attachments {0}: {1}")]
+    Directory(String, io::Error),
+    /// The secret with which addresses are signed cannot be kept.
+    #[error(transparent)]
+    Secret(#[from] TokenError),
+    /// A thread could not be started.
+    #[error("cannot start a thread for attachments: {0}")]
+    Thread(io::Error),
+}
+
+/// An attachment as it is told to those who may have it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Attachment")]
+pub struct View {
+    /// Its number, with which messages name it.
+    pub id: u64,
+    /// What it was called; may be empty.
+    pub name: String,
+    /// What its bytes are, as a media type.
+    #[serde(rename = "type")]
+    pub media_type: String,
+    /// How many there are.
+    pub size: u64,
+    /// Pixels, of a picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub width: Option<u32>,
+    /// Pixels, of a picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub height: Option<u32>,
+    /// Where its bytes are, as path and query.
+    pub url: String,
+    /// Where its small form is, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thumbnail_url: Option<String>,
+    /// Until when these addresses are good, in milliseconds since 1970.
+    pub expires: u64,
+}
+
+/// Everything about attachments that workers share.
+pub struct Attachments {
+    config: AttachmentsConfig,
+    store: Arc<dyn Store>,
+    files: Files,
+    signer: Signer,
+    pool: BlockingPool,
+    /// Held while a picture is decoded: their memory is bounded one at a time.
+    picture: Mutex<()>,
+    /// Bytes that uploads of each user may still come to.
+    reserved: Mutex<FxHashMap<UserId, u64>>,
+    uploads: AtomicUsize,
+    janitor: Mutex<Option<(Sender<()>, JoinHandle<()>)>>,
+}
+
+impl std::fmt::Debug for Attachments {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Attachments")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Attachments {
+    /// Attachments over a store, with a thread that tidies up.
+    ///
+    /// # Errors
+    /// [`AttachmentsError`].
+    pub fn open(
+        config: AttachmentsConfig,
+        store: Arc<dyn Store>,
+    ) -> Result<Arc<Self>, AttachmentsError> {
+        let (directory, temporary) = match &config.directory {
+            Some(directory) => (directory.clone(), false),
+            None => (temporary_directory(), true),
+        };
+        let name = directory.display().to_string();
+        let files = Files::open(directory.clone(), temporary)
+            .map_err(|error| AttachmentsError::Directory(name, error))?;
+        let secret = match temporary {
+            true => rand::random(),
+            false => kept_secret(&directory, SECRET_FILE)?,
+        };
+        let service = Arc::new(Self {
+            signer: Signer::new(&secret, config.address_lifetime.as_secs()),
+            store,
+            files,
+            pool: BlockingPool::new(THREADS, JOBS_MAX).map_err(AttachmentsError::Thread)?,
+            picture: Mutex::new(()),
+            reserved: Mutex::default(),
+            uploads: AtomicUsize::new(0),
+            janitor: Mutex::new(None),
+            config,
+        });
+        service.start_janitor()?;
+        Ok(service)
+    }
+
+    /// What was decided.
+    #[must_use]
+    pub fn config(&self) -> &AttachmentsConfig {
+        &self.config
+    }
+
+    /// Bytes of the body of an upload, at most.
+    #[must_use]
+    pub const fn body_bytes_max(&self) -> u64 {
+        self.config.size_max.saturating_add(FORM_BYTES_MAX)
+    }
+
+    pub(super) fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    pub(super) fn files(&self) -> &Files {
+        &self.files
+    }
+
+    /// Has a thread do what takes a disk; false, and nothing is done, if too much waits.
+    #[must_use]
+    pub(super) fn submit(&self, job: impl FnOnce() + Send + 'static) -> bool {
+        self.pool.submit(job)
+    }
+
+    /// What an attachment is, for a user who may have it. Refused: `AttachmentUnknown`.
+    pub fn find(
+        self: &Arc<Self>,
+        user: UserId,
+        id: AttachmentId,
+        then: impl FnOnce(Result<View, Refusal>) + Send + 'static,
+    ) {
+        let service = Arc::clone(self);
+        let find = FindAttachment {
+            id,
+            user: Some(user),
+        };
+        self.store.look_up(find, move |found| {
+            then(found.map(|found| service.view(&found)));
+        });
+    }
+
+    /// Removes an attachment that the user has uploaded, whatever messages name it. Refused:
+    /// `AttachmentUnknown`, `NotOwner`.
+    pub fn remove(
+        &self,
+        user: UserId,
+        id: AttachmentId,
+        then: impl FnOnce(Result<(), Refusal>) + Send + 'static,
+    ) {
+        let user = Some(user);
+        self.store.change(RemoveAttachment { user, id }, then);
+    }
+
+    /// An attachment with addresses that are good for a while.
+    #[must_use]
+    pub fn view(&self, of: &Attachment) -> View {
+        let expires = self.signer.expiry(now_ms() / 1_000);
+        let address = |variant| self.signer.address(of, variant, expires);
+        View {
+            id: of.id.0,
+            name: of.name.clone(),
+            media_type: of.media_type.clone(),
+            size: of.bytes,
+            width: of.pixels.map(|(width, _)| width),
+            height: of.pixels.map(|(_, height)| height),
+            url: address(Variant::Whole),
+            thumbnail_url: of.thumbnail.then(|| address(Variant::Thumbnail)),
+            expires: expires * 1_000,
+        }
+    }
+
+    /// What an address says, if we have given it out and it is good.
+    pub(super) fn check(&self, path: &str, query: &str) -> Option<Address> {
+        self.signer.check(path, query, now_ms() / 1_000)
+    }
+
+    /// Looks at a picture, one at a time.
+    pub(super) fn with_picture(
+        &self,
+        look: impl FnOnce(u64) -> Result<Picture, UploadError>,
+    ) -> Result<Picture, UploadError> {
+        let _one = self.picture.lock();
+        look(self.config.pixels_max)
+    }
+
+    /// Reserves room for an upload of so many bytes, or of as many as it may have. For threads that
+    /// may block.
+    pub(super) fn reserve(
+        self: &Arc<Self>,
+        user: UserId,
+        bytes: Option<u64>,
+    ) -> Result<Reserved, UploadError> {
+        let used = self.store.look_up_now(UsedBytes { user })?;
+        let mut reserved = self.reserved.lock();
+        let others = reserved.get(&user).copied().unwrap_or(0);
+        let left = self
+            .config
+            .quota
+            .saturating_sub(used.saturating_add(others));
+        let bytes = bytes.unwrap_or_else(|| self.config.size_max.min(left));
+        if bytes > self.config.size_max {
+            return Err(UploadError::TooLarge);
+        }
+        if bytes > left || left == 0 {
+            return Err(UploadError::QuotaReached);
+        }
+        reserved.insert(user, others + bytes);
+        drop(reserved);
+        Ok(Reserved {
+            service: Arc::clone(self),
+            user,
+            bytes,
+        })
+    }
+
+    /// A place among the uploads that go on at the same time; `None` if there is none.
+    pub(super) fn enter(self: &Arc<Self>) -> Option<Place> {
+        let before = self.uploads.fetch_add(1, Ordering::Relaxed);
+        let place = Place(Arc::clone(self));
+        (before < self.config.uploads_max).then_some(place)
+    }
+
+    fn start_janitor(self: &Arc<Self>) -> Result<(), AttachmentsError> {
+        let (stop, stopped) = bounded::<()>(1);
+        let weak = Arc::downgrade(self);
+        let interval = self.config.interval;
+        let run = move || {
+            loop {
+                // Held only while there is work, so that whoever else lets go last ends this.
+                let Some(service) = weak.upgrade() else {
+                    return;
+                };
+                service.remove_loose_files();
+                drop(service);
+                match stopped.recv_timeout(interval) {
+                    Err(RecvTimeoutError::Timeout) => {}
+                    _ => return,
+                }
+            }
+        };
+        let thread = thread::Builder::new()
+            .name("attachments".to_owned())
+            .spawn(run)
+            .map_err(AttachmentsError::Thread)?;
+        *self.janitor.lock() = Some((stop, thread));
+        Ok(())
+    }
+
+    /// Removes files that no attachment has.
+    fn remove_loose_files(&self) {
+        loop {
+            let loose = match self.store.look_up_now(ListLooseFiles { limit: LOOSE }) {
+                Ok(loose) if loose.is_empty() => return,
+                Ok(loose) => loose,
+                Err(error) => {
+                    tracing::warn!(%error, "loose files are left for later");
+                    return;
+                }
+            };
+            for hash in loose {
+                let lock = self.files.lock(hash);
+                if let Err(error) = self.remove_loose_file(hash) {
+                    tracing::warn!(%error, %hash, "a loose file cannot be removed");
+                    return;
+                }
+                drop(lock);
+            }
+        }
+    }
+
+    /// With the lock of the hash: nobody takes the file into use meanwhile.
+    fn remove_loose_file(&self, hash: super::Hash) -> Result<(), UploadError> {
+        if self.store.look_up_now(super::IsLoose { hash })? {
+            self.files.remove(hash)?;
+            self.store.change_now(ForgetFiles { hashes: vec![hash] })?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Attachments {
+    fn drop(&mut self) {
+        if let Some((stop, thread)) = self.janitor.lock().take() {
+            drop(stop);
+            // The last owner may be that thread.
+            if thread.thread().id() != thread::current().id() && thread.join().is_err() {
+                tracing::error!("the thread of attachments has panicked");
+            }
+        }
+    }
+}
+
+/// Bytes of a user's quota that an upload may come to; free again when it is dropped.
+#[derive(Debug)]
+pub(super) struct Reserved {
+    service: Arc<Attachments>,
+    user: UserId,
+    bytes: u64,
+}
+
+impl Reserved {
+    pub(super) const fn user(&self) -> UserId {
+        self.user
+    }
+
+    pub(super) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        let mut reserved = self.service.reserved.lock();
+        if let Some(bytes) = reserved.get_mut(&self.user) {
+            *bytes = bytes.saturating_sub(self.bytes);
+            if *bytes == 0 {
+                reserved.remove(&self.user);
+            }
+        }
+    }
+}
+
+/// A place among the uploads; free again when it is dropped.
+#[derive(Debug)]
+pub(super) struct Place(Arc<Attachments>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.uploads.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A directory of this process alone.
+fn temporary_directory() -> PathBuf {
+    let random: u64 = rand::random();
+    std::env::temp_dir().join(format!("gatehouse-attachments-{random:016x}"))
+}

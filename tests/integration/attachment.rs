@@ -1,0 +1,491 @@
+//! Attachments over HTTP: uploads in every form, who may have them, and how they are handed out.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use harness::{HttpReply, Options, Script, TestNode};
+use module::account::AccountConfig;
+use module::account::password::HashCost;
+use module::attachment::AttachmentsConfig;
+use module::storage::sqlite::{Location, Retention, StoreConfig};
+use module::{Im, ImConfig};
+use serde_json::{Value, json};
+
+/// A picture of one pixel.
+const PNG: &[u8] =
+    b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89\
+    \0\0\0\rIDATx\xdacd\xf8\xcfP\x0f\0\x03\x86\x01\x80Z4}k\0\0\0\0IEND\xaeB`\x82";
+
+/// A node that keeps what it is told, and its directory.
+struct House {
+    node: TestNode,
+    directory: tempfile::TempDir,
+    /// Milliseconds by which its clock is ahead.
+    ahead_ms: Arc<AtomicU64>,
+}
+
+impl House {
+    fn new(attachments: AttachmentsConfig) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let ahead_ms = Arc::new(AtomicU64::new(0));
+        let ahead = Arc::clone(&ahead_ms);
+        let config = ImConfig {
+            store: StoreConfig {
+                location: Location::Directory(directory.path().to_owned()),
+                retention: Retention {
+                    interval: Duration::from_millis(20),
+                    ..Retention::default()
+                },
+                time: Arc::new(move || module::im::now_ms() + ahead.load(Ordering::SeqCst)),
+                ..StoreConfig::default()
+            },
+            accounts: AccountConfig {
+                hash_cost: HashCost {
+                    memory_kib: 8,
+                    passes: 1,
+                },
+                ..AccountConfig::default()
+            },
+            attachments: AttachmentsConfig {
+                directory: Some(directory.path().join("files")),
+                interval: Duration::from_millis(20),
+                ..attachments
+            },
+            ..ImConfig::default()
+        };
+        let im = Im::open(config).expect("a store that can be opened");
+        Self {
+            node: TestNode::around_im(&Options::default(), &im),
+            directory,
+            ahead_ms,
+        }
+    }
+
+    fn user(&self, login: &str) -> User {
+        let mut script = Script::connect(self.node.web());
+        let account = json!({"login": login, "password": "secret"});
+        let id = post(&mut script, None, "accounts", &account)["user"]["id"].take();
+        let token = post(&mut script, None, "sessions", &account)["token"].take();
+        User {
+            script,
+            id: id.as_u64().expect("a number"),
+            token: token.as_str().expect("a token").to_owned(),
+        }
+    }
+
+    /// All files of attachments, without those that are being uploaded.
+    fn files(&self) -> Vec<PathBuf> {
+        let all = walk(&self.directory.path().join("files"));
+        let kept = |path: &PathBuf| !path.ends_with("address-secret");
+        all.into_iter().filter(kept).collect()
+    }
+}
+
+fn walk(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let paths = entries.map(|entry| entry.path());
+    paths
+        .flat_map(|path| {
+            if path.is_dir() {
+                walk(&path)
+            } else {
+                vec![path]
+            }
+        })
+        .collect()
+}
+
+fn post(script: &mut Script, token: Option<&str>, path: &str, data: &Value) -> Value {
+    let data = data.to_string();
+    let authorization = token.map_or_else(String::new, |token| {
+        format!("authorization: Bearer {token}\r\n")
+    });
+    script.send(format!(
+        "POST /api/v1/{path} HTTP/1.1\r\nhost: test\r\n{authorization}\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{data}",
+        data.len()
+    ));
+    value(&script.reply())
+}
+
+fn value(reply: &HttpReply) -> Value {
+    serde_json::from_slice(&reply.body).expect("JSON")
+}
+
+/// A user with a connection.
+struct User {
+    script: Script,
+    id: u64,
+    token: String,
+}
+
+impl User {
+    /// Makes a request with these fields beside the token, and this body.
+    fn ask(&mut self, line: &str, fields: &str, body: &[u8]) -> HttpReply {
+        let token = &self.token;
+        let mut request = format!(
+            "{line} HTTP/1.1\r\nhost: test\r\nauthorization: Bearer {token}\r\n{fields}\r\n"
+        )
+        .into_bytes();
+        request.extend_from_slice(body);
+        self.script.send(request);
+        self.script.reply()
+    }
+
+    fn try_upload(&mut self, name: &str, bytes: &[u8]) -> HttpReply {
+        let line = format!("POST /api/v1/attachments?name={name}");
+        self.ask(
+            &line,
+            &format!("content-length: {}\r\n", bytes.len()),
+            bytes,
+        )
+    }
+
+    fn upload(&mut self, name: &str, bytes: &[u8]) -> Value {
+        let reply = self.try_upload(name, bytes);
+        assert_eq!(
+            reply.status,
+            201,
+            "{}",
+            String::from_utf8_lossy(&reply.body)
+        );
+        value(&reply)
+    }
+
+    fn find(&mut self, id: &Value) -> HttpReply {
+        self.ask(&format!("GET /api/v1/attachments/{id}"), "", b"")
+    }
+
+    fn remove(&mut self, id: &Value) -> HttpReply {
+        self.ask(&format!("DELETE /api/v1/attachments/{id}"), "", b"")
+    }
+
+    fn fetch(&mut self, url: &Value, fields: &str) -> HttpReply {
+        let url = url.as_str().expect("an address");
+        self.script
+            .send(format!("GET {url} HTTP/1.1\r\nhost: test\r\n{fields}\r\n"));
+        self.script.reply()
+    }
+
+    /// Sends a message that names an attachment; the answer.
+    fn send(&mut self, to: &Value, id: &Value) -> Value {
+        let message = json!({
+            "to": to, "kind": "file", "body": json!({"attachment": id}).to_string(),
+        });
+        let token = self.token.clone();
+        post(&mut self.script, Some(&token), "messages", &message)
+    }
+}
+
+fn code(reply: &HttpReply) -> (u16, String) {
+    let code = value(reply)["error"]["code"].as_str().map(str::to_owned);
+    (reply.status, code.expect("the code of an error"))
+}
+
+fn is(status: u16, code: &str) -> (u16, String) {
+    (status, code.to_owned())
+}
+
+#[test]
+fn what_is_uploaded_is_handed_out_again() {
+    let house = House::new(AttachmentsConfig::default());
+    let mut ada = house.user("ada");
+    let bytes: Vec<u8> = (0..1_000_000_u32).map(|at| (at % 251) as u8).collect();
+    let made = ada.upload("a%20%22b%22.bin", &bytes);
+    assert_eq!(
+        (&made["name"], &made["size"]),
+        (&json!("a \"b\".bin"), &json!(1_000_000))
+    );
+    assert_eq!(made["type"], "application/octet-stream");
+    let whole = ada.fetch(&made["url"], "");
+    assert_eq!((whole.status, whole.body == bytes), (200, true));
+    let etag = whole.header("etag").expect("a tag").to_owned();
+    assert!(
+        whole
+            .header("cache-control")
+            .expect("a field")
+            .contains("immutable")
+    );
+    assert_eq!(
+        whole.header("content-disposition"),
+        Some("attachment; filename=\"a _b_.bin\"; filename*=UTF-8''a%20%22b%22.bin")
+    );
+    // Again, for who has it; and parts of it, short and long.
+    let again = ada.fetch(&made["url"], &format!("if-none-match: {etag}\r\n"));
+    assert_eq!((again.status, again.body.len()), (304, 0));
+    for (range, place, part) in [
+        ("bytes=5-9", "bytes 5-9/1000000", &bytes[5..10]),
+        (
+            "bytes=200000-",
+            "bytes 200000-999999/1000000",
+            &bytes[200_000..],
+        ),
+        ("bytes=-3", "bytes 999997-999999/1000000", &bytes[999_997..]),
+    ] {
+        let reply = ada.fetch(&made["url"], &format!("range: {range}\r\n"));
+        assert_eq!(
+            (reply.status, reply.header("content-range")),
+            (206, Some(place))
+        );
+        assert!(reply.body == part, "{range}");
+    }
+    assert_eq!(
+        ada.fetch(&made["url"], "range: bytes=1000000-\r\n").status,
+        416
+    );
+    assert_eq!(
+        ada.fetch(&made["url"], "if-match: \"other\"\r\n").status,
+        412
+    );
+    let url = made["url"].as_str().expect("an address");
+    ada.script
+        .send(format!("HEAD {url} HTTP/1.1\r\nhost: test\r\n\r\n"));
+    let head = String::from_utf8(ada.script.take_through(b"\r\n\r\n")).expect("ASCII");
+    assert!(head.contains("content-length: 1000000"), "{head}");
+    let wrong = ada.ask(&format!("DELETE {url}"), "", b"");
+    assert_eq!(code(&wrong), is(405, "bad_request"));
+}
+
+#[test]
+fn a_form_of_a_browser_is_taken_byte_by_byte() {
+    let house = House::new(AttachmentsConfig::default());
+    let mut ada = house.user("ada");
+    let form = "--x\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nhello\r\n\
+                --x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"C:\\t.txt\"\r\n\
+                Content-Type: text/html\r\n\r\n--x-\r\n plain text\r\n--x--\r\n";
+    let head = |token: &str, fields: &str| {
+        format!(
+            "POST /api/v1/attachments HTTP/1.1\r\nhost: test\r\nauthorization: bearer {token}\r\n\
+             content-type: multipart/form-data; boundary=x\r\n{fields}\r\n"
+        )
+    };
+    ada.script.send(head(
+        &ada.token,
+        &format!("content-length: {}\r\n", form.len()),
+    ));
+    ada.script.drip(form);
+    let made = value(&ada.script.reply());
+    assert_eq!(
+        (&made["name"], &made["type"]),
+        (&json!("t.txt"), &json!("text/plain"))
+    );
+    assert_eq!(ada.fetch(&made["url"], "").body, b"--x-\r\n plain text");
+    // The same in chunks, and what is no form.
+    ada.script
+        .send(head(&ada.token, "transfer-encoding: chunked\r\n"));
+    for chunk in form.as_bytes().chunks(20) {
+        ada.script.send(format!("{:x}\r\n", chunk.len()));
+        ada.script.send(chunk);
+        ada.script.send("\r\n");
+    }
+    ada.script.send("0\r\n\r\n");
+    assert_eq!(value(&ada.script.reply())["size"], made["size"]);
+    for bad in ["--x--\r\n", "--x\r\n\r\n\r\n--x--", "nothing at all"] {
+        ada.script
+            .send(head(&ada.token, &format!("content-length: {}\r\n", bad.len())) + bad);
+        assert_eq!(code(&ada.script.reply()), is(400, "bad_request"), "{bad}");
+    }
+    assert_eq!(house.files().len(), 1, "of equal bytes one file");
+}
+
+#[test]
+fn an_attachment_is_for_those_who_may_see_a_message_that_names_it() {
+    let house = House::new(AttachmentsConfig::default());
+    let (mut ada, mut bob, mut eve) = (house.user("ada"), house.user("bob"), house.user("eve"));
+    let made = ada.upload("cat.png", PNG);
+    let id = &made["id"];
+    assert_eq!(ada.find(id).status, 200);
+    for stranger in [&mut bob, &mut eve] {
+        assert_eq!(code(&stranger.find(id)), is(404, "not_found"));
+        let named = stranger.send(&json!({"all": true}), id);
+        assert_eq!(
+            named["error"]["code"], "not_found",
+            "nobody gives what they do not have"
+        );
+    }
+    let sent = ada.send(&json!({"user": bob.id}), id);
+    let found = bob.find(id);
+    assert_eq!(
+        (found.status, value(&found)["name"].take()),
+        (200, json!("cat.png"))
+    );
+    assert_eq!(bob.fetch(&value(&found)["url"], "").body, PNG);
+    assert_eq!(code(&eve.find(id)), is(404, "not_found"));
+    assert_eq!(code(&bob.remove(id)), is(403, "forbidden"));
+    assert_eq!(code(&eve.remove(id)), is(404, "not_found"));
+    // Bob, who may see it, may pass it on; and what was taken back names nothing any more.
+    bob.send(&json!({"user": eve.id}), id);
+    assert_eq!(eve.find(id).status, 200);
+    let conversation = sent["conversation"].as_str().expect("a conversation");
+    let path = format!(
+        "conversations/{conversation}/messages/{}/recall",
+        sent["seq"]
+    );
+    let token = ada.token.clone();
+    let recalled = post(&mut ada.script, Some(&token), &path, &json!({}));
+    assert!(recalled["error"].is_null(), "{recalled}");
+    assert_eq!(bob.find(id).status, 200, "he has sent it himself");
+    // It is gone for everyone when its owner removes it, addresses and all.
+    assert_eq!(ada.remove(id).status, 200);
+    assert_eq!(code(&bob.find(id)), is(404, "not_found"));
+    assert_eq!(code(&bob.fetch(&made["url"], "")), is(404, "not_found"));
+    house
+        .node
+        .until("its file is removed", |_| house.files().is_empty());
+}
+
+#[test]
+fn an_address_cannot_be_made_up() {
+    let house = House::new(AttachmentsConfig::default());
+    let mut ada = house.user("ada");
+    let (one, two) = (ada.upload("", b"one"), ada.upload("", b"two"));
+    let [url, other] = [&one, &two].map(|made| made["url"].as_str().expect("an address"));
+    let signature = url.find("&signature=").expect("a signature");
+    let query = other.find('?').expect("a query");
+    for forged in [
+        url[..signature].to_owned(),
+        format!("{}{}", &url[..url.len() - 4], "AAAA"),
+        format!("{}{}", &url[..query], &other[query..]),
+        url.replace("&expires=", "&expires=9"),
+        url.replace("?id=", "?form=thumbnail&id="),
+        url.replace("/files/", "/files/../files/"),
+        "/files/".to_owned(),
+        "/files/address-secret".to_owned(),
+    ] {
+        assert_eq!(
+            code(&ada.fetch(&json!(forged), "")),
+            is(403, "forbidden"),
+            "{forged}"
+        );
+    }
+    assert_eq!(ada.fetch(&json!(url), "").body, b"one");
+}
+
+#[test]
+fn what_could_run_is_only_ever_a_file_to_be_kept() {
+    let house = House::new(AttachmentsConfig::default());
+    let mut ada = house.user("ada");
+    let svg = b"<?xml version=\"1.0\"?><svg xmlns=\"http://www.w3.org/2000/svg\"><script/></svg>";
+    let script = b"<!DOCTYPE html><script>alert(document.domain)</script>";
+    for (name, bytes) in [("a.png", &script[..]), ("b.svg", svg)] {
+        let made = ada.upload(name, bytes);
+        let reply = ada.fetch(&made["url"], "");
+        assert_eq!(
+            reply.header("content-type"),
+            Some("application/octet-stream")
+        );
+        assert_eq!(reply.header("x-content-type-options"), Some("nosniff"));
+        let policy = reply.header("content-security-policy").expect("a policy");
+        assert!(policy.contains("sandbox"), "{policy}");
+        let kept = reply.header("content-disposition").expect("a field");
+        assert!(kept.starts_with("attachment"), "{kept}");
+    }
+    // A picture with a page behind it is a picture.
+    let both = [PNG, script].concat();
+    let made = ada.upload("c.html", &both);
+    let reply = ada.fetch(&made["url"], "");
+    assert_eq!(
+        (&made["type"], reply.header("content-type")),
+        (&json!("image/png"), Some("image/png"))
+    );
+    assert_eq!((&made["width"], &made["height"]), (&json!(1), &json!(1)));
+    let small = ada.fetch(&made["thumbnail_url"], "");
+    assert_eq!(
+        (small.status, small.header("content-type")),
+        (200, Some("image/png"))
+    );
+    assert!(!small.body.ends_with(script), "it was drawn anew");
+}
+
+#[test]
+fn there_is_room_for_so_much_and_no_more() {
+    let house = House::new(AttachmentsConfig {
+        size_max: 1_000,
+        quota: 1_500,
+        ..AttachmentsConfig::default()
+    });
+    let mut ada = house.user("ada");
+    let made = ada.upload("", &[7; 900]);
+    // One that is too large, and one for which nothing is left: told before they are sent.
+    for (bytes, refused) in [
+        (1_001, is(413, "limit_reached")),
+        (700, is(409, "limit_reached")),
+    ] {
+        let fields = format!("content-length: {bytes}\r\nexpect: 100-continue\r\n");
+        let reply = ada.ask("POST /api/v1/attachments", &fields, b"");
+        assert_eq!(code(&reply), refused);
+        ada.script.expect_end();
+        ada.script = Script::connect(house.node.web());
+    }
+    // Who does not tell how much it is learns it on the way.
+    let chunk = [&b"2bc\r\n"[..], &[7; 700], b"\r\n"].concat();
+    let reply = ada.ask(
+        "POST /api/v1/attachments",
+        "transfer-encoding: chunked\r\n",
+        &chunk,
+    );
+    assert_eq!(code(&reply), is(409, "limit_reached"));
+    ada.script = Script::connect(house.node.web());
+    assert_eq!(ada.remove(&made["id"]).status, 200);
+    ada.upload("", &[8; 900]);
+    let empty = ada.try_upload("", b"");
+    assert_eq!(code(&empty), is(422, "invalid_value"));
+}
+
+#[test]
+fn without_a_token_nothing_is_taken() {
+    let house = House::new(AttachmentsConfig::default());
+    for field in [
+        "",
+        "authorization: Bearer x.y.z\r\n",
+        "authorization: Basic YTpi\r\n",
+    ] {
+        let mut client = Script::connect(house.node.web());
+        client.send(format!(
+            "POST /api/v1/attachments HTTP/1.1\r\nhost: test\r\n{field}\
+             content-length: 100000000\r\n\r\n"
+        ));
+        assert_eq!(code(&client.reply()), is(401, "unauthenticated"));
+    }
+    assert!(house.files().is_empty());
+}
+
+#[test]
+fn an_upload_that_breaks_off_leaves_nothing() {
+    let house = House::new(AttachmentsConfig::default());
+    let mut ada = house.user("ada");
+    for _ in 0..5 {
+        ada.script.send(format!(
+            "POST /api/v1/attachments HTTP/1.1\r\nhost: test\r\nauthorization: Bearer {}\r\n\
+             content-length: 1000000\r\n\r\nfirst bytes",
+            ada.token
+        ));
+        house
+            .node
+            .until("it is being written", |_| house.files().len() == 1);
+        ada.script = Script::connect(house.node.web());
+        house
+            .node
+            .until("it is removed", |_| house.files().is_empty());
+    }
+    // All of what it had reserved is free again.
+    ada.upload("", b"whole");
+}
+
+#[test]
+fn what_no_message_names_is_removed_in_time() {
+    let house = House::new(AttachmentsConfig::default());
+    let (mut ada, bob) = (house.user("ada"), house.user("bob"));
+    let (named, unnamed) = (ada.upload("", b"named"), ada.upload("", b"unnamed"));
+    ada.send(&json!({"user": bob.id}), &named["id"]);
+    assert_eq!(house.files().len(), 2);
+    house.ahead_ms.store(25 * 3_600_000, Ordering::SeqCst);
+    house
+        .node
+        .until("its file is removed", |_| house.files().len() == 1);
+    assert_eq!(ada.find(&named["id"]).status, 200);
+    assert_eq!(code(&ada.find(&unnamed["id"])), is(404, "not_found"));
+}
