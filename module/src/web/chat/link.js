@@ -39,7 +39,10 @@ export class Link {
   constructor(handlers) {
     this.#handlers = handlers;
     // A page that is kept for the back button would miss everything meanwhile, so it comes back afresh.
-    addEventListener('pagehide', () => this.#port?.postMessage({ do: 'bye' }));
+    addEventListener('pagehide', () => {
+      this.#port?.postMessage({ do: 'bye' });
+      this.#port = null;
+    });
     setInterval(() => this.#port?.postMessage({ do: 'alive' }), ALIVE_EVERY);
     addEventListener('pageshow', (event) => {
       if (event.persisted) location.reload();
