@@ -138,7 +138,7 @@ def curl_uploads(curl, url):
 
 def curl_reads(curl, url, folder):
     """Against `gatehouse serve`, which has files."""
-    page = f"{url}/chat.js"
+    page = f"{url}/chat/connection.js"
     whole = curl.body(page)
     assert b"WebSocket" in whole
 

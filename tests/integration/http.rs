@@ -36,13 +36,51 @@ fn a_page_and_what_is_none() {
 fn the_chat_page_is_served() {
     let node = TestNode::im(&Options::default());
     let mut client = Script::connect(node.web());
-    for path in ["/", "/chat.js", "/chat.css"] {
+    for path in ["/", "/chat.css", "/chat/parts.css", "/chat/hub.js"] {
         let page = client.get(path);
-        assert_eq!(page.status, 200);
+        assert_eq!(page.status, 200, "{path}");
         assert!(!page.body.is_empty());
         assert!(page.header("content-security-policy").is_some());
     }
     assert_eq!(client.get("/im").status, 426, "speaks WebSocket only");
+}
+
+#[test]
+fn every_script_of_the_chat_page_is_served() {
+    let node = TestNode::im(&Options::default());
+    let mut client = Script::connect(node.web());
+    let mut found = vec!["/chat.js".to_owned(), "/chat/hub.js".to_owned()];
+    let mut next = 0;
+    while let Some(path) = found.get(next).cloned() {
+        next += 1;
+        let script = client.get(&path);
+        assert_eq!(script.status, 200, "{path}");
+        let kind = script.header("content-type").unwrap_or_default();
+        assert!(kind.starts_with("text/javascript"), "{path}: {kind}");
+        let text = String::from_utf8(script.body).expect("a script is text");
+        let folder = &path[..=path.rfind('/').expect("a path has a slash")];
+        // `import … from './x.js';` and `import './x.js';`
+        for quoted in text.split('\'') {
+            if !quoted.ends_with(".js") || !quoted.starts_with('.') || quoted.contains('\n') {
+                continue;
+            }
+            let imported = match quoted.strip_prefix("../") {
+                Some(above) => format!(
+                    "{}/{above}",
+                    folder
+                        .trim_end_matches('/')
+                        .rsplit_once('/')
+                        .expect("a folder")
+                        .0
+                ),
+                None => format!("{folder}{}", quoted.trim_start_matches("./")),
+            };
+            if !found.contains(&imported) {
+                found.push(imported);
+            }
+        }
+    }
+    assert!(found.len() > 20, "the page imports its parts: {found:?}");
 }
 
 #[test]

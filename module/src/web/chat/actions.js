@@ -75,8 +75,8 @@ export function saveDraft(conversation) {
 }
 
 export const setPinned = (conversation, pinned) => ask('conversation.set', { conversation: conversation.key, pinned });
-export const setMuted = (conversation, muted) => (
-  ask('conversation.set', { conversation: conversation.key, muted: muted ? 1 : 0 }));
+export const setMuted = (conversation, muted) =>
+  ask('conversation.set', { conversation: conversation.key, muted: muted ? 1 : 0 });
 
 export async function clearConversation(conversation, unlist) {
   if (conversation.lastSeq > 0) await ask('conversation.clear', { conversation: conversation.key, unlist });
@@ -97,7 +97,10 @@ async function readHistory(conversation, around, take) {
     const page = await ask('message.history', { conversation: conversation.key, limit: HISTORY_PAGE, ...around });
     conversation.peerRead = Math.max(conversation.peerRead, page.peer_read_seq ?? 0);
     conversation.readSeq = Math.max(conversation.readSeq, page.read_seq);
-    take(page.messages.map((data) => messageOf(data, app.store.me.id)), page);
+    take(
+      page.messages.map((data) => messageOf(data, app.store.me.id)),
+      page,
+    );
   } catch (error) {
     // A group that one never was in, or a person with whom nothing was said yet, has no history.
     if (error.code === 'not_found' || error.code === 'forbidden') conversation.loaded = true;
@@ -179,8 +182,8 @@ export function sendFiles(conversation, files) {
   }
 }
 
-const maySend = (conversation) => (
-  app.store.silenced(conversation) === '' && app.link.state !== 'kicked' && !app.outbox.isFull);
+const maySend = (conversation) =>
+  app.store.silenced(conversation) === '' && app.link.state !== 'kicked' && !app.outbox.isFull;
 
 function send(conversation, draft) {
   push(conversation, draftOf(conversation, app.store.me, draft));
@@ -203,7 +206,9 @@ export function tellTyping({ kind, id, members }) {
   if (!saysTyping || !isFew || !app.store.ready || now - toldTyping < TYPING_EVERY) return;
   toldTyping = now;
   const to = kind === 'direct' ? { user: id } : { group: id };
-  ask('message.signal', { to, body: 'typing' }).catch(({ code }) => { if (code === 'unknown_op') saysTyping = false; });
+  ask('message.signal', { to, body: 'typing' }).catch(({ code }) => {
+    if (code === 'unknown_op') saysTyping = false;
+  });
 }
 
 export const takeBack = ({ conversation, seq }) => ask('message.recall', { conversation, seq });

@@ -155,8 +155,12 @@ class App {
   draw() {
     if (this.#drawWanted) return;
     this.#drawWanted = true;
-    requestAnimationFrame(() => { if (this.#drawWanted) this.drawNow(); });
-    setTimeout(() => { if (this.#drawWanted) this.drawNow(); }, 100);
+    requestAnimationFrame(() => {
+      if (this.#drawWanted) this.drawNow();
+    });
+    setTimeout(() => {
+      if (this.#drawWanted) this.drawNow();
+    }, 100);
   }
 
   drawNow() {

@@ -52,7 +52,12 @@ export class Attachments {
         }
         if (status === 404) this.offered = false;
         const error = response?.error;
-        reject(new RequestError(error?.code ?? 'internal', error?.message ?? `the server does not take the file (${status})`));
+        reject(
+          new RequestError(
+            error?.code ?? 'internal',
+            error?.message ?? `the server does not take the file (${status})`,
+          ),
+        );
       };
       request.onerror = () => reject(new RequestError('lost', 'The connection was lost.'));
       request.onabort = () => reject(new RequestError('cancelled', 'cancelled'));
@@ -73,12 +78,21 @@ export class Attachments {
     const found = this.#link.request('attachment.get', { attachment: id }).then((ok) => ok.attachment ?? ok);
     this.#known.set(id, found);
     // What failed is asked for again.
-    found.then((view) => this.#keep(view), () => this.#known.delete(id));
+    found.then(
+      (view) => this.#keep(view),
+      () => this.#known.delete(id),
+    );
     return found;
   }
 }
 
 /** What a message says of its file, so that there is something to show before the server is asked. */
-export const bodyOf = ({ id, name, type, size, width, height }) => JSON.stringify({
-  attachment: id, name, type, size, width: width || undefined, height: height || undefined,
-});
+export const bodyOf = ({ id, name, type, size, width, height }) =>
+  JSON.stringify({
+    attachment: id,
+    name,
+    type,
+    size,
+    width: width || undefined,
+    height: height || undefined,
+  });

@@ -145,7 +145,9 @@ export class Connection {
       const ok = await this.request('login', kind === 'guest' ? { name, platform: 'web' } : { token });
       this.#entered = true;
       this.#heartbeatEvery = Math.max(1, Number(ok.heartbeat_s) || 30) * 1000;
-      this.#stableTimer = setTimeout(() => { this.#attempt = 0; }, STABLE_AFTER);
+      this.#stableTimer = setTimeout(() => {
+        this.#attempt = 0;
+      }, STABLE_AFTER);
       this.#armHeartbeat();
       this.#armRenewal();
       this.#become('connected');

@@ -27,14 +27,32 @@ export function icon(name) {
 }
 
 /** A button with a word. */
-export const button = (text, onclick, attributes = {}) => el('button', {
-  class: 'button', type: 'button', onclick, ...attributes,
-}, text);
+export const button = (text, onclick, attributes = {}) =>
+  el(
+    'button',
+    {
+      class: 'button',
+      type: 'button',
+      onclick,
+      ...attributes,
+    },
+    text,
+  );
 
 /** A button with a picture, and a word for those who do not see it. */
-export const iconButton = (name, label, onclick, attributes = {}) => el('button', {
-  class: 'icon-button', type: 'button', 'aria-label': label, title: label, onclick, ...attributes,
-}, icon(name));
+export const iconButton = (name, label, onclick, attributes = {}) =>
+  el(
+    'button',
+    {
+      class: 'icon-button',
+      type: 'button',
+      'aria-label': label,
+      title: label,
+      onclick,
+      ...attributes,
+    },
+    icon(name),
+  );
 
 /** Changes the handler while it runs, so that nothing is done twice. */
 export async function busily(control, work) {

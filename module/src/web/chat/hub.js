@@ -3,10 +3,12 @@
 
 import { Connection } from './connection.js';
 
-/** A page that is loaded again leaves and comes back; whoever stays away so long is gone. */
-const LEAVE_AFTER = 3_000;
+/** Tabs say now and then that they are there (browsers let those in the background do so once a minute); a tab that was
+    killed does not. */
+const SILENT_AFTER = 180_000;
 
-const ports = new Set();
+/** When each was heard last. */
+const ports = new Map();
 /** The reply to the last login, its inbox number kept up to date for tabs that come later. */
 let login = null;
 
@@ -30,7 +32,7 @@ const connection = new Connection({
 const stateOf = () => ({ say: 'state', state: connection.state, retryAt: connection.retryAt });
 
 function tellAll(message, except = null) {
-  for (const port of ports) if (port !== except) port.postMessage(message);
+  for (const port of ports.keys()) if (port !== except) port.postMessage(message);
 }
 
 function noteInbox(number) {
@@ -53,16 +55,33 @@ function open(port, credentials) {
   const isThere = ['connected', 'connecting', 'waiting'].includes(connection.state);
   if (!isThere || credentials.kind === 'password') {
     connection.open(credentials);
-    return;
-  }
-  port.postMessage(stateOf());
-  if (login) port.postMessage({ say: 'login', ok: login });
+  } else join(port);
 }
 
-/** Browsers may keep a worker for a page that can be gone back to: without a tab that is open one is not online. */
+/**
+ * Without a tab one is not online. That is not put off until a page that is loaded again is back: browsers keep pages
+ * that can be gone back to, and stop their worker in the middle.
+ */
 function leave(port) {
   ports.delete(port);
-  setTimeout(() => { if (ports.size === 0) connection.close(); }, LEAVE_AFTER);
+  if (ports.size === 0) connection.close();
+}
+
+setInterval(() => {
+  for (const [port, heard] of ports) if (Date.now() - heard > SILENT_AFTER) leave(port);
+}, SILENT_AFTER / 3);
+
+/** A tab that slept has missed something, and is told anew where things stand. */
+function hear(port, data) {
+  const slept = !ports.has(port);
+  ports.set(port, Date.now());
+  if (slept && data.do !== 'bye') join(port);
+  DO[data.do]?.(port, data);
+}
+
+function join(port) {
+  port.postMessage(stateOf());
+  if (login) port.postMessage({ say: 'login', ok: login });
 }
 
 const DO = {
@@ -76,7 +95,7 @@ const DO = {
 };
 
 self.onconnect = ({ ports: [port] }) => {
-  ports.add(port);
-  port.onmessage = ({ data }) => DO[data.do]?.(port, data);
+  ports.set(port, Date.now());
+  port.onmessage = ({ data }) => hear(port, data);
   port.postMessage({ say: 'here' });
 };

@@ -13,7 +13,8 @@ const SOON = 60;
 /** How long somebody is taken to be typing after they said so. */
 const TYPING_MS = 6_000;
 /** Requests that change nothing, so that nothing has to be looked up after them. */
-const ONLY_LOOKS = /^(heartbeat|login|logout|message\.signal|presence\.|users\.|user\.|account\.|session\.|inbox\.|attachment)|\.(list|get|search|history|members|requests|applications|readers)$/u;
+const ONLY_LOOKS =
+  /^(heartbeat|login|logout|message\.signal|presence\.|users\.|user\.|account\.|session\.|inbox\.|attachment)|\.(list|get|search|history|members|requests|applications|readers)$/u;
 
 export class Inbox {
   #store;
@@ -87,19 +88,27 @@ export class Inbox {
 
   #taken(push, data) {
     switch (push) {
-      case 'message': return () => this.message(data);
-      case 'message.read': return () => this.#notice({ notice: 'read', ...data });
-      case 'group.joined': return () => this.#notice({ notice: 'group_joined', ...data });
-      case 'group.left': return () => this.#notice({ notice: 'group_left', ...data });
-      case 'notice': return () => this.#notice(data);
-      default: return () => {};
+      case 'message':
+        return () => this.message(data);
+      case 'message.read':
+        return () => this.#notice({ notice: 'read', ...data });
+      case 'group.joined':
+        return () => this.#notice({ notice: 'group_joined', ...data });
+      case 'group.left':
+        return () => this.#notice({ notice: 'group_left', ...data });
+      case 'notice':
+        return () => this.#notice(data);
+      default:
+        return () => {};
     }
   }
 
   /** Asks for what comes after the last number, until there is nothing more. */
   catchUp() {
     this.#again = true;
-    this.#catching ??= this.#catchUp().finally(() => { this.#catching = null; });
+    this.#catching ??= this.#catchUp().finally(() => {
+      this.#catching = null;
+    });
     return this.#catching;
   }
 
@@ -213,33 +222,52 @@ export class Inbox {
     const within = store.conversations.get(data.conversation);
     switch (data.notice) {
       case 'recalled':
-        within?.change(data.seq, { recalled: true, body: '', extra: {}, recalledBy: data.by.id === me ? '' : data.by.name });
+        within?.change(data.seq, {
+          recalled: true,
+          body: '',
+          extra: {},
+          recalledBy: data.by.id === me ? '' : data.by.name,
+        });
         break;
       case 'read':
         if (data.user === me) within?.read(data.seq);
         else if (within?.kind === 'direct') within.peerRead = Math.max(within.peerRead, data.seq);
         break;
-      case 'deleted': within?.remove((message) => data.seqs.includes(message.seq)); break;
+      case 'deleted':
+        within?.remove((message) => data.seqs.includes(message.seq));
+        break;
       case 'cleared':
         within?.remove((message) => message.seq <= data.seq);
         within?.read(data.seq);
         if (within) within.hasOlder = false;
         this.#readLists();
         break;
-      case 'conversation_changed': this.#readLists(); break;
+      case 'conversation_changed':
+        this.#readLists();
+        break;
       case 'friend_requested':
       case 'friend_answered':
         this.#readFriends();
         break;
-      case 'friend_removed': store.friends.delete(data.user); break;
-      case 'friend_changed': this.#readFriends(); this.#readLists(); break;
-      case 'block_changed': this.#readBlocks(); break;
-      case 'profile_changed': this.#readAccount(); break;
+      case 'friend_removed':
+        store.friends.delete(data.user);
+        break;
+      case 'friend_changed':
+        this.#readFriends();
+        this.#readLists();
+        break;
+      case 'block_changed':
+        this.#readBlocks();
+        break;
+      case 'profile_changed':
+        this.#readAccount();
+        break;
       case 'applied':
       case 'application_answered':
         this.#readApplications();
         break;
-      default: this.#groupNotice(data, time);
+      default:
+        this.#groupNotice(data, time);
     }
   }
 
@@ -266,9 +294,14 @@ export class Inbox {
         if (other) say(who(other), ' removed ', self ? 'you' : who(user));
         else say(who(user), ' left the group');
         break;
-      case 'group_changed': say(who(by), ' changed the group'); break;
-      case 'member_changed': break;
-      case 'group_dismissed': say(who(by), ' dismissed the group'); break;
+      case 'group_changed':
+        say(who(by), ' changed the group');
+        break;
+      case 'member_changed':
+        break;
+      case 'group_dismissed':
+        say(who(by), ' dismissed the group');
+        break;
       default:
     }
   }
@@ -279,7 +312,11 @@ export class Inbox {
     const store = this.#store;
     for (const conversation of store.conversations.values()) conversation.unload();
     await Promise.all([
-      this.#readPresence(), this.#readFriends(), this.#readBlocks(), this.#readAccount(), this.#readApplications(),
+      this.#readPresence(),
+      this.#readFriends(),
+      this.#readBlocks(),
+      this.#readAccount(),
+      this.#readApplications(),
       this.#readGroups().then(() => this.#readListsNow(true)),
     ]);
     const all = store.conversations.get('all');
@@ -314,10 +351,13 @@ export class Inbox {
     return this.#refresh(async () => {
       // Subscribed first, read second: nobody who comes or goes in between is missed.
       // Where that is not allowed it is friends of whom one hears, before the reply to the second request.
-      const all = await this.#link.request('presence.subscribe', { all: true }).then(() => true, ({ code }) => {
-        if (code !== 'forbidden') throw new RequestError(code, '');
-        return false;
-      });
+      const all = await this.#link.request('presence.subscribe', { all: true }).then(
+        () => true,
+        ({ code }) => {
+          if (code !== 'forbidden') throw new RequestError(code, '');
+          return false;
+        },
+      );
       this.#store.people.clear();
       this.#store.peopleTotal = 1;
       if (!all) {
@@ -335,7 +375,8 @@ export class Inbox {
     return this.#refresh(async () => {
       const store = this.#store;
       const [friends, requests, made] = await Promise.all([
-        this.#pages('friend.list', {}, 'friends'), this.#pages('friend.requests', {}, 'requests'),
+        this.#pages('friend.list', {}, 'friends'),
+        this.#pages('friend.requests', {}, 'requests'),
         this.#pages('friend.requests', { made: true }, 'requests'),
       ]);
       store.friends = new Map(friends.items.map((friend) => [friend.id, friend]));
@@ -404,7 +445,8 @@ export class Inbox {
       const { kind, id } = parseKey(conversation.key, store.me.id);
       const stays = kind === 'group' && !conversation.left && store.groups.get(id)?.joined;
       const unused = conversation.lastSeq > 0 && !conversation.last && !conversation.draft;
-      if (!listed.has(conversation.key) && !stays && unused && conversation.key !== store.current) store.forget(conversation);
+      if (!listed.has(conversation.key) && !stays && unused && conversation.key !== store.current)
+        store.forget(conversation);
     }
   }
 }

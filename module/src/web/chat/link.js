@@ -6,6 +6,8 @@ import { Connection, RequestError, backoffDelay } from './connection.js';
 const HUB_TIMEOUT = 5_000;
 /** The worker ends its requests by itself; one that does not answer at all has ended. */
 const REPLY_TIMEOUT = 30_000;
+/** How often a tab says that it is there. */
+const ALIVE_EVERY = 30_000;
 const TRIES_MAX = 5;
 /** What may be asked again at once: nothing was done. */
 const HASTE = new Set(['rate_limited', 'busy']);
@@ -37,8 +39,14 @@ export class Link {
   constructor(handlers) {
     this.#handlers = handlers;
     // A page that is kept for the back button would miss everything meanwhile, so it comes back afresh.
-    addEventListener('pagehide', () => this.#port?.postMessage({ do: 'bye' }));
-    addEventListener('pageshow', (event) => { if (event.persisted) location.reload(); });
+    addEventListener('pagehide', () => {
+      this.#port?.postMessage({ do: 'bye' });
+      this.#port = null;
+    });
+    setInterval(() => this.#port?.postMessage({ do: 'alive' }), ALIVE_EVERY);
+    addEventListener('pageshow', (event) => {
+      if (event.persisted) location.reload();
+    });
   }
 
   open(credentials) {
@@ -111,7 +119,9 @@ export class Link {
       const url = new URL('./hub.js', import.meta.url);
       const worker = new SharedWorker(url, { name: this.#identity, type: 'module' });
       const port = worker.port;
-      const alone = () => { if (this.#port === port) this.#goAlone(); };
+      const alone = () => {
+        if (this.#port === port) this.#goAlone();
+      };
       const timer = setTimeout(alone, HUB_TIMEOUT);
       worker.onerror = alone;
       port.onmessage = ({ data }) => {
@@ -131,7 +141,9 @@ export class Link {
     const handlers = this.#handlers;
     const local = new Connection({
       ...handlers,
-      onState: () => { if (this.#local === local) this.#become(local.state, local.retryAt); },
+      onState: () => {
+        if (this.#local === local) this.#become(local.state, local.retryAt);
+      },
     });
     this.#local = local;
     if (waiting) local.open(this.#credentials);
@@ -157,16 +169,28 @@ export class Link {
 
   #hear(message) {
     switch (message.say) {
-      case 'state': this.#become(message.state, message.retryAt); break;
-      case 'login': this.#handlers.onLogin(message.ok); break;
-      case 'refused': this.#handlers.onRefused(new RequestError(message.code, message.message)); break;
+      case 'state':
+        this.#become(message.state, message.retryAt);
+        break;
+      case 'login':
+        this.#handlers.onLogin(message.ok);
+        break;
+      case 'refused':
+        this.#handlers.onRefused(new RequestError(message.code, message.message));
+        break;
       case 'session':
         this.#credentials = message.session;
         this.#handlers.onSession(message.session);
         break;
-      case 'push': this.#handlers.onPush(message.message); break;
-      case 'echo': this.#handlers.onEcho(message.op, message.data, message.ok, false); break;
-      case 'reply': this.#settle(message); break;
+      case 'push':
+        this.#handlers.onPush(message.message);
+        break;
+      case 'echo':
+        this.#handlers.onEcho(message.op, message.data, message.ok, false);
+        break;
+      case 'reply':
+        this.#settle(message);
+        break;
       default:
     }
   }

@@ -44,8 +44,22 @@ export function messageOf(data, me) {
 /** The same for one that is not sent yet. */
 export function draftOf(conversation, me, { kind, body, extra = {}, mentions = [] }) {
   return {
-    type: 'message', state: 'sending', conversation: conversation.key, seq: 0, time: Date.now(), from: me, own: true,
-    kind, body, extra, mentions, clientId: newClientId(), recalled: false, recalledBy: '', tries: 0, failure: '',
+    type: 'message',
+    state: 'sending',
+    conversation: conversation.key,
+    seq: 0,
+    time: Date.now(),
+    from: me,
+    own: true,
+    kind,
+    body,
+    extra,
+    mentions,
+    clientId: newClientId(),
+    recalled: false,
+    recalledBy: '',
+    tries: 0,
+    failure: '',
   };
 }
 
@@ -84,7 +98,8 @@ export function previewText(message) {
 
 /** What an answer to a message says of it. */
 export const quoteOf = (message) => ({
-  seq: message.seq, from: { id: message.from.id, name: message.from.name },
+  seq: message.seq,
+  from: { id: message.from.id, name: message.from.name },
   text: previewText(message).slice(0, QUOTE_CHARS_MAX),
 });
 

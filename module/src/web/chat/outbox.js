@@ -138,7 +138,9 @@ export class Outbox {
       const kept = this.messages.filter((message) => message.body);
       if (kept.length === 0) localStorage.removeItem(this.#key);
       else localStorage.setItem(this.#key, JSON.stringify(kept.map(({ upload: _, ...rest }) => rest)));
-    } catch { /* storage is full or forbidden: then only this page has them */ }
+    } catch {
+      /* storage is full or forbidden: then only this page has them */
+    }
   }
 
   /** Takes up what an earlier page could not send. */
@@ -148,7 +150,9 @@ export class Outbox {
       const known = new Set(this.messages.map((message) => message.clientId));
       const found = kept.filter((message) => typeof message?.clientId === 'string' && !known.has(message.clientId));
       this.messages.unshift(...found.slice(0, OUTBOX_MAX).map((message) => ({ ...message, tries: 0 })));
-    } catch { /* nothing that could be read */ }
+    } catch {
+      /* nothing that could be read */
+    }
   }
 }
 
@@ -157,7 +161,11 @@ function requestOf({ conversation, kind, body, extra, mentions, clientId }, stor
   const to = { all: { all: true }, group: { group: id }, direct: { user: id } }[where];
   const hasExtra = extra && Object.keys(extra).length > 0;
   return {
-    to, kind, body, client_id: clientId, extra: hasExtra ? JSON.stringify(extra) : undefined,
+    to,
+    kind,
+    body,
+    client_id: clientId,
+    extra: hasExtra ? JSON.stringify(extra) : undefined,
     mentions: mentions?.length > 0 && where === 'group' ? mentions : undefined,
   };
 }

@@ -106,7 +106,7 @@ export class Store {
 
   /** One's role in a group: `owner`, `administrator`, `member`, or nothing. */
   roleIn(conversation) {
-    return conversation.kind === 'group' ? this.groups.get(conversation.id)?.role ?? '' : '';
+    return conversation.kind === 'group' ? (this.groups.get(conversation.id)?.role ?? '') : '';
   }
 
   runs(conversation) {

@@ -1,8 +1,8 @@
 // Words, times and sizes for people.
 
 const graphemes = globalThis.Intl?.Segmenter ? new Intl.Segmenter() : null;
-export const graphemesOf = (text) => (
-  graphemes ? Array.from(graphemes.segment(text), (s) => s.segment) : Array.from(text));
+export const graphemesOf = (text) =>
+  graphemes ? Array.from(graphemes.segment(text), (s) => s.segment) : Array.from(text);
 
 export const bytesOf = (text) => new TextEncoder().encode(text).length;
 export const byName = new Intl.Collator(undefined, { sensitivity: 'base', numeric: true });

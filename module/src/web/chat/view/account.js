@@ -19,16 +19,41 @@ export function openAccount() {
   attempt(async () => {
     const { account } = await ask('account.get');
     const isGuest = account.origin === 'guest';
-    const tabs = [['profile', 'Profile'], account.origin === 'registered' && ['password', 'Password'], !isGuest && ['sessions', 'Sessions']];
+    const tabs = [
+      ['profile', 'Profile'],
+      account.origin === 'registered' && ['password', 'Password'],
+      !isGuest && ['sessions', 'Sessions'],
+    ];
     openDialog({ title: 'Your account', testId: 'account-dialog' }, (body, dialog) => {
       const page = el('div', { class: 'dialog-page' });
-      const build = { profile: () => buildProfile(account, dialog), password: () => buildPassword(dialog), sessions: buildSessions };
+      const build = {
+        profile: () => buildProfile(account, dialog),
+        password: () => buildPassword(dialog),
+        sessions: buildSessions,
+      };
       const choose = (key) => {
         for (const choice of choices.children) choice.setAttribute('aria-pressed', String(choice.dataset.way === key));
         page.replaceChildren(build[key]());
       };
-      const choices = el('div', { class: 'choices', role: 'group', 'aria-label': 'Parts of the account' }, tabs.filter(Boolean).map(([key, text]) => (
-        el('button', { class: 'choice', type: 'button', 'data-way': key, 'data-testid': `account-${key}`, onclick: () => choose(key) }, text))));
+      const choices = el(
+        'div',
+        { class: 'choices', role: 'group', 'aria-label': 'Parts of the account' },
+        tabs
+          .filter(Boolean)
+          .map(([key, text]) =>
+            el(
+              'button',
+              {
+                class: 'choice',
+                type: 'button',
+                'data-way': key,
+                'data-testid': `account-${key}`,
+                onclick: () => choose(key),
+              },
+              text,
+            ),
+          ),
+      );
       body.append(choices, page);
       choose('profile');
     });
@@ -39,39 +64,83 @@ function buildProfile(account, dialog) {
   let picture = account.picture;
   const shown = el('span', {});
   const drawPicture = () => shown.replaceChildren(avatar('user', account.id, account.name, { size: 'large', picture }));
-  const input = el('input', { type: 'file', accept: 'image/png,image/jpeg,image/webp,image/gif', hidden: true, 'data-testid': 'picture-input' });
-  input.addEventListener('change', () => attempt(async () => {
-    picture = await smallPicture(input.files[0]);
-    drawPicture();
-  }));
+  const input = el('input', {
+    type: 'file',
+    accept: 'image/png,image/jpeg,image/webp,image/gif',
+    hidden: true,
+    'data-testid': 'picture-input',
+  });
+  input.addEventListener('change', () =>
+    attempt(async () => {
+      picture = await smallPicture(input.files[0]);
+      drawPicture();
+    }),
+  );
   drawPicture();
-  return el('div', {},
-    el('div', { class: 'profile picture-choice' }, shown, input,
-      el('div', { class: 'request-actions' },
+  return el(
+    'div',
+    {},
+    el(
+      'div',
+      { class: 'profile picture-choice' },
+      shown,
+      input,
+      el(
+        'div',
+        { class: 'request-actions' },
         button('Choose a picture', () => input.click(), { class: 'button small' }),
-        button('Remove', () => { picture = ''; drawPicture(); }, { class: 'button small' }))),
+        button(
+          'Remove',
+          () => {
+            picture = '';
+            drawPicture();
+          },
+          { class: 'button small' },
+        ),
+      ),
+    ),
     form({
-      testId: 'profile', action: 'Save',
+      testId: 'profile',
+      action: 'Save',
       fields: [
         { name: 'name', label: 'Your name', max: NAME_CHARS_MAX, value: account.name, required: true },
-        { name: 'signature', label: 'What you say about yourself', type: 'area', max: SIGNATURE_CHARS_MAX, value: account.signature },
+        {
+          name: 'signature',
+          label: 'What you say about yourself',
+          type: 'area',
+          max: SIGNATURE_CHARS_MAX,
+          value: account.signature,
+        },
       ],
       submit: async ({ name, signature }) => {
         await ask('account.set', { name, signature, picture });
         toast('Your profile was saved.');
         dialog.close();
       },
-    }));
+    }),
+  );
 }
 
 /** The middle of a picture as a small address of its own. */
 async function smallPicture(file) {
-  const bitmap = await createImageBitmap(file).catch(() => { throw new Error('this is no picture'); });
+  const bitmap = await createImageBitmap(file).catch(() => {
+    throw new Error('this is no picture');
+  });
   const side = Math.min(bitmap.width, bitmap.height);
   const canvas = el('canvas', { width: PICTURE_PIXELS, height: PICTURE_PIXELS });
   const context = canvas.getContext('2d');
   context.imageSmoothingQuality = 'high';
-  context.drawImage(bitmap, (bitmap.width - side) / 2, (bitmap.height - side) / 2, side, side, 0, 0, PICTURE_PIXELS, PICTURE_PIXELS);
+  context.drawImage(
+    bitmap,
+    (bitmap.width - side) / 2,
+    (bitmap.height - side) / 2,
+    side,
+    side,
+    0,
+    0,
+    PICTURE_PIXELS,
+    PICTURE_PIXELS,
+  );
   for (const type of ['image/webp', 'image/jpeg']) {
     for (let quality = 0.8; quality > 0.05; quality -= 0.15) {
       const address = canvas.toDataURL(type, quality);
@@ -83,11 +152,33 @@ async function smallPicture(file) {
 
 function buildPassword(dialog) {
   return form({
-    testId: 'password', action: 'Change password',
+    testId: 'password',
+    action: 'Change password',
     fields: [
-      { name: 'old', label: 'Password until now', type: 'password', max: PASSWORD_CHARS_MAX, required: true, autocomplete: 'current-password' },
-      { name: 'new', label: 'New password', type: 'password', max: PASSWORD_CHARS_MAX, required: true, autocomplete: 'new-password' },
-      { name: 'again', label: 'New password again', type: 'password', max: PASSWORD_CHARS_MAX, required: true, autocomplete: 'new-password' },
+      {
+        name: 'old',
+        label: 'Password until now',
+        type: 'password',
+        max: PASSWORD_CHARS_MAX,
+        required: true,
+        autocomplete: 'current-password',
+      },
+      {
+        name: 'new',
+        label: 'New password',
+        type: 'password',
+        max: PASSWORD_CHARS_MAX,
+        required: true,
+        autocomplete: 'new-password',
+      },
+      {
+        name: 'again',
+        label: 'New password again',
+        type: 'password',
+        max: PASSWORD_CHARS_MAX,
+        required: true,
+        autocomplete: 'new-password',
+      },
     ],
     submit: async (values) => {
       if (values.new !== values.again) throw new Error('the new passwords differ');
@@ -102,25 +193,53 @@ function buildSessions() {
   const list = el('ul', { class: 'list', 'data-testid': 'session-list' });
   const read = async () => {
     const { sessions } = await ask('session.list');
-    list.replaceChildren(...sessions.map((session) => el('li', { class: 'row' },
-      el('span', { class: 'row-text' },
-        el('span', { class: 'row-name' }, PLATFORMS[session.platform] ?? session.platform),
-        el('span', { class: 'row-detail' }, `since ${dateText(session.created)}`)),
-      session.current ? el('span', { class: 'row-tag' }, 'this one')
-        : button('Log out there', (event) => busily(event.currentTarget, () => attempt(async () => {
-          await ask('session.close', { session: session.session });
-          await read();
-        })), { class: 'button small danger' }))));
+    list.replaceChildren(
+      ...sessions.map((session) =>
+        el(
+          'li',
+          { class: 'row' },
+          el(
+            'span',
+            { class: 'row-text' },
+            el('span', { class: 'row-name' }, PLATFORMS[session.platform] ?? session.platform),
+            el('span', { class: 'row-detail' }, `since ${dateText(session.created)}`),
+          ),
+          session.current
+            ? el('span', { class: 'row-tag' }, 'this one')
+            : button(
+                'Log out there',
+                (event) =>
+                  busily(event.currentTarget, () =>
+                    attempt(async () => {
+                      await ask('session.close', { session: session.session });
+                      await read();
+                    }),
+                  ),
+                { class: 'button small danger' },
+              ),
+        ),
+      ),
+    );
   };
   attempt(read);
   const others = async () => {
-    const agreed = await confirm({ title: 'Log out everywhere else?', text: 'Only this session goes on.', action: 'Log out' });
-    if (agreed) attempt(async () => {
-      await ask('session.close_all', { others: true });
-      await read();
+    const agreed = await confirm({
+      title: 'Log out everywhere else?',
+      text: 'Only this session goes on.',
+      action: 'Log out',
     });
+    if (agreed)
+      attempt(async () => {
+        await ask('session.close_all', { others: true });
+        await read();
+      });
   };
-  return el('div', {}, list, el('div', { class: 'dialog-actions' }, button('Log out everywhere else', others, { class: 'button danger' })));
+  return el(
+    'div',
+    {},
+    list,
+    el('div', { class: 'dialog-actions' }, button('Log out everywhere else', others, { class: 'button danger' })),
+  );
 }
 
 byId('account-open').addEventListener('click', openAccount);

@@ -19,45 +19,95 @@ export function buildMessage(message, { first, isRead, conversation }) {
   if (message.recalled) return buildRecalled(message);
   const grouped = !own && (conversation.kind === 'group' || conversation.kind === 'all');
   const name = app.store.nameOf(from.id, from.name);
-  const sender = () => el('button', { class: `sender hue-${Math.abs(from.id) % 10}`, type: 'button', onclick: () => openPerson(from) }, el('bdi', {}, name));
-  const side = grouped && el('div', { class: 'message-side' },
-    first && avatar('user', from.id, name, { size: 'small', picture: memberPicture(conversation, from.id) }));
+  const sender = () =>
+    el(
+      'button',
+      { class: `sender hue-${Math.abs(from.id) % 10}`, type: 'button', onclick: () => openPerson(from) },
+      el('bdi', {}, name),
+    );
+  const side =
+    grouped &&
+    el(
+      'div',
+      { class: 'message-side' },
+      first && avatar('user', from.id, name, { size: 'small', picture: memberPicture(conversation, from.id) }),
+    );
   const classes = ['message', own && 'own', first && 'first', fileOf(message)?.isPicture && 'with-picture'];
-  return el('div', {
-    class: classes.filter(Boolean).join(' '), 'data-testid': 'message', 'data-sender': from.name, 'data-state': state,
-    'data-seq': message.seq || null, 'data-read': isRead ? 'true' : null,
-  },
-  side,
-  el('div', { class: 'message-column' },
-    grouped && first ? sender() : el('span', { class: 'said-only' }, own ? 'You: ' : `${name}: `),
-    el('div', { class: 'bubble-row' },
-      el('div', { class: 'bubble' }, buildQuote(message, conversation), buildBody(message), buildMeta(message, isRead)),
-      state === 'sent' && iconButton('more', 'What to do with the message', (event) => openActions(event.currentTarget, message, conversation), {
-        class: 'icon-button message-more', 'data-testid': 'message-more', 'aria-haspopup': 'menu',
-      })),
-    state === 'failed' && buildFailure(message)));
+  return el(
+    'div',
+    {
+      class: classes.filter(Boolean).join(' '),
+      'data-testid': 'message',
+      'data-sender': from.name,
+      'data-state': state,
+      'data-seq': message.seq || null,
+      'data-read': isRead ? 'true' : null,
+    },
+    side,
+    el(
+      'div',
+      { class: 'message-column' },
+      grouped && first ? sender() : el('span', { class: 'said-only' }, own ? 'You: ' : `${name}: `),
+      el(
+        'div',
+        { class: 'bubble-row' },
+        el(
+          'div',
+          { class: 'bubble' },
+          buildQuote(message, conversation),
+          buildBody(message),
+          buildMeta(message, isRead),
+        ),
+        state === 'sent' &&
+          iconButton(
+            'more',
+            'What to do with the message',
+            (event) => openActions(event.currentTarget, message, conversation),
+            {
+              class: 'icon-button message-more',
+              'data-testid': 'message-more',
+              'aria-haspopup': 'menu',
+            },
+          ),
+      ),
+      state === 'failed' && buildFailure(message),
+    ),
+  );
 }
 
 const memberPicture = (conversation, id) => conversation.members?.get(id)?.picture || app.store.pictureOf(id);
 
 function buildRecalled(message) {
   const who = message.own && !message.recalledBy ? ['You'] : [el('bdi', {}, message.recalledBy || message.from.name)];
-  return el('div', { class: 'notice', 'data-testid': 'recalled', 'data-seq': message.seq },
-    who, ' took back a message', timeElement(message.time));
+  return el(
+    'div',
+    { class: 'notice', 'data-testid': 'recalled', 'data-seq': message.seq },
+    who,
+    ' took back a message',
+    timeElement(message.time),
+  );
 }
 
 function buildQuote(message, conversation) {
   const quote = quotedIn(message);
   if (!quote) return null;
-  return el('button', { class: 'quote', type: 'button', 'data-testid': 'quote', onclick: () => openAt(conversation, quote.seq) },
-    el('bdi', { class: 'quote-name' }, quote.name), el('span', { class: 'quote-text', dir: 'auto' }, quote.text));
+  return el(
+    'button',
+    { class: 'quote', type: 'button', 'data-testid': 'quote', onclick: () => openAt(conversation, quote.seq) },
+    el('bdi', { class: 'quote-name' }, quote.name),
+    el('span', { class: 'quote-text', dir: 'auto' }, quote.text),
+  );
 }
 
 function buildBody(message) {
   const file = fileOf(message);
   if (file) return buildFile(message, file);
   const { body, kind } = message;
-  const content = el('div', { class: 'body', dir: 'auto', 'data-testid': 'message-body' }, linked(body, mentionedIn(message)));
+  const content = el(
+    'div',
+    { class: 'body', dir: 'auto', 'data-testid': 'message-body' },
+    linked(body, mentionedIn(message)),
+  );
   const nodes = isText(message) ? [content] : [el('span', { class: 'kind' }, kind), content];
   if (kind === 'text' && isFewEmoji(body)) content.classList.add('emoji');
   if (body.length > FOLD_CHARS || body.split('\n', FOLD_LINES + 1).length > FOLD_LINES) {
@@ -110,15 +160,22 @@ const STATES = { sending: 'sending', sent: 'sent', failed: 'not sent' };
 
 function buildMeta(message, isRead) {
   const sign = isRead ? 'read' : message.state;
-  return el('span', { class: 'meta' }, timeElement(message.time),
-    message.own && [icon(sign), el('span', { class: 'said-only' }, isRead ? 'read' : STATES[message.state])]);
+  return el(
+    'span',
+    { class: 'meta' },
+    timeElement(message.time),
+    message.own && [icon(sign), el('span', { class: 'said-only' }, isRead ? 'read' : STATES[message.state])],
+  );
 }
 
 function buildFailure(message) {
-  return el('div', { class: 'failure' },
+  return el(
+    'div',
+    { class: 'failure' },
     el('span', {}, `Not sent. ${message.failure}`),
     el('button', { type: 'button', 'data-testid': 'retry', onclick: () => app.outbox.retry(message) }, 'Try again'),
-    el('button', { type: 'button', 'data-testid': 'discard', onclick: () => app.outbox.discard(message) }, 'Discard'));
+    el('button', { type: 'button', 'data-testid': 'discard', onclick: () => app.outbox.discard(message) }, 'Discard'),
+  );
 }
 
 /** How far a file has come on its way to the server. */
@@ -134,15 +191,26 @@ function openActions(anchor, message, conversation) {
     draw();
     document.getElementById('message-input').focus();
   };
-  const copy = () => attempt(async () => {
-    await navigator.clipboard.writeText(body);
-    toast('Copied.');
-  });
+  const copy = () =>
+    attempt(async () => {
+      await navigator.clipboard.writeText(body);
+      toast('Copied.');
+    });
   openMenu(anchor, [
     app.store.silenced(conversation) === '' && { text: 'Reply', run: reply, testId: 'menu-reply' },
     isText(message) && navigator.clipboard && { text: 'Copy text', run: copy },
-    own && conversation.kind === 'group' && { text: 'Who has read it', run: () => showReaders(message, conversation), testId: 'menu-readers' },
-    (own || app.store.runs(conversation)) && { text: 'Take back', run: () => attempt(() => takeBack(message)), danger: true, testId: 'menu-recall' },
+    own &&
+      conversation.kind === 'group' && {
+        text: 'Who has read it',
+        run: () => showReaders(message, conversation),
+        testId: 'menu-readers',
+      },
+    (own || app.store.runs(conversation)) && {
+      text: 'Take back',
+      run: () => attempt(() => takeBack(message)),
+      danger: true,
+      testId: 'menu-recall',
+    },
     { text: 'Delete for me', run: () => attempt(() => deleteForMe(message)), danger: true, testId: 'menu-delete' },
   ]);
 }
@@ -153,13 +221,22 @@ function showReaders(message, conversation) {
     openDialog({ title: `Read by ${read} of ${members}`, testId: 'readers' }, (body, dialog) => {
       const rows = readers.slice(0, READERS_SHOWN).map((id) => {
         const name = app.store.nameOf(id, conversation.members?.get(id)?.name);
-        return el('li', { class: 'row compact' },
-          avatar('user', id, name, { size: 'small', picture: memberPicture(conversation, id) }), el('bdi', { class: 'row-name' }, name));
+        return el(
+          'li',
+          { class: 'row compact' },
+          avatar('user', id, name, { size: 'small', picture: memberPicture(conversation, id) }),
+          el('bdi', { class: 'row-name' }, name),
+        );
       });
       body.append(
         el('p', { class: 'dialog-text quoted', dir: 'auto' }, previewText(message)),
         el('ul', { class: 'list' }, rows),
-        el('div', { class: 'dialog-actions' }, button('Close', () => dialog.close())));
+        el(
+          'div',
+          { class: 'dialog-actions' },
+          button('Close', () => dialog.close()),
+        ),
+      );
     });
   });
 }

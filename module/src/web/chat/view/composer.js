@@ -54,15 +54,29 @@ function drawComposer() {
 function drawReply(conversation) {
   const { replyTo } = conversation;
   byId('reply').hidden = !replyTo;
-  syncOne(byId('reply'), replyTo && [replyTo.conversation, replyTo.seq], () => replyTo && [
-    el('span', { class: 'reply-text' },
-      el('span', { class: 'quote-name' }, 'Answer to ', el('bdi', {}, replyTo.own ? 'yourself' : replyTo.from.name)),
-      el('span', { class: 'quote-text', dir: 'auto' }, previewText(replyTo))),
-    iconButton('close', 'Do not answer this message', () => {
-      conversation.replyTo = null;
-      draw();
-      input.focus();
-    })]);
+  syncOne(
+    byId('reply'),
+    replyTo && [replyTo.conversation, replyTo.seq],
+    () =>
+      replyTo && [
+        el(
+          'span',
+          { class: 'reply-text' },
+          el(
+            'span',
+            { class: 'quote-name' },
+            'Answer to ',
+            el('bdi', {}, replyTo.own ? 'yourself' : replyTo.from.name),
+          ),
+          el('span', { class: 'quote-text', dir: 'auto' }, previewText(replyTo)),
+        ),
+        iconButton('close', 'Do not answer this message', () => {
+          conversation.replyTo = null;
+          draw();
+          input.focus();
+        }),
+      ],
+  );
 }
 
 function sizeInput() {
@@ -135,7 +149,9 @@ input.addEventListener('paste', (event) => {
 
 const pane = byId('pane');
 const hasFiles = (event) => event.dataTransfer?.types.includes('Files');
-const showHint = (isShown) => { byId('drop-hint').hidden = !isShown; };
+const showHint = (isShown) => {
+  byId('drop-hint').hidden = !isShown;
+};
 
 pane.addEventListener('dragover', (event) => {
   if (!hasFiles(event)) return;
@@ -144,7 +160,9 @@ pane.addEventListener('dragover', (event) => {
   event.dataTransfer.dropEffect = open ? 'copy' : 'none';
   showHint(open);
 });
-pane.addEventListener('dragleave', (event) => { if (!pane.contains(event.relatedTarget)) showHint(false); });
+pane.addEventListener('dragleave', (event) => {
+  if (!pane.contains(event.relatedTarget)) showHint(false);
+});
 pane.addEventListener('drop', (event) => {
   if (!hasFiles(event)) return;
   event.preventDefault();
@@ -152,7 +170,10 @@ pane.addEventListener('drop', (event) => {
   offer(event.dataTransfer.files);
 });
 // Beside the pane a file would replace the page.
-for (const name of ['dragover', 'drop']) addEventListener(name, (event) => { if (hasFiles(event)) event.preventDefault(); });
+for (const name of ['dragover', 'drop'])
+  addEventListener(name, (event) => {
+    if (hasFiles(event)) event.preventDefault();
+  });
 
 // The keyboard goes back by one step each time.
 document.addEventListener('keydown', (event) => {

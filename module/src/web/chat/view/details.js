@@ -32,8 +32,11 @@ function drawDetails() {
   const { conversation } = store;
   const panel = byId('details');
   const isGroup = conversation.kind === 'group';
-  panel.hidden = !open || conversation.left || !(isGroup || conversation.kind === 'direct')
-    || (isPhone.matches && app.screen === 'list');
+  panel.hidden =
+    !open ||
+    conversation.left ||
+    !(isGroup || conversation.kind === 'direct') ||
+    (isPhone.matches && app.screen === 'list');
   byId('details-toggle').setAttribute('aria-expanded', String(!panel.hidden));
   if (panel.hidden) return;
   setText(byId('details-title'), isGroup ? 'Group' : 'Profile');
@@ -42,14 +45,23 @@ function drawDetails() {
     if (!conversation.members && store.ready) read(conversation);
     const group = store.groups.get(conversation.id);
     const members = [...(conversation.members?.values() ?? [])];
-    syncOne(body, [conversation.key, group, members, [...store.friends.keys()]], () => buildGroup(conversation, group, members));
+    syncOne(body, [conversation.key, group, members, [...store.friends.keys()]], () =>
+      buildGroup(conversation, group, members),
+    );
     return;
   }
   if (profile?.id !== conversation.id && store.ready && !conversation.members) read(conversation);
   const user = profile?.id === conversation.id ? profile : { id: conversation.id, name: conversation.title };
-  const standing = [store.friends.get(user.id), store.blocked.has(user.id), store.isOnline(user.id), store.requestsMade.length];
+  const standing = [
+    store.friends.get(user.id),
+    store.blocked.has(user.id),
+    store.isOnline(user.id),
+    store.requestsMade.length,
+  ];
   syncOne(body, [conversation.key, user, standing], () => [
-    profileHead(user), el('div', { class: 'panel-actions' }, personActions(user).slice(1))]);
+    profileHead(user),
+    el('div', { class: 'panel-actions' }, personActions(user).slice(1)),
+  ]);
 }
 
 function toggle(next) {

@@ -23,16 +23,26 @@ function sized(element, width, height) {
 }
 
 function buildPicture(message, file) {
-  const frame = sized(el('button', {
-    class: 'picture', type: 'button', 'data-testid': 'picture', 'aria-label': `Picture ${file.name}`,
-  }), file.width, file.height);
-  app.attachments.find(file.id).then((view) => {
-    const address = ownAddress(view.thumbnail_url ?? view.url);
-    if (!address) return;
-    const fail = () => frame.replaceChildren(el('span', { class: 'quiet' }, 'The picture is gone.'));
-    frame.append(el('img', { src: address, alt: file.name, onerror: fail }));
-    frame.onclick = () => showPicture(view, file);
-  }, (error) => frame.append(el('span', { class: 'quiet' }, goneText(error))));
+  const frame = sized(
+    el('button', {
+      class: 'picture',
+      type: 'button',
+      'data-testid': 'picture',
+      'aria-label': `Picture ${file.name}`,
+    }),
+    file.width,
+    file.height,
+  );
+  app.attachments.find(file.id).then(
+    (view) => {
+      const address = ownAddress(view.thumbnail_url ?? view.url);
+      if (!address) return;
+      const fail = () => frame.replaceChildren(el('span', { class: 'quiet' }, 'The picture is gone.'));
+      frame.append(el('img', { src: address, alt: file.name, onerror: fail }));
+      frame.onclick = () => showPicture(view, file);
+    },
+    (error) => frame.append(el('span', { class: 'quiet' }, goneText(error))),
+  );
   return frame;
 }
 
@@ -43,22 +53,34 @@ function showPicture(view, file) {
   openDialog({ title: file.name, testId: 'picture-dialog', wide: true }, (body) => {
     body.append(
       el('img', { class: 'picture-large', src: address, alt: file.name }),
-      el('div', { class: 'dialog-actions' },
-        el('a', { class: 'button', href: address, download: file.name }, `Download, ${sizeText(view.size)}`)));
+      el(
+        'div',
+        { class: 'dialog-actions' },
+        el('a', { class: 'button', href: address, download: file.name }, `Download, ${sizeText(view.size)}`),
+      ),
+    );
   });
 }
 
 function buildDownload(file) {
   const detail = el('span', { class: 'file-size' }, file.size > 0 ? sizeText(file.size) : '');
-  const link = el('a', { class: 'file', 'data-testid': 'file', 'aria-label': `Download ${file.name}` },
+  const link = el(
+    'a',
+    { class: 'file', 'data-testid': 'file', 'aria-label': `Download ${file.name}` },
     el('span', { class: 'file-mark' }, icon('file')),
-    el('span', { class: 'file-text' }, el('bdi', { class: 'file-name' }, file.name), detail));
-  app.attachments.find(file.id).then((view) => {
-    const address = ownAddress(view.url);
-    if (!address) return;
-    link.href = address;
-    link.download = file.name;
-  }, (error) => { detail.textContent = goneText(error); });
+    el('span', { class: 'file-text' }, el('bdi', { class: 'file-name' }, file.name), detail),
+  );
+  app.attachments.find(file.id).then(
+    (view) => {
+      const address = ownAddress(view.url);
+      if (!address) return;
+      link.href = address;
+      link.download = file.name;
+    },
+    (error) => {
+      detail.textContent = goneText(error);
+    },
+  );
   return link;
 }
 
@@ -66,13 +88,21 @@ function buildDownload(file) {
 function buildUpload(message, file) {
   const { upload } = message;
   const { name, size } = upload.file;
-  const bar = message.state === 'sending'
-    && el('progress', { max: 1, value: upload.progress, 'aria-label': `Sending ${name}` });
+  const bar =
+    message.state === 'sending' && el('progress', { max: 1, value: upload.progress, 'aria-label': `Sending ${name}` });
   if (!file.isPicture) {
-    return el('div', { class: 'file', 'data-testid': 'file' },
+    return el(
+      'div',
+      { class: 'file', 'data-testid': 'file' },
       el('span', { class: 'file-mark' }, icon('file')),
-      el('span', { class: 'file-text' },
-        el('bdi', { class: 'file-name' }, name), el('span', { class: 'file-size' }, sizeText(size)), bar));
+      el(
+        'span',
+        { class: 'file-text' },
+        el('bdi', { class: 'file-name' }, name),
+        el('span', { class: 'file-size' }, sizeText(size)),
+        bar,
+      ),
+    );
   }
   const canvas = el('canvas');
   const frame = el('div', { class: 'picture', 'data-testid': 'picture' }, canvas, bar);
@@ -86,10 +116,13 @@ function buildUpload(message, file) {
   if (upload.bitmap) shape(upload.bitmap);
   else {
     sized(frame, 0, 0);
-    createImageBitmap(upload.file).then((bitmap) => {
-      upload.bitmap = bitmap;
-      shape(bitmap);
-    }, () => {});
+    createImageBitmap(upload.file).then(
+      (bitmap) => {
+        upload.bitmap = bitmap;
+        shape(bitmap);
+      },
+      () => {},
+    );
   }
   return frame;
 }

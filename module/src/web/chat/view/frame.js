@@ -5,8 +5,11 @@ import { backToList, markRead, saveDraft, showList } from '../actions.js';
 import { avatar, byId, setText, syncOne } from '../dom.js';
 
 const STATUS = {
-  connecting: ['connecting', 'Connecting'], connected: ['connected', 'Connected'], waiting: ['offline', 'Not connected'],
-  closed: ['offline', 'Not connected'], kicked: ['kicked', 'Elsewhere'],
+  connecting: ['connecting', 'Connecting'],
+  connected: ['connected', 'Connected'],
+  waiting: ['offline', 'Not connected'],
+  closed: ['offline', 'Not connected'],
+  kicked: ['kicked', 'Elsewhere'],
 };
 
 let countdownTimer = 0;

@@ -13,22 +13,36 @@ const GROUPS_SHOWN = 100;
 const REFRESH = 4_000;
 
 export const JOINING = [
-  ['open', 'Anyone may join'], ['application', 'Who wants to join asks'], ['approval', 'Invitations are approved'],
+  ['open', 'Anyone may join'],
+  ['application', 'Who wants to join asks'],
+  ['approval', 'Invitations are approved'],
   ['invitation', 'By invitation only'],
 ];
 
 /** Friends to choose from; `chosen` is the set of their ids. */
 export function friendPicker(chosen, without = new Set()) {
-  const friends = [...app.store.friends.values()].filter((friend) => !without.has(friend.id))
+  const friends = [...app.store.friends.values()]
+    .filter((friend) => !without.has(friend.id))
     .sort((a, b) => byName.compare(a.remark || a.name, b.remark || b.name));
   if (friends.length === 0) return el('p', { class: 'quiet' }, 'You have no friends to bring along.');
-  return el('fieldset', { class: 'picker' }, el('legend', {}, 'Friends'),
+  return el(
+    'fieldset',
+    { class: 'picker' },
+    el('legend', {}, 'Friends'),
     friends.map((friend) => {
       const box = el('input', { type: 'checkbox', id: `pick-${friend.id}`, 'data-testid': `pick-${friend.id}` });
-      box.addEventListener('change', () => { if (box.checked) chosen.add(friend.id); else chosen.delete(friend.id); });
-      return el('div', { class: 'field check' }, box,
-        el('label', { for: box.id, 'data-name': friend.name }, el('bdi', {}, friend.remark || friend.name)));
-    }));
+      box.addEventListener('change', () => {
+        if (box.checked) chosen.add(friend.id);
+        else chosen.delete(friend.id);
+      });
+      return el(
+        'div',
+        { class: 'field check' },
+        box,
+        el('label', { for: box.id, 'data-name': friend.name }, el('bdi', {}, friend.remark || friend.name)),
+      );
+    }),
+  );
 }
 
 export function openGroups() {
@@ -38,9 +52,16 @@ export function openGroups() {
   let timer = 0;
   const dialog = openDialog({ title: 'Groups', testId: 'groups-dialog' }, (body, self) => {
     const create = form({
-      testId: 'group-create', action: 'Create',
+      testId: 'group-create',
+      action: 'Create',
       fields: [
-        { name: 'group-name', label: 'Start a new group', max: NAME_CHARS_MAX, placeholder: 'Group name', required: true },
+        {
+          name: 'group-name',
+          label: 'Start a new group',
+          max: NAME_CHARS_MAX,
+          placeholder: 'Group name',
+          required: true,
+        },
         { name: 'joining', label: 'Who may join', options: JOINING, value: 'open' },
       ],
       submit: async (values) => {
@@ -54,13 +75,25 @@ export function openGroups() {
   const refresh = async () => {
     clearTimeout(timer);
     if (!dialog.open) return;
-    const { groups, total } = await app.link.request('group.list', { limit: GROUPS_SHOWN }).catch(() => ({ groups: null }));
+    const { groups, total } = await app.link
+      .request('group.list', { limit: GROUPS_SHOWN })
+      .catch(() => ({ groups: null }));
     if (groups) {
       const sorted = groups.sort((a, b) => b.members - a.members || byName.compare(a.name, b.name));
-      syncList(list, sorted, (group) => group.id, (group) => group, (group) => groupRow(group, () => dialog.close()));
+      syncList(
+        list,
+        sorted,
+        (group) => group.id,
+        (group) => group,
+        (group) => groupRow(group, () => dialog.close()),
+      );
       const beyond = total - groups.length;
-      more.textContent = groups.length === 0 ? 'There are no groups yet.'
-        : beyond > 0 ? `${count(beyond, 'group', 'groups')} more can be found by searching.` : '';
+      more.textContent =
+        groups.length === 0
+          ? 'There are no groups yet.'
+          : beyond > 0
+            ? `${count(beyond, 'group', 'groups')} more can be found by searching.`
+            : '';
     }
     timer = setTimeout(refresh, REFRESH);
   };

@@ -35,17 +35,31 @@ function linesOf(conversation) {
   for (const entry of entries) {
     if (!previous || dayOf(previous.time) !== dayOf(entry.time)) {
       const text = dayText(entry.time);
-      lines.push({ key: `d${dayOf(entry.time)}`, from: [text], build: () => el('div', { class: 'day', role: 'separator' }, text) });
+      lines.push({
+        key: `d${dayOf(entry.time)}`,
+        from: [text],
+        build: () => el('div', { class: 'day', role: 'separator' }, text),
+      });
     }
     if (entry.type === 'notice') {
       lines.push({ key: `n${entry.n}`, from: [entry], build: () => buildNotice(entry) });
     } else {
       const isNew = entry.seq > 0 && entry.seq === conversation.unreadFrom && !entry.own;
-      if (isNew) lines.push({ key: 'unread', from: [], build: () => el('div', { class: 'unread-line', role: 'separator' }, 'New') });
+      if (isNew)
+        lines.push({
+          key: 'unread',
+          from: [],
+          build: () => el('div', { class: 'unread-line', role: 'separator' }, 'New'),
+        });
       const first = startsRun(entry, previous) || isNew;
       const isRead = entry.own && conversation.kind === 'direct' && entry.seq > 0 && entry.seq <= conversation.peerRead;
       const from = [entry, first, isRead, app.store.runs(conversation)];
-      lines.push({ key: keyOf(entry), from, build: () => buildMessage(entry, { first, isRead, conversation }), isLast: entry === last });
+      lines.push({
+        key: keyOf(entry),
+        from,
+        build: () => buildMessage(entry, { first, isRead, conversation }),
+        isLast: entry === last,
+      });
     }
     previous = entry;
   }
@@ -53,8 +67,14 @@ function linesOf(conversation) {
 }
 
 function startsRun(entry, previous) {
-  return previous?.type !== 'message' || previous.own !== entry.own || previous.from.id !== entry.from.id
-    || previous.recalled || entry.time - previous.time > RUN_GAP || dayOf(previous.time) !== dayOf(entry.time);
+  return (
+    previous?.type !== 'message' ||
+    previous.own !== entry.own ||
+    previous.from.id !== entry.from.id ||
+    previous.recalled ||
+    entry.time - previous.time > RUN_GAP ||
+    dayOf(previous.time) !== dayOf(entry.time)
+  );
 }
 
 function buildNotice({ parts, time }) {
@@ -123,7 +143,8 @@ function placeOfScroll() {
   const top = scroll.getBoundingClientRect().top;
   for (const node of log.children) {
     const box = node.getBoundingClientRect();
-    if (box.bottom > top && node.dataset.key !== 'unread' && !node.classList.contains('day')) return { node, top: box.top };
+    if (box.bottom > top && node.dataset.key !== 'unread' && !node.classList.contains('day'))
+      return { node, top: box.top };
   }
   return null;
 }
@@ -136,10 +157,15 @@ function drawState(conversation) {
   if (!isEmpty) return;
   syncOne(byId('empty-mark'), [conversation.key, conversation.title], () => conversationAvatar(conversation, 'large'));
   setText(byId('empty-title'), conversation.kind === 'all' ? 'It is quiet here' : conversation.title);
-  setText(byId('empty-text'), {
-    all: 'Say hello: all who are here will read it.', group: 'Nothing has been said here yet.',
-    direct: 'Only the two of you will read this.', system: 'What the operator has to say appears here.',
-  }[conversation.kind]);
+  setText(
+    byId('empty-text'),
+    {
+      all: 'Say hello: all who are here will read it.',
+      group: 'Nothing has been said here yet.',
+      direct: 'Only the two of you will read this.',
+      system: 'What the operator has to say appears here.',
+    }[conversation.kind],
+  );
 }
 
 function drawChip(conversation) {
@@ -169,14 +195,18 @@ function toEnd() {
   draw();
 }
 
-scroll.addEventListener('scroll', () => {
-  if (app.screen === 'login' || shown !== app.store.conversation) return;
-  const { conversation } = app.store;
-  follow = conversation.atEnd && scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 40;
-  if (follow) chipCount = 0;
-  drawChip(conversation);
-  fillScreen(conversation);
-}, { passive: true });
+scroll.addEventListener(
+  'scroll',
+  () => {
+    if (app.screen === 'login' || shown !== app.store.conversation) return;
+    const { conversation } = app.store;
+    follow = conversation.atEnd && scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 40;
+    if (follow) chipCount = 0;
+    drawChip(conversation);
+    fillScreen(conversation);
+  },
+  { passive: true },
+);
 
 // The log shrinks when the keyboard of a phone comes up or the composer grows, and grows when pictures come; its end
 // stays in sight.

@@ -11,11 +11,13 @@ const PASSWORD_CHARS_MIN = 6;
 const WAYS = {
   login: { lead: 'Good to see you again.', action: 'Log in', note: 'Your messages are where you left them.' },
   register: {
-    lead: 'Choose a login name and a password.', action: 'Create account',
+    lead: 'Choose a login name and a password.',
+    action: 'Create account',
     note: 'Your name is what others see; it may be anything, and be changed later.',
   },
   guest: {
-    lead: 'Choose a name and come in.', action: 'Enter',
+    lead: 'Choose a name and come in.',
+    action: 'Enter',
     note: 'No password: whoever enters under the same name is the same guest.',
   },
 };
@@ -73,9 +75,11 @@ byId('login-form').addEventListener('submit', (event) => {
   const wrong = fault(login, password, name);
   byId('login-error').textContent = wrong;
   if (wrong) return;
-  app.enter(way === 'guest'
-    ? { kind: 'guest', name }
-    : { kind: 'password', login, password, register: way === 'register', name });
+  app.enter(
+    way === 'guest'
+      ? { kind: 'guest', name }
+      : { kind: 'password', login, password, register: way === 'register', name },
+  );
 });
 
 for (const choice of document.querySelectorAll('.choice')) {

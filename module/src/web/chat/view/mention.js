@@ -53,12 +53,27 @@ const nameIn = (member) => member.nickname || member.name;
 
 function drawOptions() {
   list.hidden = options.length === 0;
-  list.replaceChildren(...options.map((member, index) => el('li', {
-    id: `mention-${index}`, role: 'option', class: 'mention', 'aria-selected': String(index === at),
-    'data-testid': `mention-${member.name}`,
-    // The text keeps the focus.
-    onmousedown: (event) => { event.preventDefault(); choose(member); },
-  }, avatar('user', member.id, nameIn(member), { size: 'small', picture: member.picture }), el('bdi', {}, nameIn(member)))));
+  list.replaceChildren(
+    ...options.map((member, index) =>
+      el(
+        'li',
+        {
+          id: `mention-${index}`,
+          role: 'option',
+          class: 'mention',
+          'aria-selected': String(index === at),
+          'data-testid': `mention-${member.name}`,
+          // The text keeps the focus.
+          onmousedown: (event) => {
+            event.preventDefault();
+            choose(member);
+          },
+        },
+        avatar('user', member.id, nameIn(member), { size: 'small', picture: member.picture }),
+        el('bdi', {}, nameIn(member)),
+      ),
+    ),
+  );
   if (options.length > 0) input.setAttribute('aria-activedescendant', `mention-${at}`);
 }
 

@@ -26,10 +26,22 @@ export async function attempt(work) {
 /** Opens a menu beside `anchor`: `items` are `{ text, run, danger, testId }`, those that are false are left out. */
 export function openMenu(anchor, items) {
   const menu = el('div', { class: 'menu', popover: 'auto', role: 'menu', 'data-testid': 'menu' });
-  const entries = items.filter(Boolean).map(({ text, run, danger, testId }) => el('button', {
-    class: danger ? 'menu-item danger' : 'menu-item', type: 'button', role: 'menuitem', 'data-testid': testId ?? null,
-    onclick: () => { menu.hidePopover(); run(); },
-  }, text));
+  const entries = items.filter(Boolean).map(({ text, run, danger, testId }) =>
+    el(
+      'button',
+      {
+        class: danger ? 'menu-item danger' : 'menu-item',
+        type: 'button',
+        role: 'menuitem',
+        'data-testid': testId ?? null,
+        onclick: () => {
+          menu.hidePopover();
+          run();
+        },
+      },
+      text,
+    ),
+  );
   menu.append(...entries);
   menu.addEventListener('keydown', (event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
@@ -64,14 +76,25 @@ function place(menu, anchor) {
 export function openDialog({ title, testId = null, wide = false }, fill) {
   const heading = el('h2', {}, title);
   const body = el('div', { class: 'dialog-body' });
-  const dialog = el('dialog', {
-    class: wide ? 'dialog wide' : 'dialog', 'aria-label': title, 'data-testid': testId,
-  },
-  el('header', { class: 'dialog-head' }, heading,
-    iconButton('close', 'Close', () => dialog.close(), { 'data-testid': 'dialog-close' })),
-  body);
+  const dialog = el(
+    'dialog',
+    {
+      class: wide ? 'dialog wide' : 'dialog',
+      'aria-label': title,
+      'data-testid': testId,
+    },
+    el(
+      'header',
+      { class: 'dialog-head' },
+      heading,
+      iconButton('close', 'Close', () => dialog.close(), { 'data-testid': 'dialog-close' }),
+    ),
+    body,
+  );
   // A click beside the dialog closes it; the dialog itself has no padding, so only the backdrop is its own target.
-  dialog.addEventListener('click', (event) => { if (event.target === dialog) dialog.close(); });
+  dialog.addEventListener('click', (event) => {
+    if (event.target === dialog) dialog.close();
+  });
   dialog.addEventListener('close', () => dialog.remove());
   document.body.append(dialog);
   fill(body, dialog);
@@ -87,12 +110,22 @@ export const closeDialogs = () => {
 export function confirm({ title, text, action, danger = true }) {
   return new Promise((resolve) => {
     const dialog = openDialog({ title, testId: 'confirm' }, (body, self) => {
-      const agree = () => { resolve(true); self.close(); };
+      const agree = () => {
+        resolve(true);
+        self.close();
+      };
       body.append(
         el('p', { class: 'dialog-text' }, text),
-        el('div', { class: 'dialog-actions' },
+        el(
+          'div',
+          { class: 'dialog-actions' },
           button('Cancel', () => self.close()),
-          button(action, agree, { class: danger ? 'button danger' : 'button primary', 'data-testid': 'confirm-action' })));
+          button(action, agree, {
+            class: danger ? 'button danger' : 'button primary',
+            'data-testid': 'confirm-action',
+          }),
+        ),
+      );
     });
     dialog.addEventListener('close', () => resolve(false));
   });
@@ -105,12 +138,20 @@ export function confirm({ title, text, action, danger = true }) {
 export function form({ fields, action, submit, testId = null }) {
   const error = el('p', { class: 'field-error', role: 'alert', 'data-testid': 'form-error' });
   const controls = fields.map((field) => [field, controlOf(field)]);
-  const send = el('button', { class: 'button primary', type: 'submit', 'data-testid': testId && `${testId}-submit` }, action);
+  const send = el(
+    'button',
+    { class: 'button primary', type: 'submit', 'data-testid': testId && `${testId}-submit` },
+    action,
+  );
   const onsubmit = (event) => {
     event.preventDefault();
     error.textContent = '';
-    const values = Object.fromEntries(controls.map(([{ name, type }, control]) => [
-      name, type === 'checkbox' ? control.checked : type === 'password' ? control.value : control.value.trim()]));
+    const values = Object.fromEntries(
+      controls.map(([{ name, type }, control]) => [
+        name,
+        type === 'checkbox' ? control.checked : type === 'password' ? control.value : control.value.trim(),
+      ]),
+    );
     const missing = fields.find(({ name, required }) => required && !values[name]);
     if (missing) {
       error.textContent = `Please fill in: ${missing.label}.`;
@@ -125,10 +166,19 @@ export function form({ fields, action, submit, testId = null }) {
       }
     });
   };
-  return el('form', { class: 'form', novalidate: true, onsubmit, 'data-testid': testId },
-    controls.map(([field, control]) => el('div', { class: field.type === 'checkbox' ? 'field check' : 'field' },
-      field.type === 'checkbox' ? [control, labelOf(field, control)] : [labelOf(field, control), control])),
-    error, el('div', { class: 'dialog-actions' }, send));
+  return el(
+    'form',
+    { class: 'form', novalidate: true, onsubmit, 'data-testid': testId },
+    controls.map(([field, control]) =>
+      el(
+        'div',
+        { class: field.type === 'checkbox' ? 'field check' : 'field' },
+        field.type === 'checkbox' ? [control, labelOf(field, control)] : [labelOf(field, control), control],
+      ),
+    ),
+    error,
+    el('div', { class: 'dialog-actions' }, send),
+  );
 }
 
 let controlNumber = 0;
@@ -137,7 +187,11 @@ function controlOf({ name, value = '', type = 'text', max, options, placeholder,
   controlNumber += 1;
   const common = { id: `control-${controlNumber}`, 'data-testid': `field-${name}` };
   if (options) {
-    const select = el('select', common, options.map(([key, text]) => el('option', { value: key }, text)));
+    const select = el(
+      'select',
+      common,
+      options.map(([key, text]) => el('option', { value: key }, text)),
+    );
     select.value = value;
     return select;
   }

@@ -15,11 +15,13 @@ function subtitleOf(conversation) {
     return typists.length === 1 ? `${typists[0]} is typing…` : `${typists.length} people are typing…`;
   }
   switch (conversation.kind) {
-    case 'group': return conversation.left ? 'Group' : count(conversation.membersTotal, 'member', 'members');
+    case 'group':
+      return conversation.left ? 'Group' : count(conversation.membersTotal, 'member', 'members');
     case 'direct':
       if (conversation.id === store.me.id) return 'Notes to yourself';
       return store.isOnline(conversation.id) ? 'Online' : 'Not online';
-    case 'system': return 'From the operator';
+    case 'system':
+      return 'From the operator';
     default: {
       const total = Math.max(store.peopleTotal, store.people.size + 1);
       return total === 1 ? 'Only you are here' : `${total.toLocaleString()} people online`;
@@ -34,7 +36,9 @@ function drawPane() {
   setText(byId('pane-title'), title);
   setText(byId('pane-subtitle'), subtitleOf(conversation));
   const online = kind === 'direct' && app.store.isOnline(id);
-  syncOne(byId('pane-avatar'), [kind, id, title, picture, online, app.store.pictureOf(id)], () => conversationAvatar(conversation));
+  syncOne(byId('pane-avatar'), [kind, id, title, picture, online, app.store.pictureOf(id)], () =>
+    conversationAvatar(conversation),
+  );
   const toggle = byId('details-toggle');
   toggle.hidden = kind === 'all' || kind === 'system' || conversation.left;
   toggle.title = kind === 'group' ? 'Members and settings' : 'Profile';
@@ -56,13 +60,23 @@ byId('pane-more').addEventListener('click', (event) => {
   const listed = kind !== 'all' && lastSeq > 0;
   openMenu(event.currentTarget, [
     isPhone.matches && { text: 'Search', run: () => byId('search-here').click() },
-    listed && { text: pinned ? 'Unpin' : 'Pin to the top', run: () => attempt(() => setPinned(conversation, !pinned)), testId: 'menu-pin' },
-    lastSeq > 0 && { text: muted ? 'Unmute' : 'Mute', run: () => attempt(() => setMuted(conversation, !muted)), testId: 'menu-mute' },
+    listed && {
+      text: pinned ? 'Unpin' : 'Pin to the top',
+      run: () => attempt(() => setPinned(conversation, !pinned)),
+      testId: 'menu-pin',
+    },
+    lastSeq > 0 && {
+      text: muted ? 'Unmute' : 'Mute',
+      run: () => attempt(() => setMuted(conversation, !muted)),
+      testId: 'menu-mute',
+    },
     { text: 'Delete all messages for me', danger: true, run: () => clear(conversation, false) },
     kind !== 'all' && { text: 'Remove from the list', danger: true, run: () => clear(conversation, true) },
   ]);
 });
 
-byId('close-conversation').addEventListener('click', () => attempt(() => clearConversation(app.store.conversation, true)));
+byId('close-conversation').addEventListener('click', () =>
+  attempt(() => clearConversation(app.store.conversation, true)),
+);
 
 app.views.push(drawPane);

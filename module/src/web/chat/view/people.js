@@ -10,19 +10,41 @@ import { userRow } from './search.js';
 const PAUSE = 200;
 const ask = (op, data) => app.link.request(op, data);
 
-const TABS = [['friends', 'Friends'], ['requests', 'Requests'], ['find', 'Find'], ['blocked', 'Blocked']];
+const TABS = [
+  ['friends', 'Friends'],
+  ['requests', 'Requests'],
+  ['find', 'Find'],
+  ['blocked', 'Blocked'],
+];
 let open = null;
 
 export function openPeople(tab = app.store.waiting > 0 ? 'requests' : 'friends') {
   const dialog = openDialog({ title: 'People', testId: 'people-dialog' }, (body) => {
-    const tabs = el('div', { class: 'choices', role: 'tablist' }, TABS.map(([key, text]) => el('button', {
-      class: 'choice', type: 'button', role: 'tab', 'data-way': key, 'data-testid': `people-${key}`, onclick: () => show(key),
-    }, text)));
+    const tabs = el(
+      'div',
+      { class: 'choices', role: 'tablist' },
+      TABS.map(([key, text]) =>
+        el(
+          'button',
+          {
+            class: 'choice',
+            type: 'button',
+            role: 'tab',
+            'data-way': key,
+            'data-testid': `people-${key}`,
+            onclick: () => show(key),
+          },
+          text,
+        ),
+      ),
+    );
     open = { tab: '', tabs, page: el('div', { class: 'dialog-page', role: 'tabpanel' }) };
     body.append(tabs, open.page);
     show(tab);
   });
-  dialog.addEventListener('close', () => { open = null; });
+  dialog.addEventListener('close', () => {
+    open = null;
+  });
 }
 
 function show(tab) {
@@ -42,52 +64,97 @@ function drawPage() {
   const list = open.page.querySelector('ul');
   const { items, key, stamp, build, none } = {
     friends: {
-      items: [...store.friends.values()].sort((a, b) => Number(b.online) - Number(a.online) || byName.compare(a.remark || a.name, b.remark || b.name)),
-      key: (friend) => friend.id, stamp: (friend) => friend, build: (friend) => userRow(friend), none: 'You have no friends here yet. Find somebody.',
+      items: [...store.friends.values()].sort(
+        (a, b) => Number(b.online) - Number(a.online) || byName.compare(a.remark || a.name, b.remark || b.name),
+      ),
+      key: (friend) => friend.id,
+      stamp: (friend) => friend,
+      build: (friend) => userRow(friend),
+      none: 'You have no friends here yet. Find somebody.',
     },
     requests: {
       items: [...store.requests, ...store.applications, ...store.requestsMade],
-      key: (request) => (request.group ? `a${request.group}:${request.user.id}` : `f${request.from.id}:${request.to.id}`),
-      stamp: (request) => request, build: buildRequest, none: 'Nobody waits for an answer.',
+      key: (request) =>
+        request.group ? `a${request.group}:${request.user.id}` : `f${request.from.id}:${request.to.id}`,
+      stamp: (request) => request,
+      build: buildRequest,
+      none: 'Nobody waits for an answer.',
     },
     blocked: {
-      items: [...store.blocked.values()], key: (user) => user.id, stamp: (user) => user, build: (user) => userRow(user), none: 'You have blocked nobody.',
+      items: [...store.blocked.values()],
+      key: (user) => user.id,
+      stamp: (user) => user,
+      build: (user) => userRow(user),
+      none: 'You have blocked nobody.',
     },
   }[open.tab];
   const shown = items.length > 0 ? items : [null];
-  syncList(list, shown, (item) => (item ? key(item) : 'none'), (item) => item && stamp(item),
-    (item) => (item ? build(item) : el('p', { class: 'quiet' }, none)));
+  syncList(
+    list,
+    shown,
+    (item) => (item ? key(item) : 'none'),
+    (item) => item && stamp(item),
+    (item) => (item ? build(item) : el('p', { class: 'quiet' }, none)),
+  );
 }
 
 function buildRequest(request) {
-  if (request.group) return buildAnswer(request.user, `wants to join ${request.group_name}`, request.text, (accept) => (
-    ask('group.answer', { group: request.group, user: request.user.id, accept })));
-  if (request.to.id === app.store.me.id) return buildAnswer(request.from, 'wants to be your friend', request.text, (accept) => (
-    ask('friend.answer', { user: request.from.id, accept })));
-  return el('div', { class: 'row' },
+  if (request.group)
+    return buildAnswer(request.user, `wants to join ${request.group_name}`, request.text, (accept) =>
+      ask('group.answer', { group: request.group, user: request.user.id, accept }),
+    );
+  if (request.to.id === app.store.me.id)
+    return buildAnswer(request.from, 'wants to be your friend', request.text, (accept) =>
+      ask('friend.answer', { user: request.from.id, accept }),
+    );
+  return el(
+    'div',
+    { class: 'row' },
     avatar('user', request.to.id, request.to.name, { size: 'small' }),
-    el('span', { class: 'row-text' },
-      el('bdi', { class: 'row-name' }, request.to.name), el('span', { class: 'row-detail' }, 'has not answered you yet')));
+    el(
+      'span',
+      { class: 'row-text' },
+      el('bdi', { class: 'row-name' }, request.to.name),
+      el('span', { class: 'row-detail' }, 'has not answered you yet'),
+    ),
+  );
 }
 
 function buildAnswer(user, what, text, answer) {
   const reply = (accept) => (event) => busily(event.currentTarget, () => attempt(() => answer(accept)));
-  return el('div', { class: 'request', 'data-testid': 'request', 'data-name': user.name },
-    el('div', { class: 'row' },
+  return el(
+    'div',
+    { class: 'request', 'data-testid': 'request', 'data-name': user.name },
+    el(
+      'div',
+      { class: 'row' },
       avatar('user', user.id, user.name, { size: 'small' }),
-      el('span', { class: 'row-text' },
-        el('bdi', { class: 'row-name' }, user.name), el('span', { class: 'row-detail' }, what))),
+      el(
+        'span',
+        { class: 'row-text' },
+        el('bdi', { class: 'row-name' }, user.name),
+        el('span', { class: 'row-detail' }, what),
+      ),
+    ),
     text && el('p', { class: 'request-text', dir: 'auto' }, text),
-    el('div', { class: 'request-actions' },
+    el(
+      'div',
+      { class: 'request-actions' },
       button('Accept', reply(true), { class: 'button small primary', 'data-testid': 'request-accept' }),
-      button('Refuse', reply(false), { class: 'button small', 'data-testid': 'request-refuse' })));
+      button('Refuse', reply(false), { class: 'button small', 'data-testid': 'request-refuse' }),
+    ),
+  );
 }
 
 /** Finding people by their names, to become friends. */
 function buildFind() {
   const list = el('ul', { class: 'list', 'aria-live': 'polite', 'data-testid': 'find-list' });
   const input = el('input', {
-    type: 'search', placeholder: 'Name or login name', 'aria-label': 'Name or login name', autocomplete: 'off', maxlength: 100,
+    type: 'search',
+    placeholder: 'Name or login name',
+    'aria-label': 'Name or login name',
+    autocomplete: 'off',
+    maxlength: 100,
     'data-testid': 'find-input',
   });
   let timer = 0;
@@ -106,17 +173,24 @@ function buildFind() {
       if (turn !== latest) return;
       const users = found.users?.filter((user) => user.id !== app.store.me.id) ?? [];
       const none = found.error ? errorText(found.error) : 'Nobody by that name.';
-      list.replaceChildren(...(users.length > 0
-        ? users.map((user) => el('li', {}, userRow(user, addButton(user))))
-        : [el('li', { class: 'quiet' }, none)]));
+      list.replaceChildren(
+        ...(users.length > 0
+          ? users.map((user) => el('li', {}, userRow(user, addButton(user))))
+          : [el('li', { class: 'quiet' }, none)]),
+      );
     }, PAUSE);
   });
   return el('div', {}, el('div', { class: 'dialog-pad' }, input), list);
 }
 
-const addButton = (user) => (app.store.friends.has(user.id)
-  ? el('span', { class: 'row-tag' }, 'Friend')
-  : button('Add', () => askFriend(user), { class: 'button small primary', 'data-testid': `add-${user.id}`, 'aria-label': `Add ${user.name}` }));
+const addButton = (user) =>
+  app.store.friends.has(user.id)
+    ? el('span', { class: 'row-tag' }, 'Friend')
+    : button('Add', () => askFriend(user), {
+        class: 'button small primary',
+        'data-testid': `add-${user.id}`,
+        'aria-label': `Add ${user.name}`,
+      });
 
 byId('people-open').addEventListener('click', () => openPeople());
 app.views.push(drawPage);

@@ -42,7 +42,8 @@ async function searchEverything(query) {
     link.request('message.search', { query, limit: FOUND_MAX }),
   ]);
   return {
-    users: users.users.filter((user) => user.id !== store.me.id), groups: groups.groups,
+    users: users.users.filter((user) => user.id !== store.me.id),
+    groups: groups.groups,
     messages: messages.messages.map((data) => messageOf(data, store.me.id)),
   };
 }
@@ -59,25 +60,56 @@ export function messageRow(message, then = () => {}) {
     then();
     openAt(conversation, message.seq);
   };
-  return el('button', { class: 'row', type: 'button', 'data-testid': 'found-message', onclick: open },
-    avatar('user', message.from.id, message.from.name, { size: 'small', picture: app.store.pictureOf(message.from.id) }),
-    el('span', { class: 'row-text' },
-      el('span', { class: 'row-line' },
+  return el(
+    'button',
+    { class: 'row', type: 'button', 'data-testid': 'found-message', onclick: open },
+    avatar('user', message.from.id, message.from.name, {
+      size: 'small',
+      picture: app.store.pictureOf(message.from.id),
+    }),
+    el(
+      'span',
+      { class: 'row-text' },
+      el(
+        'span',
+        { class: 'row-line' },
         el('bdi', { class: 'row-name' }, whereFrom(message, conversation)),
-        el('span', { class: 'row-time' }, shortTime(message.time))),
-      el('span', { class: 'row-line' }, el('span', { class: 'row-detail', dir: 'auto' }, previewText(message)))));
+        el('span', { class: 'row-time' }, shortTime(message.time)),
+      ),
+      el('span', { class: 'row-line' }, el('span', { class: 'row-detail', dir: 'auto' }, previewText(message))),
+    ),
+  );
 }
 
 export function userRow(user, control = null) {
   const name = app.store.nameOf(user.id, user.name);
   const detail = user.signature || (user.login && fold(user.login) !== fold(name) ? user.login : '');
-  return el('div', { class: 'row with-action' },
-    el('button', { class: 'row-main', type: 'button', 'data-testid': `found-user-${user.id}`, 'data-name': name, onclick: () => openPerson(user) },
-      avatar('user', user.id, name, { size: 'small', presence: user.online === true || app.store.isOnline(user.id), picture: user.picture }),
-      el('span', { class: 'row-text' },
+  return el(
+    'div',
+    { class: 'row with-action' },
+    el(
+      'button',
+      {
+        class: 'row-main',
+        type: 'button',
+        'data-testid': `found-user-${user.id}`,
+        'data-name': name,
+        onclick: () => openPerson(user),
+      },
+      avatar('user', user.id, name, {
+        size: 'small',
+        presence: user.online === true || app.store.isOnline(user.id),
+        picture: user.picture,
+      }),
+      el(
+        'span',
+        { class: 'row-text' },
         el('bdi', { class: 'row-name' }, name),
-        detail && el('span', { class: 'row-detail', dir: 'auto' }, detail))),
-    control);
+        detail && el('span', { class: 'row-detail', dir: 'auto' }, detail),
+      ),
+    ),
+    control,
+  );
 }
 
 export function groupRow(group, done = () => {}) {
@@ -86,28 +118,55 @@ export function groupRow(group, done = () => {}) {
     done();
     openConversation(app.store.group(group));
   };
-  const join = (event) => busily(event.currentTarget, () => attempt(async () => {
-    const { applied } = await enterGroup('group.join', { group: id });
-    if (applied) toast('Your application waits for those who run the group.');
-    else done();
-  }));
+  const join = (event) =>
+    busily(event.currentTarget, () =>
+      attempt(async () => {
+        const { applied } = await enterGroup('group.join', { group: id });
+        if (applied) toast('Your application waits for those who run the group.');
+        else done();
+      }),
+    );
   const control = joined
     ? el('button', { class: 'button small', type: 'button', 'aria-label': `Open ${name}`, onclick: open }, 'Open')
-    : joining === 'invitation' ? el('span', { class: 'row-tag' }, 'by invitation')
-      : el('button', {
-        class: 'button small primary', type: 'button', 'data-testid': `group-join-${id}`, 'aria-label': `Join ${name}`,
-        onclick: join,
-      }, joining === 'open' ? 'Join' : 'Apply');
-  return el('div', { class: 'row', 'data-name': name },
+    : joining === 'invitation'
+      ? el('span', { class: 'row-tag' }, 'by invitation')
+      : el(
+          'button',
+          {
+            class: 'button small primary',
+            type: 'button',
+            'data-testid': `group-join-${id}`,
+            'aria-label': `Join ${name}`,
+            onclick: join,
+          },
+          joining === 'open' ? 'Join' : 'Apply',
+        );
+  return el(
+    'div',
+    { class: 'row', 'data-name': name },
     avatar('group', id, name, { size: 'small', picture: group.picture }),
-    el('span', { class: 'row-text' },
+    el(
+      'span',
+      { class: 'row-text' },
       el('bdi', { class: 'row-name' }, name),
-      el('span', { class: 'row-detail', dir: 'auto' }, group.introduction || count(members, 'member', 'members'))),
-    control);
+      el('span', { class: 'row-detail', dir: 'auto' }, group.introduction || count(members, 'member', 'members')),
+    ),
+    control,
+  );
 }
 
-const part = (title, rows) => rows.length > 0 && el('section', {},
-  el('h2', {}, title), el('ul', { class: 'list' }, rows.map((row) => el('li', {}, row))));
+const part = (title, rows) =>
+  rows.length > 0 &&
+  el(
+    'section',
+    {},
+    el('h2', {}, title),
+    el(
+      'ul',
+      { class: 'list' },
+      rows.map((row) => el('li', {}, row)),
+    ),
+  );
 
 function showFound(found, query) {
   const results = byId('found');
@@ -119,9 +178,18 @@ function showFound(found, query) {
     return;
   }
   const parts = [
-    part('People', found.users.map((user) => userRow(user))),
-    part('Groups', found.groups.map((group) => groupRow(group, endSearch))),
-    part('Messages', found.messages.map((message) => messageRow(message))),
+    part(
+      'People',
+      found.users.map((user) => userRow(user)),
+    ),
+    part(
+      'Groups',
+      found.groups.map((group) => groupRow(group, endSearch)),
+    ),
+    part(
+      'Messages',
+      found.messages.map((message) => messageRow(message)),
+    ),
   ].filter(Boolean);
   const nothing = el('p', { class: 'quiet' }, `Nothing was found for “${query}”.`);
   results.replaceChildren(...(parts.length > 0 ? parts : [nothing]));
@@ -144,18 +212,36 @@ function searchHere() {
   const { conversation } = app.store;
   openDialog({ title: `Search in ${conversation.title}`, testId: 'search-dialog' }, (body, dialog) => {
     const input = el('input', {
-      type: 'search', 'aria-label': 'Words to look for', placeholder: 'Words', autocomplete: 'off', 'data-testid': 'search-here-input',
+      type: 'search',
+      'aria-label': 'Words to look for',
+      placeholder: 'Words',
+      autocomplete: 'off',
+      'data-testid': 'search-here-input',
     });
     const list = el('ul', { class: 'list', 'aria-live': 'polite' });
     const search = async (query) => {
-      const { messages } = await app.link.request('message.search', { query, conversation: conversation.key, limit: 50 });
+      const { messages } = await app.link.request('message.search', {
+        query,
+        conversation: conversation.key,
+        limit: 50,
+      });
       return messages.map((data) => messageOf(data, app.store.me.id));
     };
     onTyping(input, search, (found, query) => {
       if (found === null) list.replaceChildren();
       else if (found.error) list.replaceChildren(el('li', { class: 'quiet' }, errorText(found.error)));
-      else if (found.length === 0) list.replaceChildren(el('li', { class: 'quiet' }, `Nothing was found for “${query}”.`));
-      else list.replaceChildren(...found.map((message) => el('li', {}, messageRow(message, () => dialog.close()))));
+      else if (found.length === 0)
+        list.replaceChildren(el('li', { class: 'quiet' }, `Nothing was found for “${query}”.`));
+      else
+        list.replaceChildren(
+          ...found.map((message) =>
+            el(
+              'li',
+              {},
+              messageRow(message, () => dialog.close()),
+            ),
+          ),
+        );
     });
     body.append(el('div', { class: 'dialog-pad' }, input), list);
   });
