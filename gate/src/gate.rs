@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use common::{CloseReason, ConnId};
 use network::codec::http::{Request, Response};
-use network::codec::ws::handshake::{self, HandshakeError};
+use network::codec::ws::handshake::{HandshakeError, UpgradeFields};
 use network::codec::{Frame, Framing, MessageKind, Payload};
 use network::{Admission, Ctx, Deadline, Drops, Ending, Handler, LastInput, Offer};
 
@@ -97,6 +97,26 @@ impl Gate {
         }
     }
 
+    /// Tells a session's module that it has begun: here, or by its worker.
+    fn announce_open(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        conn: ConnId,
+        module: ModuleId,
+        handshake: Handshake,
+    ) {
+        match &mut self.modules[usize::from(module.0)] {
+            None => {
+                let event = Event::Open(Box::new(handshake));
+                self.announce(ctx, conn, module, event);
+            }
+            Some(module) => {
+                let mut context = near(&self.handle, &mut self.outgoing, &mut self.tables, ctx);
+                module.on_open(&mut context, conn, &handshake);
+            }
+        }
+    }
+
     /// Hands an event to the module of a session that was announced to it.
     fn announce_session(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, event: Event) {
         if let Some(session) = self.tables.sessions.get(conn)
@@ -181,15 +201,17 @@ impl Gate {
         let listener = usize::from(session.listener);
         let listeners = Arc::clone(&self.listeners);
         let path = request.path();
-        let found =
-            listeners[listener]
-                .router
-                .find(request.method, path, handshake::is_upgrade(request));
+        let fields = UpgradeFields::of(request.headers);
+        let found = listeners[listener]
+            .router
+            .find(request.method, path, fields.asks());
         let answer = match found {
-            Found::WebSocket(module) => match self.open_websocket(ctx, conn, request, module) {
-                Ok(()) => return,
-                Err(error) => refuse_upgrade(error),
-            },
+            Found::WebSocket(module) => {
+                match self.open_websocket(ctx, conn, request, &fields, module) {
+                    Ok(()) => return,
+                    Err(error) => refuse_upgrade(error),
+                }
+            }
             Found::Requests(module) => {
                 let Some(asker) = Asker::of(ctx, conn, &listeners[listener], request) else {
                     return;
@@ -237,9 +259,10 @@ impl Gate {
         ctx: &mut Ctx<'_>,
         conn: ConnId,
         request: &Request<'_>,
+        fields: &UpgradeFields<'_>,
         module: ModuleId,
     ) -> Result<(), HandshakeError> {
-        let accept = handshake::accept(request)?;
+        let accept = fields.accept(request)?;
         let Some(session) = self.tables.sessions.get_mut(conn) else {
             return Ok(());
         };
@@ -248,7 +271,7 @@ impl Gate {
         let Some(asker) = Asker::of(ctx, conn, listener, request) else {
             return Ok(());
         };
-        if !listener.origins.allow(request.headers, asker.host) {
+        if !listener.origins.allow(fields.origin(), asker.host) {
             refuse_origin(ctx, conn, request, asker.host);
             return Ok(());
         }
@@ -277,7 +300,7 @@ impl Gate {
             query: request.query().to_owned(),
             headers: Bytes::copy_from_slice(request.headers.as_bytes()),
         };
-        self.announce(ctx, conn, module, Event::Open(Box::new(handshake)));
+        self.announce_open(ctx, conn, module, handshake);
         Ok(())
     }
 
@@ -538,7 +561,7 @@ impl Handler for Gate {
         self.tables.sessions.insert(conn, session);
         if let Some((module, handshake)) = handshake {
             self.tables.expect_login(ctx, conn);
-            self.announce(ctx, conn, module, Event::Open(Box::new(handshake)));
+            self.announce_open(ctx, conn, module, handshake);
         }
     }
 

@@ -28,6 +28,7 @@ use head::Head;
 use super::{Codec, Decoded, Frame, Payload, ProtocolError};
 
 pub use request::{Headers, Request};
+pub(crate) use request::{is_same, value_of};
 pub use response::{CONTINUE, Response, ResponseContext, encode_response_head, reason_phrase};
 
 /// Empty lines in front of a request that are passed over (RFC 9112 section 2.2 asks for one, which
