@@ -8,7 +8,7 @@ use common::{CloseReason, ConnId};
 use network::codec::http::{Request, Response};
 use network::codec::ws::handshake::{HandshakeError, UpgradeFields};
 use network::codec::{Frame, Framing, MessageKind, Payload};
-use network::{Admission, Ctx, Deadline, Drops, Ending, Handler, LastInput, Offer};
+use network::{Admission, Ctx, Deadline, Drops, Ending, Handler, LastInput, Messages, Offer};
 
 use crate::admission::Doorman;
 use crate::command::Command;
@@ -126,7 +126,6 @@ impl Gate {
         }
     }
 
-    #[inline(always)]
     fn on_message(
         &mut self,
         ctx: &mut Ctx<'_>,
@@ -162,7 +161,10 @@ impl Gate {
             }
             Some(module) => {
                 let mut context = near(&self.handle, &mut self.outgoing, &mut self.tables, ctx);
-                let payload = EnvelopePayload::Frame(payload);
+                let payload = match payload {
+                    Payload::Borrowed(payload) => EnvelopePayload::Borrowed(payload),
+                    Payload::Owned(payload) => EnvelopePayload::Owned(payload.freeze()),
+                };
                 module.on_message(
                     &mut context,
                     Envelope {
@@ -578,6 +580,48 @@ impl Handler for Gate {
             }
             // Answered by the network layer, or of the client role, in which a gate never is.
             Frame::Ping(_) | Frame::Close(_) | Frame::Upgraded => {}
+        }
+    }
+
+    #[inline]
+    fn on_messages(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, messages: &mut Messages<'_>) {
+        let Some(session) = self.tables.sessions.get_mut(conn) else {
+            return;
+        };
+        session.asked = false;
+        let rate = self.listeners[usize::from(session.listener)]
+            .limits
+            .message_rate;
+        if let Some(rate) = rate {
+            // What comes beyond that is handed up by itself, and refused.
+            messages.limit(session.bucket.fill(rate, ctx.now_ms()));
+        }
+        let module = session.module;
+        match &mut self.modules[usize::from(module.0)] {
+            None => {
+                while let Some((kind, payload)) = messages.next(ctx) {
+                    let event = Event::Message(kind, Bytes::copy_from_slice(payload));
+                    self.dispatcher.dispatch(
+                        ctx,
+                        Parcel {
+                            session: conn,
+                            module,
+                            event,
+                        },
+                    );
+                }
+            }
+            Some(module) => {
+                let mut context = near(&self.handle, &mut self.outgoing, &mut self.tables, ctx);
+                module.on_messages(&mut context, messages);
+            }
+        }
+        if rate.is_some()
+            && messages.count() > 0
+            && let Some(session) = self.tables.sessions.get_mut(conn)
+        {
+            session.bucket.spend(messages.count());
+            session.over_rate = 0;
         }
     }
 

@@ -74,5 +74,5 @@ pub use network::tls::{
     TlsVersion,
 };
 pub use network::{
-    Delivery, Drops, MemoryBudget, Overflow, ProfileStats, ReactorConfig, ReactorStats,
+    Delivery, Drops, MemoryBudget, Messages, Overflow, ProfileStats, ReactorConfig, ReactorStats,
 };

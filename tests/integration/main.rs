@@ -17,5 +17,6 @@ mod session;
 mod slow;
 mod tcp;
 mod tls;
+mod together;
 mod topic;
 mod ws;
