@@ -188,7 +188,6 @@ def two_tabs(ada, bob):
 def away(program, arguments, server, ada, bob):
     """Ada's page is closed, and Bob writes; then the server goes, and both write what waits for it."""
     ada.driver.get("about:blank")
-    bob.has('[data-name="Ada Lovelace"] .presence:not(.online)')
     field = bob.find("message-input")
     for number in range(HISTORY):
         bob.driver.execute_script(
