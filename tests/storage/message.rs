@@ -236,7 +236,9 @@ fn search_finds_what_the_user_may_see_latest_first() {
     bench.send(ada, To::User(bob), "a Réd flag").unwrap();
     bench.send(eve, To::User(ada), "no colour").unwrap();
     bench.send(ada, To::User(bob), "red and recalled").unwrap();
-    bench.send(bob, To::User(ada), "红色的狐狸, cafe\u{301}").unwrap();
+    bench
+        .send(bob, To::User(ada), "红色的狐狸, cafe\u{301}")
+        .unwrap();
     let conversation = Conversation::between(ada, bob);
     bench
         .change_now(Recall {
