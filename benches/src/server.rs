@@ -16,7 +16,8 @@ use crate::serving::{self, Serving};
 pub struct Echo;
 
 impl Module for Echo {
-    #[inline]
+    // It is one with the loop over the messages of a read then.
+    #[inline(always)]
     fn on_message(&mut self, context: &mut Context<'_>, envelope: Envelope<'_>) {
         context.send(envelope.session, envelope.kind, envelope.payload());
     }

@@ -72,7 +72,7 @@ impl Serving {
         let module = self.module(&mut builder)?;
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let framing = TcpFraming::named("len4be").expect("a framing of ours");
-        // Nobody is asked for a sign of life in the middle of a measurement, and many log in at once.
+        // Nobody is asked for a sign of life in the middle of a measurement; many log in at once.
         let limits = Limits {
             idle_seconds: 0,
             auth_seconds: 600,

@@ -70,13 +70,10 @@ fn pages_cost_the_same_in_a_store_of_ten_times_as_much() {
     let (large, _kept) = filled(&talking(500));
     let user = UserId(20);
     for ((name, small), (_, large)) in pages_of(&small, user).iter().zip(pages_of(&large, user)) {
-        let steps = small.steps.abs_diff(large.steps);
-        assert!(steps * 20 <= small.steps, "{name}: {small:?}, {large:?}");
-        // A tree is a level higher, and neighbours share fewer pages.
-        assert!(
-            large.pages <= 2 * small.pages,
-            "{name}: {small:?}, {large:?}"
-        );
+        // Trees are a level higher, the search index has more segments, and neighbours share fewer
+        // pages. What went through the whole store would cost ten times as much.
+        let is_flat = 2 * large.steps <= 3 * small.steps && large.pages <= 2 * small.pages + 10;
+        assert!(is_flat, "{name}: {small:?}, {large:?}");
     }
 }
 

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use common::{CloseReason, SessionId, TopicId};
-use network::Ctx;
 use network::codec::MessageKind;
 use network::codec::http::Response;
+use network::{Ctx, Messages};
 
 use crate::body::BodySource;
 use crate::command::Command;
-use crate::envelope::Fence;
+use crate::envelope::{Envelope, EnvelopePayload, Fence};
 use crate::handle::{GateHandle, Outgoing};
 use crate::tables::Tables;
 use crate::topic::{Message, Prepared};
@@ -46,6 +46,19 @@ impl Context<'_> {
         self.handle
     }
 
+    /// The next of the messages that came together, in [`crate::Module::on_messages`]. `None` if
+    /// what comes next is to be looked at closer; it then comes by itself.
+    #[inline]
+    pub fn next_of<'a>(&self, messages: &'a mut Messages<'_>) -> Option<Envelope<'a>> {
+        let session = messages.conn();
+        let (kind, payload) = messages.next(&self.near.as_ref()?.ctx)?;
+        Some(Envelope {
+            session,
+            kind,
+            payload: EnvelopePayload::Borrowed(payload),
+        })
+    }
+
     /// What of the session's reactor can be reached directly.
     #[inline]
     fn near(&mut self, session: SessionId) -> Option<(&mut Tables, Ctx<'_>)> {
@@ -61,11 +74,15 @@ impl Context<'_> {
             Some((_, mut ctx)) => {
                 let _ = ctx.send(session, kind, payload);
             }
-            None => {
-                let payload = Bytes::copy_from_slice(payload);
-                self.send_message(session, Message::new(kind, payload));
-            }
+            None => self.send_far(session, kind, payload),
         }
+    }
+
+    /// To a session of another thread.
+    #[inline(never)]
+    fn send_far(&mut self, session: SessionId, kind: MessageKind, payload: &[u8]) {
+        let payload = Bytes::copy_from_slice(payload);
+        self.send_message(session, Message::new(kind, payload));
     }
 
     /// Sends a message without copying it on the way to the reactor.

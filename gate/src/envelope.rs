@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use common::{CloseReason, SessionId};
+use network::codec::MessageKind;
 use network::codec::http::Headers;
-use network::codec::{MessageKind, Payload};
 use network::{Drops, LastInput};
 
 /// One message of a session.
@@ -21,9 +21,9 @@ pub struct Envelope<'a> {
 #[derive(Debug)]
 pub(crate) enum EnvelopePayload<'a> {
     /// In the reactor, straight from the read buffer.
-    Frame(Payload<'a>),
-    /// On a worker.
-    Bytes(Bytes),
+    Borrowed(&'a [u8]),
+    /// On a worker, or collected from several pieces.
+    Owned(Bytes),
 }
 
 impl Envelope<'_> {
@@ -32,8 +32,8 @@ impl Envelope<'_> {
     #[must_use]
     pub fn payload(&self) -> &[u8] {
         match &self.payload {
-            EnvelopePayload::Frame(payload) => payload.as_slice(),
-            EnvelopePayload::Bytes(bytes) => bytes,
+            EnvelopePayload::Borrowed(payload) => payload,
+            EnvelopePayload::Owned(payload) => payload,
         }
     }
 
@@ -42,8 +42,8 @@ impl Envelope<'_> {
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         match self.payload {
-            EnvelopePayload::Frame(payload) => payload.into_bytes(),
-            EnvelopePayload::Bytes(bytes) => bytes,
+            EnvelopePayload::Borrowed(payload) => Bytes::copy_from_slice(payload),
+            EnvelopePayload::Owned(payload) => payload,
         }
     }
 }

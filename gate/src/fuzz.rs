@@ -54,7 +54,7 @@ pub fn envelope(session: SessionId, kind: MessageKind, payload: &[u8]) -> Envelo
     Envelope {
         session,
         kind,
-        payload: EnvelopePayload::Bytes(Bytes::copy_from_slice(payload)),
+        payload: EnvelopePayload::Owned(Bytes::copy_from_slice(payload)),
     }
 }
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use common::{CloseReason, ConnId};
 use network::codec::http::{BodyPart, Request, Response};
-use network::codec::ws::handshake::{self, HandshakeError};
+use network::codec::ws::handshake::{HandshakeError, UpgradeFields};
 use network::codec::{Frame, Framing, MessageKind, Payload};
-use network::{Admission, Ctx, Deadline, Drops, Ending, Handler, LastInput, Offer};
+use network::{Admission, Ctx, Deadline, Drops, Ending, Handler, LastInput, Messages, Offer};
 
 use crate::admission::Doorman;
 use crate::command::Command;
@@ -98,6 +98,26 @@ impl Gate {
         }
     }
 
+    /// Tells a session's module that it has begun: here, or by its worker.
+    fn announce_open(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        conn: ConnId,
+        module: ModuleId,
+        handshake: Handshake,
+    ) {
+        match &mut self.modules[usize::from(module.0)] {
+            None => {
+                let event = Event::Open(Box::new(handshake));
+                self.announce(ctx, conn, module, event);
+            }
+            Some(module) => {
+                let mut context = near(&self.handle, &mut self.outgoing, &mut self.tables, ctx);
+                module.on_open(&mut context, conn, &handshake);
+            }
+        }
+    }
+
     /// Hands an event to the module of a session that was announced to it.
     fn announce_session(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, event: Event) {
         if let Some(session) = self.tables.sessions.get(conn)
@@ -107,7 +127,6 @@ impl Gate {
         }
     }
 
-    #[inline(always)]
     fn on_message(
         &mut self,
         ctx: &mut Ctx<'_>,
@@ -143,7 +162,10 @@ impl Gate {
             }
             Some(module) => {
                 let mut context = near(&self.handle, &mut self.outgoing, &mut self.tables, ctx);
-                let payload = EnvelopePayload::Frame(payload);
+                let payload = match payload {
+                    Payload::Borrowed(payload) => EnvelopePayload::Borrowed(payload),
+                    Payload::Owned(payload) => EnvelopePayload::Owned(payload.freeze()),
+                };
                 module.on_message(
                     &mut context,
                     Envelope {
@@ -182,15 +204,17 @@ impl Gate {
         let listener = usize::from(session.listener);
         let listeners = Arc::clone(&self.listeners);
         let path = request.path();
-        let found =
-            listeners[listener]
-                .router
-                .find(request.method, path, handshake::is_upgrade(request));
+        let fields = UpgradeFields::of(request.headers);
+        let found = listeners[listener]
+            .router
+            .find(request.method, path, fields.asks());
         let answer = match found {
-            Found::WebSocket(module) => match self.open_websocket(ctx, conn, request, module) {
-                Ok(()) => return,
-                Err(error) => refuse_upgrade(error),
-            },
+            Found::WebSocket(module) => {
+                match self.open_websocket(ctx, conn, request, &fields, module) {
+                    Ok(()) => return,
+                    Err(error) => refuse_upgrade(error),
+                }
+            }
             Found::Requests(module) | Found::Uploads(module) => {
                 if let Some(request) = owned(ctx, conn, &listeners[listener], request) {
                     self.announce(ctx, conn, module, Event::Request(request));
@@ -258,9 +282,10 @@ impl Gate {
         ctx: &mut Ctx<'_>,
         conn: ConnId,
         request: &Request<'_>,
+        fields: &UpgradeFields<'_>,
         module: ModuleId,
     ) -> Result<(), HandshakeError> {
-        let accept = handshake::accept(request)?;
+        let accept = fields.accept(request)?;
         let Some(session) = self.tables.sessions.get_mut(conn) else {
             return Ok(());
         };
@@ -269,7 +294,7 @@ impl Gate {
         let Some(asker) = Asker::of(ctx, conn, listener, request) else {
             return Ok(());
         };
-        if !listener.origins.allow(request.headers, asker.host) {
+        if !listener.origins.allow(fields.origin(), asker.host) {
             refuse_origin(ctx, conn, request, asker.host);
             return Ok(());
         }
@@ -298,7 +323,7 @@ impl Gate {
             query: request.query().to_owned(),
             headers: Bytes::copy_from_slice(request.headers.as_bytes()),
         };
-        self.announce(ctx, conn, module, Event::Open(Box::new(handshake)));
+        self.announce_open(ctx, conn, module, handshake);
         Ok(())
     }
 
@@ -578,7 +603,7 @@ impl Handler for Gate {
         self.tables.sessions.insert(conn, session);
         if let Some((module, handshake)) = handshake {
             self.tables.expect_login(ctx, conn);
-            self.announce(ctx, conn, module, Event::Open(Box::new(handshake)));
+            self.announce_open(ctx, conn, module, handshake);
         }
     }
 
@@ -597,6 +622,48 @@ impl Handler for Gate {
             }
             // Answered by the network layer, or of the client role, in which a gate never is.
             Frame::Ping(_) | Frame::Close(_) | Frame::Upgraded => {}
+        }
+    }
+
+    #[inline]
+    fn on_messages(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, messages: &mut Messages<'_>) {
+        let Some(session) = self.tables.sessions.get_mut(conn) else {
+            return;
+        };
+        session.asked = false;
+        let rate = self.listeners[usize::from(session.listener)]
+            .limits
+            .message_rate;
+        if let Some(rate) = rate {
+            // What comes beyond that is handed up by itself, and refused.
+            messages.limit(session.bucket.fill(rate, ctx.now_ms()));
+        }
+        let module = session.module;
+        match &mut self.modules[usize::from(module.0)] {
+            None => {
+                while let Some((kind, payload)) = messages.next(ctx) {
+                    let event = Event::Message(kind, Bytes::copy_from_slice(payload));
+                    self.dispatcher.dispatch(
+                        ctx,
+                        Parcel {
+                            session: conn,
+                            module,
+                            event,
+                        },
+                    );
+                }
+            }
+            Some(module) => {
+                let mut context = near(&self.handle, &mut self.outgoing, &mut self.tables, ctx);
+                module.on_messages(&mut context, messages);
+            }
+        }
+        if rate.is_some()
+            && messages.count() > 0
+            && let Some(session) = self.tables.sessions.get_mut(conn)
+        {
+            session.bucket.spend(messages.count());
+            session.over_rate = 0;
         }
     }
 

@@ -77,5 +77,5 @@ pub use network::tls::{
     TlsVersion,
 };
 pub use network::{
-    Delivery, Drops, MemoryBudget, Overflow, ProfileStats, ReactorConfig, ReactorStats,
+    Delivery, Drops, MemoryBudget, Messages, Overflow, ProfileStats, ReactorConfig, ReactorStats,
 };

@@ -1,7 +1,7 @@
 //! What a user of the framework implements.
 
 use common::{CloseReason, SessionId};
-use network::Drops;
+use network::{Drops, Messages};
 
 use crate::context::Context;
 use crate::envelope::{BodyPiece, Envelope, Handshake, HttpRequest};
@@ -17,6 +17,15 @@ pub trait Module: Send {
 
     /// A session has sent a message.
     fn on_message(&mut self, context: &mut Context<'_>, envelope: Envelope<'_>);
+
+    /// A session has sent messages that were read together; only asked where the module runs in the
+    /// reactor. Those that are not taken, and all that come in another way, come to
+    /// [`Module::on_message`].
+    fn on_messages(&mut self, context: &mut Context<'_>, messages: &mut Messages<'_>) {
+        while let Some(envelope) = context.next_of(messages) {
+            self.on_message(context, envelope);
+        }
+    }
 
     /// An HTTP request has come to a path of this module. The connection waits for
     /// [`Context::respond`].

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use network::codec::http::Headers;
+use network::codec::ws::handshake::Field;
 
 /// Whose pages may open WebSockets on a listener.
 ///
@@ -85,17 +85,18 @@ impl Origins {
         listed.iter().map(|listed| listed.text.as_str())
     }
 
-    /// Whether a request for an upgrade with these fields passes. `host` is whom it is for.
-    pub(crate) fn allow(&self, headers: Headers<'_>, host: Option<&str>) -> bool {
+    /// Whether a request for an upgrade passes that has this Origin field. `host` is whom it is
+    /// for.
+    pub(crate) fn allow(&self, origin: Field<'_>, host: Option<&str>) -> bool {
         let Rule::SameHostAnd(listed) = &self.0 else {
             return true;
         };
-        match headers.count("origin") {
-            0 => return true,
-            1 => {}
-            _ => return false,
-        }
-        let Some(value) = headers.get("origin") else {
+        let value = match origin {
+            Field::Absent => return true,
+            Field::Once(value) => value,
+            Field::Repeated => return false,
+        };
+        let Ok(value) = std::str::from_utf8(value) else {
             return false;
         };
         if value == "null" {
@@ -198,9 +199,7 @@ mod tests {
 
     #[track_caller]
     fn assert_allowed(origins: &Origins, origin: &str, host: &str, allowed: bool) {
-        let lines = format!("Origin: {origin}\r\n");
-        let headers = Headers::from_checked(lines.as_bytes());
-        let outcome = origins.allow(headers, Some(host));
+        let outcome = origins.allow(Field::Once(origin.as_bytes()), Some(host));
         assert_eq!(outcome, allowed, "{origin} at {host}");
     }
 
@@ -278,13 +277,10 @@ mod tests {
     #[test]
     fn only_browsers_are_asked() {
         let same = Origins::same_host();
-        assert!(same.allow(Headers::default(), Some("a")));
-        assert!(same.allow(Headers::default(), None));
-        let twice = b"Origin: http://a\r\norigin: http://a\r\n";
-        assert!(!same.allow(Headers::from_checked(twice), Some("a")));
-        let strange = b"Origin: http://a\xff\r\n";
-        assert!(!same.allow(Headers::from_checked(strange), Some("a")));
-        let old = Headers::from_checked(b"Origin: http://a\r\n");
-        assert!(!same.allow(old, None));
+        assert!(same.allow(Field::Absent, Some("a")));
+        assert!(same.allow(Field::Absent, None));
+        assert!(!same.allow(Field::Repeated, Some("a")));
+        assert!(!same.allow(Field::Once(b"http://a\xff"), Some("a")));
+        assert!(!same.allow(Field::Once(b"http://a"), None));
     }
 }

@@ -29,17 +29,29 @@ impl Bucket {
     /// Takes one message; false if there is none left.
     #[inline]
     pub(crate) fn take(&mut self, rate: Rate, now_ms: u64) -> bool {
+        let left = self.fill(rate, now_ms) > 0;
+        if left {
+            self.spend(1);
+        }
+        left
+    }
+
+    /// How many messages may come now.
+    #[inline]
+    pub(crate) fn fill(&mut self, rate: Rate, now_ms: u64) -> u32 {
         let passed = (now_ms as u32).wrapping_sub(self.at);
         self.at = now_ms as u32;
         self.millis = self
             .millis
             .saturating_add(passed.saturating_mul(rate.per_second))
             .min(rate.burst.saturating_mul(1000));
-        if self.millis < 1000 {
-            return false;
-        }
-        self.millis -= 1000;
-        true
+        self.millis / 1000
+    }
+
+    /// So many have come, of those that [`Bucket::fill`] has allowed.
+    #[inline]
+    pub(crate) fn spend(&mut self, messages: u32) {
+        self.millis = self.millis.saturating_sub(messages.saturating_mul(1000));
     }
 }
 

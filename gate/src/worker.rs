@@ -100,7 +100,7 @@ pub(crate) fn deliver(module: &mut dyn Module, context: &mut Context<'_>, parcel
     let session = parcel.session;
     match parcel.event {
         Event::Message(kind, payload) => {
-            let payload = EnvelopePayload::Bytes(payload);
+            let payload = EnvelopePayload::Owned(payload);
             module.on_message(
                 context,
                 Envelope {

@@ -52,8 +52,8 @@ impl Delivery {
         }
     }
 
-    /// Gives a user who has come online a seat. Older sessions that have no place beside it are told
-    /// and closed.
+    /// Gives a user who has come online a seat. Older sessions that have no place beside it are
+    /// told and closed.
     pub(crate) fn enter(&self, outlet: &mut dyn Outlet, entered: &Entered, seat: Seat) {
         let Seat {
             session, protocol, ..

@@ -12,9 +12,12 @@ use common::limits::{READ_BUF_BYTES, READ_HEADROOM_BYTES};
 
 use crate::codec::ws::Inflater;
 
+const BYTES: usize = READ_HEADROOM_BYTES + READ_BUF_BYTES;
+
 /// One per reactor.
 pub(crate) struct ReadBuf {
-    bytes: Box<[u8]>,
+    /// Of a length that the compiler knows, so that it need not be looked at for each read.
+    bytes: Box<[u8; BYTES]>,
     /// Holds the inflated form of a compressed message while a frame borrows it.
     pub(crate) inflater: Inflater,
 }
@@ -22,17 +25,21 @@ pub(crate) struct ReadBuf {
 impl ReadBuf {
     pub(crate) fn new() -> Self {
         Self {
-            bytes: vec![0; READ_HEADROOM_BYTES + READ_BUF_BYTES].into_boxed_slice(),
+            bytes: vec![0; BYTES]
+                .try_into()
+                .expect("a buffer of just this length"),
             inflater: Inflater::default(),
         }
     }
 
     /// The area to read a socket into.
+    #[inline]
     pub(crate) fn area(&mut self) -> &mut [u8] {
         &mut self.bytes[READ_HEADROOM_BYTES..]
     }
 
     /// The first `read` bytes of the area, and what inflates.
+    #[inline]
     pub(crate) fn parts(&mut self, read: usize) -> (&mut [u8], &mut Inflater) {
         let area = &mut self.bytes[READ_HEADROOM_BYTES..][..read];
         (area, &mut self.inflater)

@@ -34,7 +34,7 @@ mod transport;
 
 pub use memory::{MemoryBudget, Pressure};
 pub use reactor::{
-    Admission, Ctx, Deadline, Delivery, Drops, Ending, Handler, LastInput, Listen, Offer, Overflow,
-    Profile, ProfileStats, Reactor, ReactorConfig, ReactorHandle, ReactorSeed, ReactorStats,
-    SendError, Stopped,
+    Admission, Ctx, Deadline, Delivery, Drops, Ending, Handler, LastInput, Listen, Messages, Offer,
+    Overflow, Profile, ProfileStats, Reactor, ReactorConfig, ReactorHandle, ReactorSeed,
+    ReactorStats, SendError, Stopped,
 };

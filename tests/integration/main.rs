@@ -20,5 +20,6 @@ mod slow;
 mod stream;
 mod tcp;
 mod tls;
+mod together;
 mod topic;
 mod ws;

@@ -528,7 +528,7 @@ fn attachments_are_beside_the_store_and_end_with_it() {
         let config = Config::from_sources(&sources).unwrap();
         config.attachments.directory
     };
-    let of = |path: &str| Some(std::path::PathBuf::from(path));
+    let of = |path: &str| Some(PathBuf::from(path));
     let store = "[store]\npath = \"data\"\n";
     let beside = format!("{store}[attachments]\npath = \"/srv/files\"\nunused = \"2h\"");
     assert_eq!(directory(""), None);

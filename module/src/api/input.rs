@@ -70,7 +70,7 @@ impl JsonSchema for Conversation {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "pattern": "^(all|[gs]:(0|[1-9][0-9]{0,14})|d:(0|[1-9][0-9]{0,14}):(0|[1-9][0-9]{0,14}))$",
+            "pattern": "^(all|[gs]:(0|[1-9][0-9]{0,14})|d(:(0|[1-9][0-9]{0,14})){2})$",
             "examples": ["d:3:7", "g:5"],
         })
     }

@@ -126,8 +126,8 @@ impl Call for Tell {
     const VERB: Verb = Verb::Post;
     const PATH: &'static str = "/signals";
     const ACCESS: Access = Access::User;
-    const SUMMARY: &'static str = "Tell those in a conversation who are online something that is true \
-        for a moment, such as that one is typing; nothing is kept";
+    const SUMMARY: &'static str = "Tell those in a conversation who are online something that is \
+        true for a moment, such as that one is typing; nothing is kept";
     type In = TellIn;
     type Out = Done;
 

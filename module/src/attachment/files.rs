@@ -1,7 +1,7 @@
 //! The files behind attachments, in a directory of their own.
 //!
 //! ```text
-//!   DIR/incoming/<number>     what is being uploaded; what is left there at start is removed
+//!   DIR/.incoming/<number>    what is being uploaded; what is left there at start is removed
 //!   DIR/ab/cd/<hash>          whole files, which never change
 //!   DIR/ab/cd/<hash>.small    thumbnails
 //! ```
@@ -16,8 +16,8 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::{Hash, Variant};
 
-/// Folder of what is being uploaded.
-const INCOMING: &str = "incoming";
+/// Folder of what is being uploaded. A backup leaves out what begins with a dot.
+const INCOMING: &str = ".incoming";
 /// Locks of files, each for a part of the hashes.
 const LOCKS: usize = 64;
 

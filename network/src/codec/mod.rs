@@ -14,13 +14,15 @@ pub mod tcp;
 pub mod ws;
 
 mod error;
+mod plain;
 mod stack;
 
 use bytes::{Bytes, BytesMut};
 
 pub use error::ProtocolError;
+pub(crate) use plain::PlainForm;
+pub(crate) use stack::Stack;
 pub use stack::{EncodeError, Framing, MessageKind, StackConfig, WireForm};
-pub(crate) use stack::{PlainForm, Stack};
 
 /// Bytes that a framing can put before a payload, at most: the longest header of a WebSocket frame.
 pub(crate) const HEADER_BYTES_MAX: usize = 14;

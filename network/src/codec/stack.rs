@@ -4,7 +4,8 @@
 use bytes::Bytes;
 
 use super::http::{HttpCodec, HttpConfig, ResponseContext};
-use super::tcp::{LengthCodec, LengthConfig, LineCodec, LineConfig, TcpFraming, encode_line};
+use super::plain::PlainForm;
+use super::tcp::{LengthCodec, LineCodec, LineConfig, TcpFraming, encode_line};
 use super::ws::handshake::ClientHandshake;
 use super::ws::{
     self, Agreement, Contexts, DeflateForm, DeflateParams, Deflaters, Inflater, Opcode, Role,
@@ -76,15 +77,6 @@ pub enum WireForm {
     WebSocketDeflated(DeflateForm),
     /// A TCP framing of this configuration.
     Tcp(TcpFraming),
-}
-
-/// A wire form that puts a header before a message and nothing else.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum PlainForm {
-    /// WebSocket without mask and compression.
-    WebSocket,
-    /// A length.
-    Length(LengthConfig),
 }
 
 /// Why a message cannot be put on the wire.
@@ -269,7 +261,9 @@ impl Stack {
         input: &'a mut [u8],
     ) -> Option<(usize, MessageKind, &'a mut [u8])> {
         match (self, &config.tcp) {
-            (Self::Ws(codec), _) => codec.decode_whole(&config.ws, input),
+            (Self::Ws(codec), _) if codec.awaits_message() => {
+                ws::decode_whole(config.ws.message_bytes_max, input)
+            }
             (Self::Length, TcpFraming::Length(length)) => {
                 let (consumed, payload) = length.decode_whole(input)?;
                 Some((consumed, MessageKind::Binary, payload))
@@ -374,14 +368,19 @@ impl Stack {
         !matches!(self, Self::Http(..) | Self::Upgrading(_))
     }
 
-    /// The form in which a message is sent, if there is nothing to it but a header.
+    /// The form in which messages go both ways, as far as there is nothing to them but a header.
     #[inline]
     pub(crate) fn plain_form(&self, config: &StackConfig) -> Option<PlainForm> {
         match (self, &config.tcp) {
-            (Self::Ws(codec), _) if codec.role() == Role::Server && codec.send_bits().is_none() => {
-                Some(PlainForm::WebSocket)
+            (Self::Ws(codec), _) if codec.role() == Role::Server => {
+                let sent_bytes_max = match ws_form(codec, &config.ws) {
+                    WireForm::WebSocketDeflated(form) => form.plain_bytes_max(),
+                    _ => usize::MAX,
+                };
+                let taken_bytes_max = config.ws.message_bytes_max;
+                Some(PlainForm::websocket(taken_bytes_max, sent_bytes_max))
             }
-            (Self::Length, TcpFraming::Length(length)) => Some(PlainForm::Length(*length)),
+            (Self::Length, TcpFraming::Length(length)) => Some(PlainForm::length(*length)),
             _ => None,
         }
     }
@@ -510,6 +509,16 @@ fn ws_form(codec: &WsCodec, config: &WsConfig) -> WireForm {
 }
 
 impl<'a> Frame<'a> {
+    /// A message.
+    #[inline]
+    #[must_use]
+    pub const fn message(kind: MessageKind, payload: Payload<'a>) -> Self {
+        match kind {
+            MessageKind::Text => Frame::Text(payload),
+            MessageKind::Binary => Frame::Binary(payload),
+        }
+    }
+
     /// The kind and payload of a frame that is a message.
     #[must_use]
     pub fn into_message(self) -> Option<(MessageKind, Payload<'a>)> {

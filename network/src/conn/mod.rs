@@ -87,7 +87,7 @@ impl<S> Connection<S> {
     /// ways, in the clear, nothing holds them back, and none is unfinished.
     #[inline]
     pub(crate) fn is_calm(&self) -> bool {
-        self.state == State::Open && !self.flags.has(Flags::UNUSUAL)
+        self.state.is_open() && !self.flags.has(Flags::UNUSUAL)
     }
 
     /// Whether a frame has begun that is not complete, or what came is not decoded.

@@ -11,9 +11,9 @@ use super::state::State;
 use crate::buffer::ReadBuf;
 use crate::codec::http::{BodyPart, CONTINUE};
 use crate::codec::ws::{Inflater, Opcode};
-use crate::codec::{Decoded, Frame, MessageKind, Payload};
+use crate::codec::{Decoded, Frame, Payload};
 use crate::memory::Pressure;
-use crate::reactor::{Ctx, Ending, Handler, LastInput, Net};
+use crate::reactor::{Ctx, Ending, Handler, LastInput, Messages, Net};
 use crate::sys;
 use crate::transport;
 
@@ -47,9 +47,7 @@ pub(crate) fn serve<H: Handler>(net: &mut Net, handler: &mut H, buf: &mut ReadBu
             conn.heard = net.now;
             net.stats.bytes_in.add(n as u64);
             let (bytes, inflater) = buf.parts(n);
-            net.cork(id);
-            let mut taken = take_whole(net, handler, id, bytes);
-            net.write_corked();
+            let mut taken = take_together(net, handler, id, bytes);
             if taken.bytes < n {
                 let more = decode(net, handler, inflater, id, &mut bytes[taken.bytes..]);
                 taken.bytes += more.bytes;
@@ -233,6 +231,7 @@ fn decode_spill<H: Handler>(
 }
 
 /// What a run over a slice of input took.
+#[derive(Default)]
 struct Taken {
     bytes: usize,
     frames: u32,
@@ -256,27 +255,46 @@ fn keep(
     if taken.bytes < length {
         conn.spill.keep(rest(taken.bytes));
     } else if !conn.stack.mid_frame() {
-        if conn.state == State::Open {
+        if conn.state.is_open() {
             conn.since = Tick::default();
         }
         return;
     }
-    if conn.state == State::Open && (taken.frames > 0 || conn.since == Tick::default()) {
+    if conn.state.is_open() && (taken.frames > 0 || conn.since == Tick::default()) {
         conn.since = now;
         net.schedule(id.slot());
     }
 }
 
+/// Hands up the messages at the front of `bytes`, and writes at once what answers them.
+#[inline]
+fn take_together<H: Handler>(
+    net: &mut Net,
+    handler: &mut H,
+    id: ConnId,
+    bytes: &mut [u8],
+) -> Taken {
+    if !net.cork(id) {
+        return Taken::default();
+    }
+    let mut messages = Messages::new(id, bytes);
+    handler.on_messages(&mut Ctx { net }, id, &mut messages);
+    let taken = Taken {
+        bytes: messages.bytes_taken(),
+        frames: messages.count(),
+    };
+    net.stats.frames_in.add(u64::from(taken.frames));
+    net.write_corked();
+    taken
+}
+
 /// Hands up the messages at the front of `bytes` that need nothing but to be unwrapped.
 #[inline]
 fn take_whole<H: Handler>(net: &mut Net, handler: &mut H, id: ConnId, bytes: &mut [u8]) -> Taken {
-    let mut taken = Taken {
-        bytes: 0,
-        frames: 0,
-    };
+    let mut taken = Taken::default();
     while taken.bytes < bytes.len()
         && let Some(conn) = net.conns.get_mut(id)
-        && conn.state == State::Open
+        && conn.state.is_open()
         && !conn.is_blocked()
     {
         let config = &net.profiles[usize::from(conn.profile)].stack;
@@ -287,11 +305,7 @@ fn take_whole<H: Handler>(net: &mut Net, handler: &mut H, id: ConnId, bytes: &mu
         taken.bytes += consumed;
         taken.frames += 1;
         net.stats.frames_in.add(1);
-        let payload = Payload::Borrowed(payload);
-        let frame = match kind {
-            MessageKind::Text => Frame::Text(payload),
-            MessageKind::Binary => Frame::Binary(payload),
-        };
+        let frame = Frame::message(kind, Payload::Borrowed(payload));
         handler.on_frame(&mut Ctx { net }, id, frame);
     }
     taken

@@ -63,6 +63,13 @@ impl State {
         }
     }
 
+    /// Whether frames go both ways. Asked for every message, and so not by a comparison, which
+    /// looks at the reasons of the other states too.
+    #[inline]
+    pub(crate) const fn is_open(self) -> bool {
+        matches!(self, Self::Open)
+    }
+
     /// Whether frames are handed to the handler.
     pub(crate) const fn hears(self) -> bool {
         matches!(self, Self::Opening | Self::Open)

@@ -8,11 +8,12 @@ use bytes::Bytes;
 use common::{CloseReason, ConnId, Tick};
 
 use super::delivery::{Delivery, Drops};
+use super::messages::Messages;
 use super::net::Net;
 use super::stats::ReactorStats;
 use crate::codec::http::Response;
 use crate::codec::ws::handshake::Accept;
-use crate::codec::{EncodeError, Frame, MessageKind, ProtocolError, WireForm};
+use crate::codec::{EncodeError, Frame, MessageKind, Payload, ProtocolError, WireForm};
 use crate::memory::{MemoryBudget, Pressure};
 
 /// The layer above: it is told what happens to connections and answers through [`Ctx`].
@@ -43,6 +44,14 @@ pub trait Handler {
 
     /// A complete frame has come. Pings and closes are answered already and do not come here.
     fn on_frame(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, frame: Frame<'_>);
+
+    /// Messages have come together. Those that are not taken, and all that come in another way, are
+    /// handed up one by one.
+    fn on_messages(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, messages: &mut Messages<'_>) {
+        while let Some((kind, payload)) = messages.next(ctx) {
+            self.on_frame(ctx, conn, Frame::message(kind, Payload::Borrowed(payload)));
+        }
+    }
 
     /// Nothing more will be heard from this peer. Whoever has frames of it under way to other
     /// threads answers [`Ending::Later`], and ends the connection with [`Ctx::end`] when the

@@ -8,6 +8,7 @@ mod delivery;
 #[cfg(feature = "fuzz")]
 mod fuzz;
 mod handler;
+mod messages;
 mod net;
 mod observe;
 mod peers;
@@ -25,6 +26,7 @@ pub use command::{ReactorHandle, Stopped};
 pub use config::{Listen, Profile, ReactorConfig};
 pub use delivery::{Delivery, Drops, Overflow};
 pub use handler::{Admission, Ctx, Deadline, Ending, Handler, LastInput, Offer, SendError};
+pub use messages::Messages;
 pub(crate) use net::Net;
 pub use stats::{ProfileStats, ReactorStats};
 

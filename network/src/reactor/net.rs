@@ -263,7 +263,9 @@ impl Net {
         self.mark_dirty(id.slot());
     }
 
-    #[inline]
+    /// What is gathered is so where it is sent from, without a call: it is all that there is to
+    /// most answers.
+    #[inline(always)]
     pub(crate) fn send(
         &mut self,
         id: ConnId,
@@ -273,7 +275,6 @@ impl Net {
     ) -> Result<(), SendError> {
         let may_be_dropped = delivery.overflow.is_some_and(Overflow::drops_waiting);
         if !may_be_dropped && self.cork.take(id, kind, payload) {
-            self.stats.frames_out.add(1);
             return Ok(());
         }
         self.queue(id, (kind, payload), delivery)
@@ -288,27 +289,41 @@ impl Net {
     // Answers to the connection that is being served.
 
     /// From here on messages to this connection, which is calm and about to hand up what it was
-    /// sent, are gathered. Whatever else is asked of it ends that: see [`Net::uncork`].
+    /// sent, are gathered if nothing waits in front of them. Whatever else is asked of a connection
+    /// ends that: see [`Net::uncork`]. False if there is more to its messages than a header.
     #[inline]
-    pub(crate) fn cork(&mut self, id: ConnId) {
-        let Some(conn) = self.conns.get_mut(id) else {
-            return;
+    pub(crate) fn cork(&mut self, id: ConnId) -> bool {
+        let Some(conn) = self.conns.get(id) else {
+            return false;
         };
         let profile = &self.profiles[usize::from(conn.profile)];
+        let Some(form) = conn.stack.plain_form(&profile.stack) else {
+            return false;
+        };
         let queued = conn.flags.has(Flags::DIRTY | Flags::AFTER_WRITE) || !conn.outbox.is_null();
-        if !queued
-            && !profile.overflow.drops_waiting()
-            && let Some(form) = conn.stack.plain_form(&profile.stack)
-        {
-            self.cork.begin(id, form, profile.outbox_bytes_max / 2);
-        }
+        let room = if queued || profile.overflow.drops_waiting() {
+            0
+        } else {
+            profile.outbox_bytes_max / 2
+        };
+        self.cork.begin(id, form, room);
+        true
+    }
+
+    /// The form in which messages of the connection that is being served come, as long as it is as
+    /// it was when that began: nothing was asked for but messages that are gathered, and what else
+    /// has come may be handed up without another look at it.
+    #[inline]
+    pub(crate) fn undisturbed_form(&self) -> Option<&PlainForm> {
+        self.cork.form()
     }
 
     /// Ends the gathering of answers, and queues them in the outbox of their connection: something
     /// is about to happen that must come behind them.
     #[inline]
     pub(crate) fn uncork(&mut self) {
-        if let Some(id) = self.cork.end() {
+        if let Some((id, frames)) = self.cork.end() {
+            self.stats.frames_out.add(u64::from(frames));
             self.queue_corked(id, 0);
         }
     }
@@ -331,39 +346,47 @@ impl Net {
     /// outbox.
     #[inline]
     pub(crate) fn write_corked(&mut self) {
-        let Some(id) = self.cork.end() else {
+        let Some((id, frames)) = self.cork.end() else {
             return;
         };
-        if self.cork.bytes().is_empty() {
+        if frames == 0 {
             return;
         }
+        self.stats.frames_out.add(u64::from(frames));
         let Some(conn) = self.conns.get_mut(id) else {
             self.cork.clear();
             return;
         };
         self.stats.writes.add(1);
-        // An error comes again when the outbox is flushed.
-        let written = conn.stream.write(self.cork.bytes());
-        let taken = *written.as_ref().unwrap_or(&0);
-        self.stats.bytes_out.add(taken as u64);
-        if taken == self.cork.bytes().len() {
-            self.cork.clear();
-            return;
+        match conn.stream.write(self.cork.bytes()) {
+            Ok(written) if written == self.cork.bytes().len() => {
+                self.stats.bytes_out.add(written as u64);
+                self.cork.clear();
+            }
+            written => self.on_corked_left(id, written),
         }
-        // Its event starts the next write.
+    }
+
+    /// The kernel has not taken all of what was gathered.
+    #[cold]
+    fn on_corked_left(&mut self, id: ConnId, written: io::Result<usize>) {
+        // Its event starts the next write. Another error comes again when the outbox is flushed.
         let is_full = match &written {
             Ok(_) => true,
             Err(error) => error.kind() == io::ErrorKind::WouldBlock,
         };
-        if is_full {
+        if is_full && let Some(conn) = self.conns.get_mut(id) {
             conn.flags.set(Flags::BLOCKED);
         }
+        let taken = written.unwrap_or(0);
+        self.stats.bytes_out.add(taken as u64);
         self.queue_corked(id, taken);
     }
 
     // Output.
 
     /// Queues a message in the outbox.
+    #[inline(never)]
     fn queue(
         &mut self,
         id: ConnId,
@@ -375,13 +398,13 @@ impl Net {
         let profile = &self.profiles[usize::from(conn.profile)];
         let overflow = delivery.overflow.unwrap_or(profile.overflow);
         let most = payload.len() + HEADER_BYTES_MAX;
-        let usual = conn.state == State::Open
+        let usual = conn.state.is_open()
             && !overflow.drops_waiting()
             && conn.outbox.len() + most <= profile.outbox_bytes_max / 2
-            && matches!(
-                conn.stack.plain_form(&profile.stack),
-                Some(PlainForm::WebSocket)
-            );
+            && conn
+                .stack
+                .plain_form(&profile.stack)
+                .is_some_and(|form| form.is_websocket_for(payload.len()));
         if !usual {
             return self.queue_in_long(id, (kind, payload), delivery);
         }
@@ -846,7 +869,7 @@ impl Net {
             return;
         };
         // Of a connection with nothing else under way, nearly always the kernel takes it all.
-        if conn.state == State::Open
+        if conn.state.is_open()
             && conn.stack.is_framed()
             && !conn.flags.has(Flags::AFTER_WRITE)
             && let Some(flushed) =

@@ -34,6 +34,7 @@ use stream::BodyStream;
 use super::{Codec, Decoded, Frame, Payload, ProtocolError};
 
 pub use request::{Headers, Request};
+pub(crate) use request::{is_same, value_of};
 pub use response::{
     CONTINUE, Response, ResponseContext, encode_head_of, encode_response_head, reason_phrase,
 };

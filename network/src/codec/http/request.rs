@@ -29,17 +29,24 @@ impl<'a> Request<'a> {
     /// section 4.2.3).
     #[must_use]
     pub fn path(&self) -> &'a str {
-        let path = self
-            .target
-            .split_once('?')
-            .map_or(self.target, |(path, _)| path);
+        let (path, _) = split_target(self.target);
         if path.is_empty() { "/" } else { path }
     }
 
     /// The target behind the `?`, not decoded; empty if there is none.
     #[must_use]
     pub fn query(&self) -> &'a str {
-        self.target.split_once('?').map_or("", |(_, query)| query)
+        split_target(self.target).1
+    }
+}
+
+/// Path and query of a target.
+#[inline]
+pub(super) fn split_target(target: &str) -> (&str, &str) {
+    // Most are so short that a search in vectors has hardly begun before this ends.
+    match target.bytes().position(|byte| byte == b'?') {
+        Some(at) => (&target[..at], &target[at + 1..]),
+        None => (target, ""),
     }
 }
 
@@ -64,55 +71,68 @@ impl<'a> Headers<'a> {
 
     /// Every field in order: name as it came, value without blanks around it.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
-        self.fields()
-            .filter_map(|(name, value)| Some((std::str::from_utf8(name).ok()?, value)))
+        self.lines().filter_map(|line| {
+            // Names are short: this finds the colon before a search in vectors has begun.
+            let colon = line.iter().position(|&byte| byte == b':')?;
+            let name = std::str::from_utf8(&line[..colon]).ok()?;
+            Some((name, line[colon + 1..].trim_ascii()))
+        })
     }
 
-    /// The same, with the name as bytes: what is only compared need not be text.
-    pub(crate) fn fields(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
+    /// The lines one by one, with their ends.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let mut rest = self.0;
         std::iter::from_fn(move || {
-            while !rest.is_empty() {
-                let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
-                let (line, after) = rest.split_at(end);
-                rest = after;
-                // Names are short: this finds the colon before a search in vectors has begun.
-                if let Some(colon) = line.iter().position(|&byte| byte == b':') {
-                    return Some((&line[..colon], line[colon + 1..].trim_ascii()));
-                }
-            }
-            None
+            let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+            let (line, after) = rest.split_at(end);
+            rest = after;
+            (!line.is_empty()).then_some(line)
         })
+    }
+
+    /// The values of all fields of this name, letter case aside.
+    fn values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        self.lines().filter_map(move |line| value_of(line, name))
     }
 
     /// The value of the first field of this name, letter case aside, if it is UTF-8.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&'a str> {
-        self.fields()
-            .find(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()))
-            .and_then(|(_, value)| std::str::from_utf8(value).ok())
+        let value = self.values(name).next()?;
+        std::str::from_utf8(value).ok()
     }
 
     /// How many fields have this name, letter case aside.
     #[must_use]
     pub fn count(&self, name: &str) -> usize {
-        self.fields()
-            .filter(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()))
-            .count()
+        self.values(name).count()
     }
 
     /// Whether any field of this name holds `token` in its comma-separated list, letter case aside
     /// (RFC 9110 section 5.6.1).
     #[must_use]
     pub fn has_token(&self, name: &str, token: &str) -> bool {
-        self.fields()
-            .filter(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()))
-            .any(|(_, value)| {
-                value
-                    .split(|&byte| byte == b',')
-                    .any(|part| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
-            })
+        self.values(name).any(|value| {
+            value
+                .split(|&byte| byte == b',')
+                .any(|part| is_same(part.trim_ascii(), token))
+        })
     }
+}
+
+/// The value in a line, without blanks around it, if its field has this name, letter case aside.
+#[inline]
+pub(crate) fn value_of<'a>(line: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let (front, rest) = line.split_at_checked(name.len())?;
+    // First what nearly every other field does not have there.
+    let value = rest.strip_prefix(b":")?;
+    is_same(front, name).then(|| value.trim_ascii())
+}
+
+/// Whether both are the same, letter case aside; soonest if they are the same with it.
+#[inline]
+pub(crate) fn is_same(bytes: &[u8], word: &str) -> bool {
+    bytes == word.as_bytes() || bytes.eq_ignore_ascii_case(word.as_bytes())
 }
 
 impl fmt::Debug for Headers<'_> {

@@ -1,5 +1,6 @@
 //! The request target (RFC 9112 section 3.2), and the authority in it or in the Host field.
 
+use super::request::split_target;
 use crate::codec::ProtocolError;
 
 /// A target brought into the form that routes compare with.
@@ -72,16 +73,20 @@ impl<'a> Target<'a> {
     }
 
     fn path(&self) -> &'a str {
-        self.target.split('?').next().unwrap_or_default()
+        split_target(self.target).0
     }
 }
 
 /// Whether each `%` stands in front of two hexadecimal digits (RFC 3986 section 2.1), and none of
 /// them encodes NUL, at which a path would end for a C library.
 fn is_encoded(path: &str) -> bool {
-    path.split('%').skip(1).all(|rest| {
-        let digits = rest.as_bytes().get(..2).unwrap_or_default();
-        digits.len() == 2 && digits.iter().all(u8::is_ascii_hexdigit) && digits != b"00"
+    let path = path.as_bytes();
+    path.iter().enumerate().all(|(at, &byte)| {
+        let digits = || path.get(at + 1..at + 3).unwrap_or_default();
+        byte != b'%'
+            || (digits().len() == 2
+                && digits().iter().all(u8::is_ascii_hexdigit)
+                && digits() != b"00")
     })
 }
 

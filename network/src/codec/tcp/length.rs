@@ -166,6 +166,26 @@ impl LengthConfig {
         true
     }
 
+    /// Writes a payload behind its length to the front of `out`; how many bytes that are. `None` if
+    /// there is no room for both, or the payload is too long or too short.
+    #[inline]
+    pub(crate) fn write(&self, payload: &[u8], out: &mut [u8]) -> Option<usize> {
+        let length = u32::try_from(payload.len()).ok()?;
+        if length < self.payload_bytes_min || length > self.payload_bytes_max {
+            return None;
+        }
+        let prefix = self.prefix.bytes();
+        let header = match self.order {
+            ByteOrder::Big => length << (u32::BITS - 8 * prefix as u32),
+            ByteOrder::Little => length.swap_bytes(),
+        };
+        let bytes = prefix + payload.len();
+        // Four bytes at once: what is too much of them the payload covers, or what comes next.
+        *out.first_chunk_mut()? = header.to_be_bytes();
+        out.get_mut(prefix..bytes)?.copy_from_slice(payload);
+        Some(bytes)
+    }
+
     /// Splits the length from the bytes behind it; `None` until it is complete.
     #[inline]
     fn split_length<'a>(&self, input: &'a mut [u8]) -> Option<(u32, &'a mut [u8])> {

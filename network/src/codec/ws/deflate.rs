@@ -168,6 +168,15 @@ impl DeflateForm {
         payload_bytes >= self.threshold_bytes as usize && self.window_bits >= DEFLATE_BITS_MIN
     }
 
+    /// The longest payload that is sent as it is.
+    pub(crate) const fn plain_bytes_max(self) -> usize {
+        if self.window_bits >= DEFLATE_BITS_MIN {
+            (self.threshold_bytes as usize).saturating_sub(1)
+        } else {
+            usize::MAX
+        }
+    }
+
     pub(super) fn new_stream(self) -> Compress {
         let level = Compression::new(u32::from(self.level));
         Compress::new_with_window_bits(level, false, self.window_bits)

@@ -5,13 +5,13 @@
 use std::mem::MaybeUninit;
 
 use base64::Engine;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use base64::engine::general_purpose::STANDARD;
 use common::limits;
 use sha1::{Digest, Sha1};
 
 use super::extension::DeflateParams;
 use crate::codec::ProtocolError;
-use crate::codec::http::Request;
+use crate::codec::http::{Headers, Request, is_same, value_of};
 
 /// What the server appends to the key before it hashes (section 1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -23,17 +23,10 @@ const KEY_BYTES: usize = 24;
 /// A SHA-1 hash as Base64.
 const ANSWER_BYTES: usize = 28;
 
-/// Reads keys. Nothing depends on the four bits left over in the last character, and keys typed by
-/// hand tend to have them set.
-const KEY_DECODER: GeneralPurpose = GeneralPurpose::new(
-    &base64::alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
-);
-
 /// Whether a request asks for a WebSocket upgrade at all, rightly or not; [`accept`] tells which.
 #[must_use]
 pub fn is_upgrade(request: &Request<'_>) -> bool {
-    request.headers.has_token("Upgrade", "websocket")
+    UpgradeFields::of(request.headers).asks()
 }
 
 /// Checks a client's opening handshake (section 4.2.1). `Host` has been checked with the head.
@@ -41,45 +34,90 @@ pub fn is_upgrade(request: &Request<'_>) -> bool {
 /// # Errors
 /// What is wrong with the request, and so which status and fields answer it.
 pub fn accept(request: &Request<'_>) -> Result<Accept, HandshakeError> {
-    if request.method != "GET" {
-        return Err(HandshakeError::Method);
-    }
-    if request.minor_version < 1 {
-        return Err(HandshakeError::HttpVersion);
-    }
+    UpgradeFields::of(request.headers).accept(request)
+}
 
-    let (mut upgrade, mut connection) = (false, false);
-    let (mut version, mut key) = (Field::Absent, Field::Absent);
-    let mut deflate = None;
-    for (name, value) in request.headers.fields() {
-        if name.eq_ignore_ascii_case(b"Upgrade") {
-            upgrade |= has_token(value, "websocket");
-        } else if name.eq_ignore_ascii_case(b"Connection") {
-            connection |= has_token(value, "upgrade");
-        } else if name.eq_ignore_ascii_case(b"Sec-WebSocket-Version") {
-            version = version.and(value);
-        } else if name.eq_ignore_ascii_case(b"Sec-WebSocket-Key") {
-            key = key.and(value);
-        } else if name.eq_ignore_ascii_case(b"Sec-WebSocket-Extensions") {
-            deflate = deflate.or_else(|| DeflateParams::first_offer(value));
+/// The header fields of a request that its upgrade depends on, all of them found at one go.
+#[derive(Clone, Copy, Debug)]
+pub struct UpgradeFields<'a> {
+    upgrade: bool,
+    connection: bool,
+    version: Field<'a>,
+    key: Field<'a>,
+    deflate: Option<DeflateParams>,
+    origin: Field<'a>,
+}
+
+impl<'a> UpgradeFields<'a> {
+    /// Looks for them.
+    #[must_use]
+    pub fn of(headers: Headers<'a>) -> Self {
+        let mut found = Self {
+            upgrade: false,
+            connection: false,
+            version: Field::Absent,
+            key: Field::Absent,
+            deflate: None,
+            origin: Field::Absent,
+        };
+        for line in headers.lines() {
+            if let Some(value) = value_of(line, "Upgrade") {
+                found.upgrade |= has_token(value, "websocket");
+            } else if let Some(value) = value_of(line, "Connection") {
+                found.connection |= has_token(value, "Upgrade");
+            } else if let Some(value) = value_of(line, "Sec-WebSocket-Version") {
+                found.version = found.version.and(value);
+            } else if let Some(value) = value_of(line, "Sec-WebSocket-Key") {
+                found.key = found.key.and(value);
+            } else if let Some(value) = value_of(line, "Sec-WebSocket-Extensions") {
+                let offer = || DeflateParams::first_offer(value);
+                found.deflate = found.deflate.or_else(offer);
+            } else if let Some(value) = value_of(line, "Origin") {
+                found.origin = found.origin.and(value);
+            }
         }
+        found
     }
 
-    if !upgrade {
-        return Err(HandshakeError::Upgrade);
+    /// Whether they ask for an upgrade to WebSocket at all, rightly or not.
+    #[must_use]
+    pub const fn asks(&self) -> bool {
+        self.upgrade
     }
-    if !connection {
-        return Err(HandshakeError::Connection);
+
+    /// The page that asks (section 10.2).
+    #[must_use]
+    pub const fn origin(&self) -> Field<'a> {
+        self.origin
     }
-    if !version.is(VERSION) {
-        return Err(HandshakeError::Version);
-    }
-    match key {
-        Field::Once(key) if is_key(key) => Ok(Accept {
-            answer: answer_to(key),
-            deflate,
-        }),
-        _ => Err(HandshakeError::Key),
+
+    /// Checks the opening handshake of the request that has these fields.
+    ///
+    /// # Errors
+    /// As [`accept`].
+    pub fn accept(&self, request: &Request<'_>) -> Result<Accept, HandshakeError> {
+        if request.method != "GET" {
+            return Err(HandshakeError::Method);
+        }
+        if request.minor_version < 1 {
+            return Err(HandshakeError::HttpVersion);
+        }
+        if !self.upgrade {
+            return Err(HandshakeError::Upgrade);
+        }
+        if !self.connection {
+            return Err(HandshakeError::Connection);
+        }
+        if !self.version.is(VERSION) {
+            return Err(HandshakeError::Version);
+        }
+        match self.key {
+            Field::Once(key) if is_key(key) => Ok(Accept {
+                answer: answer_to(key),
+                deflate: self.deflate,
+            }),
+            _ => Err(HandshakeError::Key),
+        }
     }
 }
 
@@ -311,11 +349,14 @@ impl ClientHandshake {
     }
 }
 
-/// A header field that must stand in a head exactly once.
-#[derive(Clone, Copy)]
-enum Field<'a> {
+/// A header field that may stand in a head once at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field<'a> {
+    /// It is not there.
     Absent,
+    /// It is, with this value.
     Once(&'a [u8]),
+    /// It is there more than once.
     Repeated,
 }
 
@@ -334,14 +375,21 @@ impl<'a> Field<'a> {
 
 /// Whether a comma-separated list holds `token`, letter case aside (RFC 9110 section 5.6.1).
 fn has_token(list: &[u8], token: &str) -> bool {
-    list.split(|&byte| byte == b',')
-        .any(|part| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+    is_same(list, token)
+        || list
+            .split(|&byte| byte == b',')
+            .any(|part| is_same(part.trim_ascii(), token))
 }
 
+/// Whether this is Base64 of a nonce. Nothing depends on what it stands for, nor on the four bits
+/// left over in the last character, which keys typed by hand tend to have set.
 fn is_key(key: &[u8]) -> bool {
-    // Two bytes more than a nonce: the decoder asks for room in whole groups of three.
-    let mut nonce = [0; NONCE_BYTES + 2];
-    key.len() == KEY_BYTES && KEY_DECODER.decode_slice(key, &mut nonce) == Ok(NONCE_BYTES)
+    let in_alphabet =
+        |byte: &u8| matches!(byte, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'+' | b'/');
+    key.len() == KEY_BYTES
+        && key
+            .strip_suffix(b"==")
+            .is_some_and(|characters| characters.iter().all(in_alphabet))
 }
 
 /// What a server that understood the handshake answers to its key (section 4.2.2).
@@ -400,6 +448,15 @@ mod tests {
                 .escape_ascii()
                 .to_string()
         );
+    }
+
+    #[test]
+    fn a_page_is_told_by_one_field() {
+        let origin = |lines: &'static str| UpgradeFields::of(request(lines).headers).origin();
+        assert_eq!(origin("Host: a\r\n"), Field::Absent);
+        assert_eq!(origin("ORIGIN:  http://a \r\n"), Field::Once(b"http://a"));
+        let twice = "Origin: http://a\r\norigin: http://a\r\n";
+        assert_eq!(origin(twice), Field::Repeated);
     }
 
     #[test]

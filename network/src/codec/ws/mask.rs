@@ -22,24 +22,37 @@ const WIDE_BYTES_MIN: usize = 128;
 fn apply_short(key: [u8; 4], bytes: &mut [u8]) {
     let half = u32::from_le_bytes(key);
     let word = u64::from(half) << 32 | u64::from(half);
-    let len = bytes.len();
-    if let Some(tail) = bytes.last_chunk::<8>() {
-        let turn = (len % 4 * 8) as u32;
-        let last = u64::from_le_bytes(*tail) ^ word.rotate_right(turn);
-        // The last chunk of a length that is a multiple of eight is done twice, to the same end.
-        for chunk in bytes.chunks_exact_mut(8) {
-            if let Some(chunk) = chunk.first_chunk_mut::<8>() {
-                *chunk = (u64::from_le_bytes(*chunk) ^ word).to_le_bytes();
-            }
+    let turned = word.rotate_right((bytes.len() % 4 * 8) as u32);
+    // The last word of a length that is a multiple of its own is done twice, to the same end.
+    if let Some(&tail) = bytes.last_chunk() {
+        for chunk in bytes.as_chunks_mut().0 {
+            *chunk = apply_16(word, *chunk);
         }
-        if let Some(tail) = bytes.last_chunk_mut() {
-            *tail = last.to_le_bytes();
+        if let Some(last) = bytes.last_chunk_mut() {
+            *last = apply_16(turned, tail);
+        }
+    } else if let Some(&tail) = bytes.last_chunk() {
+        if let Some(first) = bytes.first_chunk_mut() {
+            *first = apply_8(word, *first);
+        }
+        if let Some(last) = bytes.last_chunk_mut() {
+            *last = apply_8(turned, tail);
         }
     } else {
         for (byte, key) in bytes.iter_mut().zip(word.to_le_bytes()) {
             *byte ^= key;
         }
     }
+}
+
+#[inline]
+fn apply_8(word: u64, bytes: [u8; 8]) -> [u8; 8] {
+    (u64::from_le_bytes(bytes) ^ word).to_le_bytes()
+}
+
+#[inline]
+fn apply_16(word: u64, bytes: [u8; 16]) -> [u8; 16] {
+    (u128::from_le_bytes(bytes) ^ (u128::from(word) << 64 | u128::from(word))).to_le_bytes()
 }
 
 /// Eight bytes at a time in a shape that the compiler widens to its vector registers.

@@ -36,7 +36,7 @@ use deflate::{Inflate, InflateWith};
 pub use extension::DeflateParams;
 use header::FrameHeader;
 pub use header::{Header, Opcode};
-pub(crate) use whole::encode_whole;
+pub(crate) use whole::{decode_whole, encode_whole, write_whole};
 
 /// Which end of the connection this is. It decides which way frames are masked (section 5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +121,13 @@ impl WsCodec {
     #[must_use]
     pub const fn send_bits(&self) -> Option<u8> {
         self.send_bits
+    }
+
+    /// Whether a message from the front of the input on would be one that the other end of a
+    /// server's connection begins there.
+    #[inline]
+    pub(crate) fn awaits_message(&self) -> bool {
+        self.role == Role::Server && self.assembly.is_none()
     }
 
     /// The end of the connection that this codec serves.

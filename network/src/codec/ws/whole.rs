@@ -2,66 +2,79 @@
 //! there from its first byte to its last.
 
 use super::header::{FIN, LENGTH_16, LENGTH_64, MASK, SHORT_PAYLOAD_BYTES_MAX};
-use super::{Opcode, Role, WsCodec, WsConfig, mask, utf8};
+use super::{Opcode, mask, utf8};
 use crate::codec::MessageKind;
 
 const FIN_TEXT: u8 = FIN | Opcode::Text as u8;
 const FIN_BINARY: u8 = FIN | Opcode::Binary as u8;
 const SHORT_MASKED_MAX: u8 = MASK | SHORT_PAYLOAD_BYTES_MAX as u8;
 const LENGTH_16_MASKED: u8 = MASK | LENGTH_16;
-const KEY_BYTES: usize = 4;
 
-impl WsCodec {
-    /// Takes such a frame from the front of `input`, as the server. Gives the bytes that it takes
-    /// and the message, unmasked in place.
-    ///
-    /// `None` says nothing about what is there instead, and leaves it as it was:
-    /// [`decode_with`](WsCodec::decode_with) knows.
-    #[inline]
-    pub(crate) fn decode_whole<'a>(
-        &self,
-        config: &WsConfig,
-        input: &'a mut [u8],
-    ) -> Option<(usize, MessageKind, &'a mut [u8])> {
-        let &[first, second, third, fourth, ..] = &*input else {
-            return None;
-        };
-        if self.role != Role::Server || self.assembly.is_some() {
-            return None;
+/// Takes such a frame from the front of `input`, as a server that is in no longer message. Gives
+/// the bytes that it takes and the message, unmasked in place.
+///
+/// `None` says nothing about what is there instead, and leaves it as it was:
+/// [`decode_with`](super::WsCodec::decode_with) knows.
+#[inline]
+pub(crate) fn decode_whole(
+    message_bytes_max: usize,
+    input: &mut [u8],
+) -> Option<(usize, MessageKind, &mut [u8])> {
+    let &[first, second, ..] = &*input else {
+        return None;
+    };
+    let kind = match first {
+        FIN_BINARY => MessageKind::Binary,
+        FIN_TEXT => MessageKind::Text,
+        _ => return None,
+    };
+    let (payload, start) = match second {
+        MASK..=SHORT_MASKED_MAX => {
+            let length = usize::from(second - MASK);
+            (unmask::<6>(message_bytes_max, length, kind, input)?, 6)
         }
-        let kind = match first {
-            FIN_BINARY => MessageKind::Binary,
-            FIN_TEXT => MessageKind::Text,
-            _ => return None,
-        };
-        let (key_at, length) = match second {
-            MASK..=SHORT_MASKED_MAX => (2, usize::from(second - MASK)),
-            LENGTH_16_MASKED => (4, usize::from(u16::from_be_bytes([third, fourth]))),
-            _ => return None,
-        };
-        // A length of two bytes where one would do is a fault, and for the other path to tell.
-        if length > config.message_bytes_max || (key_at == 4 && length <= SHORT_PAYLOAD_BYTES_MAX) {
-            return None;
+        LENGTH_16_MASKED => {
+            let &[_, _, high, low, ..] = &*input else {
+                return None;
+            };
+            let length = usize::from(u16::from_be_bytes([high, low]));
+            // Two bytes where one would do are a fault, and for the other path to tell.
+            if length <= SHORT_PAYLOAD_BYTES_MAX {
+                return None;
+            }
+            (unmask::<8>(message_bytes_max, length, kind, input)?, 8)
         }
-        let start = key_at + KEY_BYTES;
-        let key = *input.get(key_at..start)?.first_chunk()?;
-        let payload = input.get_mut(start..start + length)?;
-        mask::apply(key, payload);
-        if kind == MessageKind::Text && utf8::check(payload).is_err() {
-            mask::apply(key, payload);
-            return None;
-        }
-        Some((start + length, kind, payload))
+        _ => return None,
+    };
+    Some((start + payload.len(), kind, payload))
+}
+
+/// The payload behind a header of `HEADER` bytes, which ends with the key.
+#[inline]
+fn unmask<const HEADER: usize>(
+    message_bytes_max: usize,
+    length: usize,
+    kind: MessageKind,
+    input: &mut [u8],
+) -> Option<&mut [u8]> {
+    if length > message_bytes_max {
+        return None;
     }
+    let (header, rest) = input.split_first_chunk_mut::<HEADER>()?;
+    let payload = rest.get_mut(..length)?;
+    let key = *header.last_chunk()?;
+    mask::apply(key, payload);
+    if kind == MessageKind::Text && !utf8::is_valid(payload) {
+        mask::apply(key, payload);
+        return None;
+    }
+    Some(payload)
 }
 
 /// Appends a message in such a frame, as the server sends it: not masked.
 #[inline]
 pub(crate) fn encode_whole(kind: MessageKind, payload: &[u8], out: &mut Vec<u8>) {
-    let first = match kind {
-        MessageKind::Binary => FIN_BINARY,
-        MessageKind::Text => FIN_TEXT,
-    };
+    let first = first_byte(kind);
     if payload.len() <= SHORT_PAYLOAD_BYTES_MAX {
         out.extend_from_slice(&[first, payload.len() as u8]);
     } else if let Ok(length) = u16::try_from(payload.len()) {
@@ -72,4 +85,38 @@ pub(crate) fn encode_whole(kind: MessageKind, payload: &[u8], out: &mut Vec<u8>)
         out.extend_from_slice(&(payload.len() as u64).to_be_bytes());
     }
     out.extend_from_slice(payload);
+}
+
+/// Writes a message in such a frame to the front of `out`; how many bytes it takes. `None` if there
+/// is no room for it, or its length would need eight bytes.
+#[inline]
+pub(crate) fn write_whole(kind: MessageKind, payload: &[u8], out: &mut [u8]) -> Option<usize> {
+    let first = first_byte(kind);
+    if payload.len() <= SHORT_PAYLOAD_BYTES_MAX {
+        return write_behind([first, payload.len() as u8], payload, out);
+    }
+    let [high, low] = u16::try_from(payload.len()).ok()?.to_be_bytes();
+    write_behind([first, LENGTH_16, high, low], payload, out)
+}
+
+/// Writes a header of a length that the compiler knows, and the payload.
+#[inline]
+fn write_behind<const HEADER: usize>(
+    header: [u8; HEADER],
+    payload: &[u8],
+    out: &mut [u8],
+) -> Option<usize> {
+    let (front, rest) = out.split_first_chunk_mut()?;
+    let body = rest.get_mut(..payload.len())?;
+    *front = header;
+    body.copy_from_slice(payload);
+    Some(HEADER + payload.len())
+}
+
+#[inline]
+const fn first_byte(kind: MessageKind) -> u8 {
+    match kind {
+        MessageKind::Binary => FIN_BINARY,
+        MessageKind::Text => FIN_TEXT,
+    }
 }

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The users of a run, in pairs and in groups: user 2n writes to user 2n + 1, and user u is in group
-/// u mod G.
+/// The users of a run, in pairs and in groups: user 2n writes to user 2n + 1, and user u is in
+/// group u mod G.
 #[derive(Debug)]
 pub(super) struct Town {
     /// By number of the user; zero while not logged in.
