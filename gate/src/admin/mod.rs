@@ -26,6 +26,7 @@ mod page;
 mod process;
 mod profile;
 mod routes;
+mod sample;
 mod token;
 
 use std::net::SocketAddr;
@@ -46,7 +47,9 @@ use crate::telemetry::Telemetry;
 use history::History;
 use process::ProcessCache;
 use routes::Routes;
+use sample::Sources;
 
+pub use sample::Sample;
 pub use token::{BadToken, Token};
 
 /// Connections at once: a few scrapers and browsers.
@@ -127,6 +130,8 @@ struct Shared {
     process: Mutex<ProcessCache>,
     history: Mutex<History>,
     profiler: profile::Profiler,
+    /// Counts of modules.
+    sources: Sources,
 }
 
 /// What there is to show, which comes with the start of the node.
@@ -188,6 +193,7 @@ impl Admin {
             process: Mutex::default(),
             history: Mutex::default(),
             profiler: profile::Profiler::default(),
+            sources: Sources::default(),
         });
         let running = match answer(&shared, true) {
             // Where a thread may not have a table of its own, the node's has to do.
@@ -225,6 +231,12 @@ impl Admin {
             telemetry: Some(telemetry.clone()),
         };
         self.shared.sample();
+    }
+
+    /// Shows what a module counts, too: `source` is called whenever somebody asks for metrics. The
+    /// values of one metric come one after the other.
+    pub fn show(&self, source: impl Fn() -> Vec<Sample> + Send + Sync + 'static) {
+        self.shared.sources.add(source);
     }
 
     /// The node stops: balancers that ask send nobody any more.
