@@ -23,6 +23,7 @@ use crate::admin;
 use crate::config::{Config, ListenerConfig, Speech};
 use crate::doctor::broken_promises;
 use crate::host::{ACCOUNTED_BYTES, HostFacts};
+use crate::metrics;
 
 /// What the program calls itself to clients.
 const SERVER: &str = concat!("gatehouse/", env!("CARGO_PKG_VERSION"));
@@ -150,9 +151,15 @@ impl Node {
             server: SERVER.to_owned(),
             store: config.store.clone(),
             accounts: config.accounts.clone(),
+            webhooks: config.webhooks.clone(),
         })?;
         if config.accounts.guests {
             tracing::info!("whoever gives a name is let in as a guest: see [accounts]");
+        }
+        if let Some(admin) = &admin {
+            // It answers until the very end, and must not keep the store open.
+            let im = Arc::downgrade(&im);
+            admin.show(move || im.upgrade().map_or_else(Vec::new, |im| metrics::of_im(&im)));
         }
         match &config.store.location {
             Location::Memory => tracing::info!("messages are kept in memory: see [store]"),

@@ -1,6 +1,6 @@
 //! Telling sessions what has been committed.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use common::{CloseReason, SessionId, UserId};
 use gate::{Batch, Context, GateHandle};
@@ -12,6 +12,7 @@ use crate::im::now_ms;
 use crate::inbox::{self, Happening, SessionEnd};
 use crate::outlet::Outlet;
 use crate::presence::{Deadlines, Left, Presence, Seat};
+use crate::webhook::Webhooks;
 
 /// Who is online, and how they are reached. Shared by the IM and the thread of the store that lets
 /// events go.
@@ -21,6 +22,7 @@ pub(crate) struct Delivery {
     /// When sessions end by themselves.
     pub(crate) deadlines: Deadlines,
     policy: LoginPolicy,
+    webhooks: Option<Arc<Webhooks>>,
     gate: OnceLock<GateHandle>,
     /// Held while somebody comes or goes and others are told, so that the last that watchers hear
     /// of a user is true.
@@ -28,9 +30,10 @@ pub(crate) struct Delivery {
 }
 
 impl Delivery {
-    pub(crate) fn new(policy: LoginPolicy) -> Self {
+    pub(crate) fn new(policy: LoginPolicy, webhooks: Option<Arc<Webhooks>>) -> Self {
         Self {
             policy,
+            webhooks,
             ..Self::default()
         }
     }
@@ -51,8 +54,8 @@ impl Delivery {
         }
     }
 
-    /// Gives a user who has come online a seat. Older sessions that have no place beside it are told
-    /// and closed.
+    /// Gives a user who has come online a seat. Older sessions that have no place beside it are
+    /// told and closed.
     pub(crate) fn enter(&self, outlet: &mut dyn Outlet, entered: &Entered, seat: Seat) {
         let Seat {
             session, protocol, ..
@@ -68,6 +71,12 @@ impl Delivery {
             if old.session != session {
                 self.kick(outlet, old, SessionEnd::LoggedInElsewhere);
             }
+            if let Some(webhooks) = &self.webhooks {
+                webhooks.on_logout(user, old.platform, false);
+            }
+        }
+        if let Some(webhooks) = &self.webhooks {
+            webhooks.on_login(user, seat.platform, change.first);
         }
         if let Some(at_ms) = seat.expires_ms() {
             self.deadlines.set(at_ms, session, user.id);
@@ -119,8 +128,11 @@ impl Delivery {
 
     fn on_left(&self, outlet: &mut dyn Outlet, left: Option<&Left>) {
         let Some(left) = left else { return };
-        for seat in &left.seats {
+        for (after, seat) in left.seats.iter().rev().enumerate().rev() {
             self.forget_deadline(seat);
+            if let Some(webhooks) = &self.webhooks {
+                webhooks.on_logout(&left.user, seat.platform, left.last && after == 0);
+            }
         }
         if left.last {
             self.announce(outlet, &left.user, false, None);
@@ -168,6 +180,9 @@ impl Delivery {
 
     /// Tells those whom an event concerns.
     pub(crate) fn on_event(&self, event: inbox::Event) {
+        if let Some(webhooks) = &self.webhooks {
+            webhooks.on_event(&event, &self.presence);
+        }
         self.act(|outlet| self.tell(outlet, event));
     }
 

@@ -1,6 +1,7 @@
 //! Nodes in process, on ports that the kernel chooses.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -255,6 +256,12 @@ impl TestNode {
     #[must_use]
     pub fn im(options: &Options) -> Self {
         let im = Im::open(ImConfig::default()).expect("a store in memory");
+        Self::of_im(options, im)
+    }
+
+    /// The same around an IM that is there.
+    #[must_use]
+    pub fn of_im(options: &Options, im: Arc<Im>) -> Self {
         let mut builder = options.builder();
         let module = builder.module(Placement::Worker, move |_| Native::new(im.clone()));
         let web = Listener::http(any_port())

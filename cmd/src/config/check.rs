@@ -78,6 +78,7 @@ pub(super) fn check(sources: &Sources, raw: RawConfig) -> Checked<Config> {
         context_bytes_max: or(&raw.compression_memory, Size(limits::CONTEXT_BYTES_MAX)).0,
         accounts: check.accounts(&raw.accounts, &store.location)?,
         store,
+        webhooks: check.webhooks(&raw.webhooks)?,
         log_level: or(&raw.log.level, Level::Info),
         log_format: or(&raw.log.format, Format::Text),
         admin: check.admin(&raw, &listeners)?,

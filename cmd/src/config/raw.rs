@@ -8,6 +8,7 @@ use toml::Spanned;
 
 use super::accounts::RawAccounts;
 use super::value::{Address, Auto, Cap, Keep, Networks, Number, OriginRule, Seconds, Size, Switch};
+use super::webhooks::RawWebhooks;
 
 /// A value that may be missing, with the place where it was typed.
 pub type Typed<T> = Option<Spanned<T>>;
@@ -40,6 +41,8 @@ pub struct RawConfig {
     pub store: RawStore,
     /// Who is let in.
     pub accounts: RawAccounts,
+    /// Who is asked and told.
+    pub webhooks: RawWebhooks,
     /// The log.
     pub log: RawLog,
     /// The admin listener.

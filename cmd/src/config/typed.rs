@@ -15,6 +15,7 @@ use super::raw::{
 };
 use super::tls::{proxy_protocol_to_typed, tls_to_typed};
 use super::value::{Address, Auto, Cap, Keep, Networks, Number, OriginRule, Seconds, Size};
+use super::webhooks::webhooks_to_typed;
 use super::{Config, IN_MEMORY, ListenerConfig, Speech};
 
 pub(super) fn typed<T>(value: T) -> Typed<T> {
@@ -39,6 +40,7 @@ impl Config {
             compression_memory: typed(Size(self.context_bytes_max)),
             store: store_to_typed(&self.store),
             accounts: accounts_to_typed(&self.accounts),
+            webhooks: webhooks_to_typed(self.webhooks.as_ref()),
             log: RawLog {
                 level: typed(self.log_level),
                 format: typed(self.log_format),
