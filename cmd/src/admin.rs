@@ -1,7 +1,8 @@
 //! The admin listener of a node.
 
-use gate::GateError;
-use gate::admin::{Admin, AdminConfig, AdminError};
+use gate::admin::{Admin, AdminConfig, AdminError, Service};
+use gate::{GateError, GateHandle, HttpRequest};
+use module::adapter::rest::Rest;
 
 use crate::node::StartError;
 
@@ -19,5 +20,15 @@ pub(crate) fn start(config: Option<&AdminConfig>) -> Result<Option<Admin>, Start
             Err(StartError::AdminListen { addr, error })
         }
         Err(error) => Err(StartError::Admin(error)),
+    }
+}
+
+/// The calls of administrators, as the admin listener serves them.
+#[derive(Debug)]
+pub(crate) struct Administration(pub(crate) Rest);
+
+impl Service for Administration {
+    fn on_request(&self, gate: &GateHandle, request: HttpRequest) {
+        self.0.answer(gate, &request);
     }
 }

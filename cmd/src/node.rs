@@ -15,11 +15,11 @@ use gate::{
     ReactorConfig, RunningGate, TcpFraming, TlsError, TlsServer, TlsSettings,
 };
 use module::adapter::native::Native;
-use module::adapter::rest::{self, Rest};
+use module::adapter::rest::{self, Clients, Rest};
 use module::storage::sqlite::Location;
 use module::{Im, ImConfig, OpenError, web};
 
-use crate::admin;
+use crate::admin::{self, Administration};
 use crate::config::{Config, ListenerConfig, Speech};
 use crate::doctor::broken_promises;
 use crate::host::{ACCOUNTED_BYTES, HostFacts};
@@ -180,10 +180,14 @@ impl Node {
             .memory_bytes_max(config.memory_bytes_max)
             .context_bytes_max(config.context_bytes_max)
             .reactor_config(reactor_config);
-        let rest = Rest::for_workers(Arc::clone(&im));
+        if let Some(admin) = &admin {
+            let rest = Rest::new(Arc::clone(&im), Clients::Administrators);
+            admin.mount(rest::ROOT, Administration(rest));
+        }
+        let rest = Rest::new(Arc::clone(&im), Clients::Users);
         let modules = Modules {
             native: builder.module(Placement::Worker, move |_| Native::new(Arc::clone(&im))),
-            rest: builder.module(Placement::Worker, move |_| rest()),
+            rest: builder.module(Placement::Worker, move |_| rest.clone()),
         };
         // 4. Listeners, in the order of the configuration.
         let mut secured = Vec::new();

@@ -190,6 +190,15 @@ impl Delivery {
         let told = match event.happening {
             Happening::Message(message) => Event::Message(message),
             Happening::Notice(notice) => Event::Notice(notice),
+            Happening::Signal {
+                conversation,
+                from,
+                body,
+            } => Event::Signal {
+                conversation,
+                from,
+                body,
+            },
             Happening::ChannelMember { group, user, hears } => {
                 self.seat_in_channel(outlet, user, Audience::Channel(group), hears);
                 return;
@@ -215,7 +224,12 @@ impl Delivery {
         match event.audience {
             inbox::Audience::Inboxes(numbers) => {
                 for (user, number) in numbers {
-                    self.tell_user(outlet, user, &told, number, event.origin);
+                    self.tell_user(outlet, user, &told, Some(number), event.origin);
+                }
+            }
+            inbox::Audience::Users(users) => {
+                for user in users {
+                    self.tell_user(outlet, user, &told, None, event.origin);
                 }
             }
             inbox::Audience::Channel(group) => {
@@ -234,7 +248,7 @@ impl Delivery {
         outlet: &mut dyn Outlet,
         user: UserId,
         event: &Event,
-        number: u64,
+        number: Option<u64>,
         except: Option<SessionId>,
     ) {
         let seats = self.seats(user);
@@ -250,9 +264,16 @@ impl Delivery {
             if sessions.is_empty() {
                 continue;
             }
-            if let Some(message) = protocol.encode(event, Some(number)) {
+            if let Some(message) = protocol.encode(event, number) {
                 outlet.send_many(&sessions, message);
             }
+        }
+    }
+
+    /// Closes every session of a user.
+    pub(crate) fn kick_user(&self, outlet: &mut dyn Outlet, user: UserId) {
+        for seat in self.seats(user) {
+            self.kick(outlet, seat, SessionEnd::Revoked);
         }
     }
 

@@ -5,7 +5,7 @@ use gate::Message;
 
 use crate::account::User;
 use crate::inbox::{Notice, SessionEnd};
-use crate::message::Message as ImMessage;
+use crate::message::{Conversation, Message as ImMessage};
 
 /// Something that happened, for those whom it concerns.
 #[derive(Clone, Debug)]
@@ -21,6 +21,15 @@ pub enum Event {
     },
     /// Something else has happened that stands in an inbox, or is told to a channel.
     Notice(Notice),
+    /// Something that is true for a moment.
+    Signal {
+        /// Where.
+        conversation: Conversation,
+        /// Who tells it.
+        from: User,
+        /// What.
+        body: String,
+    },
     /// The session is about to be closed.
     Kicked(SessionEnd),
 }

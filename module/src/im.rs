@@ -427,6 +427,27 @@ impl Im {
         self.delivery.presence.is_online(user)
     }
 
+    /// The platforms on which a user is online.
+    #[must_use]
+    pub fn platforms(&self, user: UserId) -> Vec<Platform> {
+        let mut seats = Vec::new();
+        self.delivery.presence.collect_seats(user, &mut seats);
+        seats.iter().map(|seat| seat.platform).collect()
+    }
+
+    /// How many users are online, and how many sessions there are on each platform.
+    #[must_use]
+    pub fn online_by_platform(&self) -> (usize, Vec<(Platform, usize)>) {
+        let presence = &self.delivery.presence;
+        (presence.count(), presence.count_by_platform())
+    }
+
+    /// Closes the connections of a user.
+    pub fn close_connections(&self, user: UserId) {
+        self.delivery
+            .act(|outlet| self.delivery.kick_user(outlet, user));
+    }
+
     // Messages.
 
     /// Sends a message; its outcome comes when it is durable.

@@ -666,3 +666,57 @@ fn who_does_not_log_in_is_closed() {
         client.expect_close(1008);
     }
 }
+
+#[test]
+fn a_signal_is_told_once_and_kept_nowhere() {
+    let node = im();
+    let (mut ada, ada_id) = NativeClient::login(&node, "Ada");
+    let (mut bob, bob_id) = NativeClient::login(&node, "Bob");
+    let to_bob = json!({"to": {"user": bob_id}, "body": "typing"});
+    assert_eq!(ada.ok("message.signal", to_bob.clone()), json!({}));
+    assert_eq!(
+        bob.push("signal"),
+        json!({
+            "conversation": format!("d:{ada_id}:{bob_id}"),
+            "from": {"id": ada_id, "name": "Ada"},
+            "body": "typing",
+        })
+    );
+    assert_eq!(bob.ok("inbox.sync", json!({}))["entries"], json!([]));
+    assert_eq!(bob.ok("conversation.list", json!({}))["total"], 0);
+    let everyone = json!({"to": {"all": true}, "body": "typing"});
+    assert_eq!(ada.error("message.signal", everyone), "bad_request");
+    bob.ok("block.add", json!({"user": ada_id}));
+    assert_eq!(ada.error("message.signal", to_bob), "forbidden");
+    bob.expect_no_push();
+}
+
+#[test]
+fn an_account_logs_in_with_its_token() {
+    let node = im();
+    let mut client = NativeClient::connect(&node, Transport::WebSocket);
+    let ada = json!({"login": "ada", "password": "correct horse", "name": "Ada L"});
+    client.ok("account.register", ada.clone());
+    assert_eq!(client.error("account.register", ada), "conflict");
+    let wrong = json!({"login": "ada", "password": "battery staple"});
+    assert_eq!(client.error("account.login", wrong), "unauthenticated");
+    let right = json!({"login": "Ada", "password": "correct horse", "platform": "ios"});
+    let granted = client.ok("account.login", right);
+    assert_eq!(client.error("friend.list", json!({})), "unauthenticated");
+    let login = client.ok("login", json!({"token": granted["token"]}));
+    assert_eq!(login["user"]["name"], "Ada L");
+    assert_eq!(login["platform"], "ios", "where the session was opened");
+    assert_eq!(
+        client.ok("session.list", json!({}))["sessions"][0]["current"],
+        true
+    );
+
+    let mut guest = NativeClient::connect(&node, Transport::WebSocket);
+    assert_eq!(guest.error("login", json!({"name": "ada"})), "conflict");
+    let forged = format!("{}x", granted["token"].as_str().expect("a token"));
+    assert_eq!(
+        guest.error("login", json!({"token": forged})),
+        "unauthenticated"
+    );
+    assert_eq!(guest.error("login", json!({})), "bad_request");
+}

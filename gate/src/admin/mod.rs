@@ -22,6 +22,7 @@
 
 mod history;
 mod metrics;
+mod mount;
 mod page;
 mod process;
 mod profile;
@@ -45,10 +46,12 @@ use crate::health::Failure;
 use crate::module::Placement;
 use crate::telemetry::Telemetry;
 use history::History;
+use mount::Mounts;
 use process::ProcessCache;
 use routes::Routes;
 use sample::Sources;
 
+pub use mount::Service;
 pub use sample::Sample;
 pub use token::{BadToken, Token};
 
@@ -56,8 +59,8 @@ pub use token::{BadToken, Token};
 const CONNECTIONS_MAX: usize = 64;
 /// Bytes that may be held for them.
 const MEMORY_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Nobody sends more than a request line.
-const BODY_BYTES_MAX: usize = 1024;
+/// Longest body of a request: what a product lets its operators send.
+const BODY_BYTES_MAX: usize = 256 * 1024;
 /// Seconds that a stop may take; an answer that is on its way is still sent.
 const STOP_SECONDS: u32 = 1;
 
@@ -132,6 +135,7 @@ struct Shared {
     profiler: profile::Profiler,
     /// Counts of modules.
     sources: Sources,
+    mounts: Mounts,
 }
 
 /// What there is to show, which comes with the start of the node.
@@ -194,6 +198,7 @@ impl Admin {
             history: Mutex::default(),
             profiler: profile::Profiler::default(),
             sources: Sources::default(),
+            mounts: Mounts::default(),
         });
         let running = match answer(&shared, true) {
             // Where a thread may not have a table of its own, the node's has to do.
@@ -222,6 +227,13 @@ impl Admin {
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.running.addrs()[0]
+    }
+
+    /// Has a service of the product answer for the paths that begin with `prefix`, to those who
+    /// bring the token. Where no token is configured it answers nobody: a page from anywhere could
+    /// otherwise have a browser on this host ask for what it likes.
+    pub fn mount(&self, prefix: &'static str, service: impl Service) {
+        self.shared.mounts.add(prefix, Arc::new(service));
     }
 
     /// The node is there: from here on its counters are shown, and it is said to be ready.

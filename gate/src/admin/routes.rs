@@ -53,6 +53,13 @@ impl Module for Routes {
     fn on_message(&mut self, _: &mut Context<'_>, _: Envelope<'_>) {}
 
     fn on_request(&mut self, context: &mut Context<'_>, request: HttpRequest) {
+        if let Some(service) = self.shared.mounts.find(&request.path) {
+            match self.operators_refusal(&request) {
+                None => service.on_request(context.handle(), request),
+                Some(response) => context.respond(request.session, guarded(response)),
+            }
+            return;
+        }
         let response = match self.refusal(&request) {
             Ok(Route::Profile) => match profile_wanted(&request.query) {
                 // It takes its time, and answers when it has it.
@@ -74,6 +81,18 @@ impl Routes {
         }
     }
 
+    /// Why a request for a service is not handed to it.
+    fn operators_refusal(&self, request: &HttpRequest) -> Option<Response> {
+        let Some(token) = &self.shared.config.token else {
+            return Some(Response::text(
+                403,
+                "this takes a token, and none is configured: set `token` in [admin]\n",
+            ));
+        };
+        let shown = request.headers().get("authorization");
+        (!token.is_in(shown)).then(unauthorized)
+    }
+
     /// The route of a request, or why it is not answered.
     fn refusal(&self, request: &HttpRequest) -> Result<Route, Response> {
         let token = self.shared.config.token.as_ref();
@@ -90,11 +109,7 @@ impl Routes {
         }
         let shown = request.headers().get("authorization");
         match token {
-            Some(token) if !route.is_public() && !token.is_in(shown) => Err(Response::text(
-                401,
-                "the token of the admin listener is needed\n",
-            )
-            .with_header("www-authenticate", "Bearer realm=\"admin\"")),
+            Some(token) if !route.is_public() && !token.is_in(shown) => Err(unauthorized()),
             _ => Ok(route),
         }
     }
@@ -157,6 +172,11 @@ impl Routes {
             context.handle().respond(session, guarded(failed(&error)));
         }
     }
+}
+
+fn unauthorized() -> Response {
+    Response::text(401, "the token of the admin listener is needed\n")
+        .with_header("www-authenticate", "Bearer realm=\"admin\"")
 }
 
 /// Seconds and format of a profile.

@@ -205,6 +205,23 @@ impl Accounts {
         });
     }
 
+    /// Gives a user a password that they have not chosen, and ends all their sessions. Refused:
+    /// `UserUnknown`, `Invalid`.
+    pub fn set_password(&self, user: UserId, new: String, then: impl Then<()>) {
+        if !password::is_acceptable(&new) {
+            return then(Err(BAD_PASSWORD));
+        }
+        self.work(then, move |shared, then| {
+            let change = ChangePassword {
+                user,
+                old: None,
+                new: shared.config.hash_cost.hash(&new),
+                keep: None,
+            };
+            shared.store.change(change, then);
+        });
+    }
+
     /// Who comes with this token, and from where if they say so. Refused: `TokenInvalid`,
     /// `AccountDisabled`; for tokens of others `NameTaken`, `LimitReached`, `AuthUnavailable`.
     pub fn authenticate(

@@ -359,6 +359,21 @@ pub(super) struct SessionsOut {
     sessions: Vec<SessionOut>,
 }
 
+impl SessionsOut {
+    pub(super) fn of(sessions: Vec<account::Session>, current: Option<TokenId>) -> Self {
+        let sessions = sessions.into_iter().map(|session| SessionOut {
+            session: token_text(&session.token),
+            platform: session.platform.as_str(),
+            current: Some(session.token) == current,
+            created: session.created_ms,
+            expires: session.expires_ms,
+        });
+        Self {
+            sessions: sessions.collect(),
+        }
+    }
+}
+
 impl Call for Sessions {
     const OP: &'static str = "session.list";
     const VERB: Verb = Verb::Get;
@@ -370,18 +385,7 @@ impl Call for Sessions {
 
     fn perform(_: Nothing, caller: &Caller, im: &Arc<Im>, answer: Answer<SessionsOut>) {
         let current = im.token_of(caller);
-        let out = move |sessions: Vec<account::Session>| SessionsOut {
-            sessions: sessions
-                .into_iter()
-                .map(|session| SessionOut {
-                    session: token_text(&session.token),
-                    platform: session.platform.as_str(),
-                    current: Some(session.token) == current,
-                    created: session.created_ms,
-                    expires: session.expires_ms,
-                })
-                .collect(),
-        };
+        let out = move |sessions| SessionsOut::of(sessions, current);
         let list = ListSessions { user: caller.user };
         im.store().look_up(list, answer.with(out));
     }

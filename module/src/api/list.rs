@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use rustc_hash::FxHashMap;
 
 use super::call::Entry;
-use super::{account, conversation, friend, group, member, message, user};
+use super::{account, admin, conversation, friend, group, member, message, user};
 
 /// All calls, in the order of their reference.
 pub static CALLS: &[Entry] = &[
@@ -53,6 +53,7 @@ pub static CALLS: &[Entry] = &[
     Entry::of::<member::Decide>(),
     // Messages.
     Entry::of::<message::Send>(),
+    Entry::of::<message::Tell>(),
     Entry::of::<message::ReadHistory>(),
     Entry::of::<message::Read>(),
     Entry::of::<message::TakeBack>(),
@@ -63,6 +64,18 @@ pub static CALLS: &[Entry] = &[
     Entry::of::<conversation::Set>(),
     Entry::of::<conversation::Empty>(),
     Entry::of::<conversation::SyncInbox>(),
+    // What the operator's own staff may ask.
+    Entry::of::<admin::FindUsers>(),
+    Entry::of::<admin::GetUser>(),
+    Entry::of::<admin::Disable>(),
+    Entry::of::<admin::SetPassword>(),
+    Entry::of::<admin::Sessions>(),
+    Entry::of::<admin::Kick>(),
+    Entry::of::<admin::Online>(),
+    Entry::of::<admin::Announce>(),
+    Entry::of::<admin::TakeBack>(),
+    Entry::of::<admin::Groups>(),
+    Entry::of::<admin::EndGroup>(),
 ];
 
 /// The call of this name in the native protocol.

@@ -16,7 +16,7 @@ use super::word::Word;
 use crate::im::{Im, ImError};
 use crate::message::{
     CLIENT_ID_BYTES_MAX, Conversation, Delete, Direction, Draft, History, HistoryPage, Kind,
-    MarkRead, Message, Readers, ReadersPage, Recall, SearchMessages, To,
+    MarkRead, Message, Readers, ReadersPage, Recall, SIGNAL_BYTES_MAX, SearchMessages, Signal, To,
 };
 
 /// Sends a message.
@@ -101,6 +101,48 @@ impl Call for Send {
             mentions: input.mentions.into_iter().map(Number::user).collect(),
         };
         im.send(caller, to, draft, answer.with(ReceiptOut::from));
+    }
+}
+
+/// Tells something that is true for a moment.
+pub(super) struct Tell;
+
+#[derive(Debug, Deserialize, JsonSchema, Validate)]
+#[garde(allow_unvalidated)]
+#[schemars(rename = "Signal")]
+pub(super) struct TellIn {
+    /// A user or a group.
+    to: ToIn,
+    /// What, such as `typing`: 1 to 1,024 bytes.
+    #[garde(length(bytes, min = 1, max = SIGNAL_BYTES_MAX))]
+    #[schemars(length(min = 1, max = 1_024))]
+    body: String,
+}
+
+impl Call for Tell {
+    const OP: &'static str = "message.signal";
+    const VERB: Verb = Verb::Post;
+    const PATH: &'static str = "/signals";
+    const ACCESS: Access = Access::User;
+    const SUMMARY: &'static str = "Tell those in a conversation who are online something that is true \
+        for a moment, such as that one is typing; nothing is kept";
+    type In = TellIn;
+    type Out = Done;
+
+    fn perform(input: TellIn, caller: &Caller, im: &Arc<Im>, answer: Answer<Done>) {
+        let Some(to @ (To::User(_) | To::Group(_))) = input.to.recipient() else {
+            return answer.refuse(ImError::new(
+                ErrorCode::BadRequest,
+                "to is one of {\"user\":id}, {\"group\":id}",
+            ));
+        };
+        let signal = Signal {
+            sender: caller.user,
+            to,
+            body: input.body,
+            origin: caller.origin,
+        };
+        im.store().change(signal, answer.with(Done::from));
     }
 }
 
@@ -225,9 +267,9 @@ impl Call for Read {
 #[garde(allow_unvalidated)]
 #[schemars(rename = "MessagePlace")]
 pub(super) struct PlaceIn {
-    conversation: Conversation,
+    pub(super) conversation: Conversation,
     /// The message.
-    seq: Number,
+    pub(super) seq: Number,
 }
 
 /// Takes a message back.

@@ -11,6 +11,7 @@
 //! ```
 
 mod account;
+mod admin;
 mod answer;
 mod call;
 mod caller;

@@ -3,8 +3,8 @@
 use common::{GroupId, SessionId, UserId};
 
 use super::Notice;
-use crate::account::{Credential, TokenId};
-use crate::message::Message;
+use crate::account::{Credential, TokenId, User};
+use crate::message::{Conversation, Message};
 
 /// Something that is committed, and who is to be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,15 @@ pub enum Happening {
     Message(Message),
     /// Something else that concerns people.
     Notice(Notice),
+    /// Something that is true for a moment. In no inbox.
+    Signal {
+        /// Where.
+        conversation: Conversation,
+        /// Who tells it.
+        from: User,
+        /// What.
+        body: String,
+    },
     /// Sessions of a user have ended; their connections are to be closed. In no inbox.
     SessionsEnded {
         /// Whose.
@@ -109,6 +118,8 @@ impl SessionEnd {
 pub enum Audience {
     /// These users, in whose inboxes it has these numbers.
     Inboxes(Vec<(UserId, u64)>),
+    /// These users, as far as they are online.
+    Users(Vec<UserId>),
     /// The members of a channel who are online.
     Channel(GroupId),
     /// Everyone who is online.

@@ -16,11 +16,13 @@ pub use kind::Kind;
 pub use operations::{
     Clear, ConversationPage, ConversationView, Conversations, Delete, Direction, History,
     HistoryPage, MarkRead, Readers, ReadersPage, Recall, SearchMessages, Send, SendSystem,
-    SetConversation, SystemRecipients, To,
+    SetConversation, Signal, SystemRecipients, To,
 };
 
 /// Longest body, in bytes.
 pub const BODY_BYTES_MAX: usize = 16 * 1024;
+/// Longest body of a signal, in bytes.
+pub const SIGNAL_BYTES_MAX: usize = 1_024;
 /// Longest client id, in bytes.
 pub const CLIENT_ID_BYTES_MAX: usize = 64;
 

@@ -15,6 +15,18 @@ pub enum To {
     All,
 }
 
+impl To {
+    /// The conversation in which this user writes so.
+    #[must_use]
+    pub fn conversation(self, sender: UserId) -> Conversation {
+        match self {
+            Self::User(user) => Conversation::between(sender, user),
+            Self::Group(group) => Conversation::Group(group),
+            Self::All => Conversation::All,
+        }
+    }
+}
+
 /// Sends a message; one whose client id was used for the same conversation gets the receipt of the
 /// first, and nobody is told again. Refused: `UserUnknown`, `Blocked`, `NotFriends`,
 /// `GroupUnknown`, `NotMember`, `Muted`, `GroupMuted`, `ClientIdTaken`.
@@ -34,6 +46,20 @@ pub struct Send {
     pub client_id: Option<String>,
     /// Members of the group whom it calls.
     pub mentions: Vec<UserId>,
+    /// The session that sends.
+    pub origin: Option<SessionId>,
+}
+
+/// Tells those in a conversation who are online something that is true for a moment: that the user
+/// is typing. Nothing is kept. Refused as [`Send`] is.
+#[derive(Clone, Debug)]
+pub struct Signal {
+    /// Who.
+    pub sender: UserId,
+    /// To whom; not to everyone.
+    pub to: To,
+    /// What, checked.
+    pub body: String,
     /// The session that sends.
     pub origin: Option<SessionId>,
 }

@@ -242,6 +242,20 @@ impl Presence {
         self.shards.iter().map(|shard| shard.read().len()).sum()
     }
 
+    /// How many sessions there are on each platform. Looks at every user who is online.
+    #[must_use]
+    pub fn count_by_platform(&self) -> Vec<(Platform, usize)> {
+        let mut counts = Platform::ALL.map(|platform| (platform, 0));
+        for shard in &self.shards {
+            for online in shard.read().values() {
+                for seat in &online.seats {
+                    counts[usize::from(seat.platform.number())].1 += 1;
+                }
+            }
+        }
+        counts.to_vec()
+    }
+
     /// Users online with an id above `after`, by ascending id, with their platforms; at most
     /// `limit`, and whether there are more.
     #[must_use]

@@ -100,6 +100,7 @@ operations! {
     SetDisabled(account::SetDisabled) -> ();
     Send(message::Send) -> message::Receipt;
     SendSystem(message::SendSystem) -> usize;
+    Signal(message::Signal) -> ();
     Recall(message::Recall) -> ();
     Delete(message::Delete) -> ();
     Clear(message::Clear) -> ();

@@ -77,14 +77,11 @@ impl Webhooks {
             poster: Arc::clone(&poster),
             stats: Arc::clone(&stats),
         };
-        let asking = Lanes::start(
-            "webhook-ask",
-            ASKING_LANES,
-            QUESTIONS_MAX,
-            move |question| {
-                asking.ask(question);
-            },
-        );
+        let asks = config.events.iter().any(EventKind::is_asked);
+        let lanes = if asks { ASKING_LANES } else { 1 };
+        let asking = Lanes::start("webhook-ask", lanes, QUESTIONS_MAX, move |question| {
+            asking.ask(question);
+        });
         let (open, closed) = bounded(0);
         let telling = Telling {
             config: Arc::clone(&config),
@@ -285,7 +282,7 @@ impl Webhooks {
                 tell(EventKind::MessageOffline, about);
             }
             // What is said to all is for those who are there.
-            Audience::Everyone | Audience::Nobody => {}
+            Audience::Users(_) | Audience::Everyone | Audience::Nobody => {}
         }
     }
 

@@ -15,6 +15,8 @@ use crate::inbox::Notice;
 
 /// Keys of messages that stand for a user's presence; those of topics are below.
 const PRESENCE_KEYS: u64 = 1 << 63;
+/// Keys of messages that stand for what a user is just doing.
+const SIGNAL_KEYS: u64 = 1 << 62;
 
 /// An event as a push, if the protocol has a word for it. Text and binary framings carry the same
 /// bytes, so one message serves both.
@@ -48,6 +50,19 @@ pub(crate) fn encode_push(event: &Event, inbox: Option<u64>) -> Option<Message> 
                 user: user.0,
             },
         ),
+        Event::Signal {
+            conversation,
+            from,
+            body,
+        } => push(
+            "signal",
+            inbox,
+            &SignalOut {
+                conversation: conversation.to_string(),
+                from: UserOut::of(from),
+                body,
+            },
+        ),
         // Others keep their place in the inbox, where `inbox.sync` finds them.
         Event::Notice(notice) => push("notice", inbox, notice),
         Event::Kicked(why) => push(
@@ -64,6 +79,9 @@ pub(crate) fn encode_push(event: &Event, inbox: Option<u64>) -> Option<Message> 
         Event::Presence { user, .. } => message
             .overflow(Overflow::Latest)
             .key(PRESENCE_KEYS | user.id.0),
+        Event::Signal { from, .. } => message
+            .overflow(Overflow::Latest)
+            .key(SIGNAL_KEYS | from.id.0),
         _ => message,
     })
 }
@@ -162,6 +180,13 @@ impl<'a> GroupUserOut<'a> {
             user: UserOut::of(user),
         }
     }
+}
+
+#[derive(Serialize)]
+struct SignalOut<'a> {
+    conversation: String,
+    from: UserOut<'a>,
+    body: &'a str,
 }
 
 #[derive(Serialize)]

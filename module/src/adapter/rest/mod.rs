@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use common::ErrorCode;
-use gate::{Context, Envelope, HttpRequest, Module, Response};
+use gate::{Context, Envelope, GateHandle, HttpRequest, Module, Response};
 use serde_json::{Map, Value};
 
-use crate::api::{Access, Caller, Input};
+use crate::api::{Access, Caller, Entry, Input};
 use crate::im::{Im, ImError};
 use reply::{Reply, of_error};
 use routes::{Found, Routes};
@@ -24,8 +24,27 @@ pub const ROOT: &str = "/api/v1/";
 /// Where the description of all calls is found, below the root.
 const DOCUMENT: &str = "openapi.json";
 
-/// The adapter. Each worker has one.
-#[derive(Debug)]
+/// Who is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clients {
+    /// Users, by their tokens.
+    Users,
+    /// The operator's own staff, whoever has let them in.
+    Administrators,
+}
+
+impl Clients {
+    /// The calls that are theirs.
+    const fn access(self) -> &'static [Access] {
+        match self {
+            Self::Users => &[Access::Anyone, Access::User],
+            Self::Administrators => &[Access::Administrator],
+        }
+    }
+}
+
+/// The adapter.
+#[derive(Clone, Debug)]
 pub struct Rest {
     im: Arc<Im>,
     routes: Arc<Routes>,
@@ -33,18 +52,21 @@ pub struct Rest {
 }
 
 impl Rest {
-    /// What makes an adapter for each worker, in front of an IM.
-    pub fn for_workers(im: Arc<Im>) -> impl Fn() -> Self + Send + 'static {
-        let routes = Arc::new(Routes::of(&[Access::Anyone, Access::User]));
-        let document = Bytes::from(document().to_string());
-        move || Self {
-            im: Arc::clone(&im),
-            routes: Arc::clone(&routes),
-            document: document.clone(),
+    /// An adapter in front of an IM. Each worker has a clone of it.
+    #[must_use]
+    pub fn new(im: Arc<Im>, clients: Clients) -> Self {
+        Self {
+            im,
+            routes: Arc::new(Routes::of(clients.access())),
+            document: document(clients).to_string().into(),
         }
     }
 
-    /// Answers what needs no call, or gives what is to be called.
+    /// Answers a request that has come to some gate, now or when the store has answered.
+    pub fn answer(&self, gate: &GateHandle, request: &HttpRequest) {
+        self.serve(request, Reply::new(gate.clone(), request.session));
+    }
+
     fn serve(&self, request: &HttpRequest, reply: Reply) {
         let path = request.path.strip_prefix(ROOT).unwrap_or_default();
         if path == DOCUMENT {
@@ -78,34 +100,43 @@ impl Rest {
             Ok(parameters) => parameters,
             Err(error) => return reply.refuse(&error),
         };
-        let input = Input::Value(Value::Object(input));
-        match call.entry.access {
-            Access::Anyone => {
+        let (entry, input) = (call.entry, Input::Value(Value::Object(input)));
+        match entry.access {
+            // Who is no administrator does not get here: these calls are not in their routes.
+            Access::Anyone | Access::Administrator => {
                 let sink = Box::new(move |outcome| reply.give(outcome));
-                call.entry.perform(input, &Caller::NOBODY, &self.im, sink);
+                entry.perform(input, &Caller::NOBODY, &self.im, sink);
             }
-            Access::User | Access::Administrator => {
-                let Some(token) = bearer(request) else {
-                    let text = "this call takes a header: Authorization: Bearer <token>";
-                    return reply.refuse(&ImError::new(ErrorCode::Unauthenticated, text));
-                };
-                let (im, entry) = (Arc::clone(&self.im), call.entry);
-                self.im
-                    .accounts()
-                    .authenticate(token, None, move |found| match found {
-                        Ok(authenticated) => {
-                            let caller = Caller {
-                                user: authenticated.account.id,
-                                token: authenticated.session.map(|(token, _)| token),
-                                origin: None,
-                            };
-                            let sink = Box::new(move |outcome| reply.give(outcome));
-                            entry.perform(input, &caller, &im, sink);
-                        }
-                        Err(refusal) => reply.refuse(&refusal.into()),
-                    });
-            }
+            Access::User => self.serve_user(entry, input, request, reply),
         }
+    }
+
+    /// Makes a call for the user whose token is shown.
+    fn serve_user(
+        &self,
+        entry: &'static Entry,
+        input: Input<'static>,
+        request: &HttpRequest,
+        reply: Reply,
+    ) {
+        let Some(token) = bearer(request) else {
+            let text = "this call takes a header: Authorization: Bearer <token>";
+            return reply.refuse(&ImError::new(ErrorCode::Unauthenticated, text));
+        };
+        let im = Arc::clone(&self.im);
+        let accounts = self.im.accounts();
+        accounts.authenticate(token, None, move |found| match found {
+            Ok(authenticated) => {
+                let caller = Caller {
+                    user: authenticated.account.id,
+                    token: authenticated.session.map(|(token, _)| token),
+                    origin: None,
+                };
+                let sink = Box::new(move |outcome| reply.give(outcome));
+                entry.perform(input, &caller, &im, sink);
+            }
+            Err(refusal) => reply.refuse(&refusal.into()),
+        });
     }
 }
 
@@ -114,8 +145,7 @@ impl Module for Rest {
 
     fn on_request(&mut self, context: &mut Context<'_>, request: HttpRequest) {
         self.im.learn(context);
-        let reply = Reply::new(context.handle().clone(), request.session);
-        self.serve(&request, reply);
+        self.answer(context.handle(), &request);
     }
 }
 

@@ -3,8 +3,8 @@
 use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
-use super::ROOT;
 use super::parameters::generator;
+use super::{Clients, ROOT};
 use crate::api::{Access, CALLS, Entry};
 
 /// Statuses of errors that any call may have, beside those of its own.
@@ -33,10 +33,10 @@ const ERRORS: [(u16, &str); 11] = [
 
 /// The document.
 #[must_use]
-pub fn document() -> Value {
+pub fn document(clients: Clients) -> Value {
     let mut generator = generator();
     let mut paths = Map::new();
-    let served = |call: &&Entry| call.access != Access::Administrator;
+    let served = |call: &&Entry| clients.access().contains(&call.access);
     for call in CALLS.iter().filter(served) {
         let operation = operation(call, &mut generator);
         let path = paths

@@ -8,7 +8,7 @@ use crate::account::User;
 use crate::group::Role;
 use crate::inbox::{Audience, Happening};
 use crate::message::{
-    Conversation, Kind, Message, Receipt, Send, SendSystem, SystemRecipients, To,
+    Conversation, Kind, Message, Receipt, Send, SendSystem, Signal, SystemRecipients, To,
 };
 use crate::storage::refusal::Refusal;
 
@@ -36,11 +36,7 @@ struct Words {
 
 impl Execute for Send {
     fn execute(self, tx: &mut Tx<'_>) -> Outcome<Receipt> {
-        let conversation = match self.to {
-            To::User(user) => Conversation::between(self.sender, user),
-            To::Group(group) => Conversation::Group(group),
-            To::All => Conversation::All,
-        };
+        let conversation = self.to.conversation(self.sender);
         if let Some(client_id) = &self.client_id
             && let Some(first) = tx.sent_before(self.sender, client_id)?
         {
@@ -50,20 +46,7 @@ impl Execute for Send {
             return Ok(first);
         }
         let from = tx.user(self.sender)?;
-        let passed = match self.to {
-            To::User(user) => Passed {
-                conversation,
-                recipients: tx.pass_direct(self.sender, user)?,
-            },
-            To::Group(group) => Passed {
-                conversation,
-                recipients: tx.pass_group(self.sender, group)?,
-            },
-            To::All => Passed {
-                conversation,
-                recipients: Recipients::Everyone,
-            },
-        };
+        let passed = tx.pass(self.sender, self.to)?;
         let words = Words {
             from: Some(from),
             kind: self.kind,
@@ -73,6 +56,28 @@ impl Execute for Send {
             origin: self.origin,
         };
         tx.append(passed, words, &self.mentions)
+    }
+}
+
+impl Execute for Signal {
+    fn execute(self, tx: &mut Tx<'_>) -> Outcome<()> {
+        let from = tx.user(self.sender)?;
+        let Passed {
+            conversation,
+            recipients,
+        } = tx.pass(self.sender, self.to)?;
+        let audience = match recipients {
+            Recipients::Users(users) => Audience::Users(users),
+            Recipients::Channel(group) => Audience::Channel(group),
+            Recipients::Everyone => Audience::Everyone,
+        };
+        let happening = Happening::Signal {
+            conversation,
+            from,
+            body: self.body,
+        };
+        tx.emit(happening, audience, self.origin);
+        Ok(())
     }
 }
 
@@ -162,6 +167,18 @@ impl Tx<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// Whether a user may write there, and who is told.
+    fn pass(&self, sender: UserId, to: To) -> Outcome<Passed> {
+        Ok(Passed {
+            conversation: to.conversation(sender),
+            recipients: match to {
+                To::User(user) => self.pass_direct(sender, user)?,
+                To::Group(group) => self.pass_group(sender, group)?,
+                To::All => Recipients::Everyone,
+            },
+        })
     }
 
     /// Whether a user may write to another.

@@ -227,6 +227,7 @@ impl Batch {
             Write::SetDisabled(operation, reply) => step.perform(operation, reply),
             Write::Send(operation, reply) => step.perform(operation, reply),
             Write::SendSystem(operation, reply) => step.perform(operation, reply),
+            Write::Signal(operation, reply) => step.perform(operation, reply),
             Write::Recall(operation, reply) => step.perform(operation, reply),
             Write::Delete(operation, reply) => step.perform(operation, reply),
             Write::Clear(operation, reply) => step.perform(operation, reply),
