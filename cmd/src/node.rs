@@ -47,6 +47,7 @@ pub struct Node {
     secured: Vec<Secured>,
     room: Room,
     admin: Option<Admin>,
+    im: Option<Arc<Im>>,
 }
 
 /// The TLS of a listener, to be reloaded.
@@ -184,6 +185,7 @@ impl Node {
             let rest = Rest::new(Arc::clone(&im), Clients::Administrators);
             admin.mount(rest::ROOT, Administration(rest));
         }
+        let shared = Arc::clone(&im);
         let rest = Rest::new(Arc::clone(&im), Clients::Users);
         let modules = Modules {
             native: builder.module(Placement::Worker, move |_| Native::new(Arc::clone(&im))),
@@ -234,6 +236,7 @@ impl Node {
             secured,
             room,
             admin: None,
+            im: Some(shared),
         };
         Ok(node.watched_by(admin))
     }
@@ -254,6 +257,7 @@ impl Node {
             secured,
             room,
             admin: None,
+            im: None,
         }
     }
 
@@ -325,10 +329,13 @@ impl Node {
         //    for, and its module hears of the end.
         // 3. A reactor ends when its last connection has, or at the deadline; the workers end when
         //    they have dealt with all that the reactors sent.
-        // All of that is the gate's; a thread waits for it here, since a module that never returns
+        // 4. Webhooks are told what is left.
+        // All but the last is the gate's; a thread waits for it here, since a module that never returns
         // would hold up its worker forever.
         let (ended, wait) = sync_channel(1);
-        let Self { running, admin, .. } = self;
+        let Self {
+            running, admin, im, ..
+        } = self;
         if let Some(admin) = &admin {
             admin.draining();
         }
@@ -345,6 +352,9 @@ impl Node {
             let left = deadline.saturating_duration_since(Instant::now());
             match wait.recv_timeout(left.min(PROGRESS)) {
                 Ok(()) => {
+                    if let Some(im) = im {
+                        im.finish();
+                    }
                     let seconds = started.elapsed().as_secs_f32();
                     tracing::info!(seconds, connections = connections(), "stopped");
                     // Until here whoever asked could see how far the others were.

@@ -247,6 +247,14 @@ impl Im {
         });
     }
 
+    /// Tells webhooks what is left, for a moment: for when all sessions have ended. Dropping the IM
+    /// does it as well, but who knows who drops it last.
+    pub fn finish(&self) {
+        if let Some(webhooks) = &self.webhooks {
+            webhooks.close();
+        }
+    }
+
     // Login and presence.
 
     /// Learns how sessions are reached. Adapters call this before the first command of a session.
@@ -505,9 +513,7 @@ impl Im {
 impl Drop for Im {
     fn drop(&mut self) {
         // Before the store, which what is told of channels is looked up in.
-        if let Some(webhooks) = &self.webhooks {
-            webhooks.close();
-        }
+        self.finish();
         self.delivery.deadlines.close();
         if let Some(expiry) = self.expiry.take()
             && expiry.join().is_err()

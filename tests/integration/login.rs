@@ -30,7 +30,7 @@ impl Bench {
             ..ImConfig::default()
         });
         let im = im.expect("a store in memory");
-        let node = TestNode::of_im(&Options::default(), Arc::clone(&im));
+        let node = TestNode::around_im(&Options::default(), &im);
         Self { im, node }
     }
 

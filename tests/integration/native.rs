@@ -720,3 +720,20 @@ fn an_account_logs_in_with_its_token() {
     );
     assert_eq!(guest.error("login", json!({})), "bad_request");
 }
+
+#[test]
+fn guessing_a_password_has_to_wait() {
+    let node = im();
+    let mut client = NativeClient::connect(&node, Transport::WebSocket);
+    let right = json!({"login": "ada", "password": "correct horse"});
+    client.ok("account.register", right.clone());
+    let wrong = json!({"login": "ADA", "password": "battery staple"});
+    for _ in 0..10 {
+        assert_eq!(
+            client.error("account.login", wrong.clone()),
+            "unauthenticated"
+        );
+    }
+    // The right one too: a guesser must not learn which it is.
+    assert_eq!(client.error("account.login", right), "rate_limited");
+}

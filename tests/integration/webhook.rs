@@ -29,7 +29,7 @@ fn im(webhooks: WebhookConfig) -> (Arc<Im>, TestNode) {
         ..ImConfig::default()
     });
     let im = im.expect("a store in memory");
-    let node = TestNode::of_im(&Options::default(), Arc::clone(&im));
+    let node = TestNode::around_im(&Options::default(), &im);
     (im, node)
 }
 
@@ -286,7 +286,7 @@ fn the_members_of_a_channel_who_are_away_come_in_pages() {
     };
     config.store.rules.fanout_limit = 2;
     let im = Im::open(config).expect("a store in memory");
-    let node = TestNode::of_im(&Options::default(), im);
+    let node = TestNode::around_im(&Options::default(), &im);
     let (mut ada, _) = NativeClient::login(&node, "Ada");
     let group = ada.ok("group.create", json!({"name": "Rust"}))["group"]["id"].take();
     let mut away = Vec::new();

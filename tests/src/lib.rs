@@ -8,6 +8,7 @@
 //!   tls       Authority: certificates, and clients that trust them
 //!   hook      HookServer: what webhooks are sent to
 //!   native    NativeClient: the native protocol over each of its transports
+//!   rest      RestClient: the calls of the IM over HTTP
 //!   process   memory and descriptors of this process
 //! ```
 //!
@@ -22,6 +23,7 @@ pub mod hook;
 pub mod native;
 pub mod node;
 pub mod process;
+pub mod rest;
 pub mod script;
 pub mod tls;
 pub mod ws;
@@ -30,6 +32,7 @@ pub use actors::{Echo, Gated, Hall, Probe, Seen};
 pub use hook::{HookAnswer, HookRequest, HookServer};
 pub use native::{NativeClient, Transport};
 pub use node::{Options, TestNode};
+pub use rest::{RestAnswer, RestClient};
 pub use script::{HttpReply, Script};
 pub use tls::Authority;
 pub use ws::{WsClient, WsFrame};

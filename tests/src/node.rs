@@ -11,6 +11,7 @@ use gate::{
     TcpFraming, TlsServer, TrustedProxies,
 };
 use module::adapter::native::Native;
+use module::adapter::rest::{self, Clients, Rest};
 use module::{Im, ImConfig};
 
 use crate::PATIENCE;
@@ -251,21 +252,25 @@ impl TestNode {
         Self::run(builder)
     }
 
-    /// A node with the IM on it, as the server has it: on workers; WebSocket on `/im`, the chat
-    /// page, TCP.
+    /// A node with the IM on it, as the server has it: on workers; WebSocket on `/im`, REST, the
+    /// chat page, TCP.
     #[must_use]
     pub fn im(options: &Options) -> Self {
         let im = Im::open(ImConfig::default()).expect("a store in memory");
-        Self::of_im(options, im)
+        Self::around_im(options, &im)
     }
 
-    /// The same around an IM that is there.
+    /// The same with this IM, which the test can ask, too.
     #[must_use]
-    pub fn of_im(options: &Options, im: Arc<Im>) -> Self {
+    pub fn around_im(options: &Options, im: &Arc<Im>) -> Self {
         let mut builder = options.builder();
-        let module = builder.module(Placement::Worker, move |_| Native::new(im.clone()));
+        let rest = Rest::new(Arc::clone(im), Clients::Users);
+        let im = Arc::clone(im);
+        let module = builder.module(Placement::Worker, move |_| Native::new(Arc::clone(&im)));
+        let rest = builder.module(Placement::Worker, move |_| rest.clone());
         let web = Listener::http(any_port())
             .websocket("/im", module)
+            .requests(rest::ROOT, rest)
             .files("/", module::web::chat_files());
         options.listen(&mut builder, module, web);
         Self::run(builder)

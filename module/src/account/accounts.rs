@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use common::UserId;
 
 use super::password;
+use super::throttle::Throttle;
 use super::token::{Claim, Tokens};
 use super::vouched::{AuthWebhook, Memory, Remembered, Vouched, id_of};
 use super::{
@@ -54,6 +55,7 @@ struct Shared {
     tokens: Tokens,
     config: AccountConfig,
     memory: Memory,
+    throttle: Throttle,
     /// Checked against where a name has no password; made when that happens first, since making
     /// it takes as long as a login.
     nobody: OnceLock<String>,
@@ -78,6 +80,7 @@ impl Accounts {
             tokens,
             config,
             memory: Memory::default(),
+            throttle: Throttle::default(),
             nobody: OnceLock::new(),
         };
         Self {
@@ -153,7 +156,8 @@ impl Accounts {
         });
     }
 
-    /// Opens a session with a name and a password. Refused: `WrongPassword`, `AccountDisabled`.
+    /// Opens a session with a name and a password. Refused: `WrongPassword`,
+    /// `TooManyAttempts`, `AccountDisabled`.
     pub fn log_in(
         &self,
         name: &str,
@@ -173,7 +177,8 @@ impl Accounts {
         });
     }
 
-    /// Changes the password, and ends all sessions but one. Refused: `WrongPassword`, `Invalid`.
+    /// Changes the password, and ends all sessions but one. Refused: `WrongPassword`,
+    /// `TooManyAttempts`, `Invalid`.
     pub fn change_password(
         &self,
         account: &Account,
@@ -352,8 +357,12 @@ impl Shared {
         });
     }
 
-    /// The credentials of this name, if the password is theirs. Takes as long if it is not.
+    /// The credentials of this name, if the password is theirs. Takes as long if it is not, and
+    /// not even that if there were too many wrong ones before.
     fn verified(&self, name: &str, password: &str) -> Result<Credentials, Refusal> {
+        if !self.throttle.allows(name, now_ms()) {
+            return Err(Refusal::TooManyAttempts);
+        }
         let found = self.store.look_up_now(FindCredentials {
             name: name.to_owned(),
         });
@@ -365,10 +374,12 @@ impl Shared {
             Err(refusal) => return Err(*refusal),
         };
         let matches = password::matches(password, hash);
-        let credentials = found?;
         if !matches {
+            self.throttle.failed(name, now_ms());
             return Err(Refusal::WrongPassword);
         }
+        self.throttle.passed(name);
+        let credentials = found?;
         if credentials.disabled {
             return Err(Refusal::AccountDisabled);
         }

@@ -4,6 +4,7 @@ mod accounts;
 mod config;
 mod operations;
 pub mod password;
+mod throttle;
 pub mod token;
 mod vouched;
 

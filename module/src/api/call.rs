@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::answer::{Answer, Sink};
 use super::caller::Caller;
+use super::input::Object;
 use crate::im::{Im, ImError};
 
 /// The method of a call over HTTP.
@@ -96,7 +97,7 @@ impl Input<'_> {
             Self::Text(text) => serde_json::from_str(text),
             Self::Value(value) => serde_json::from_value(value),
         };
-        let input: T = parsed
+        let Object(input): Object<T> = parsed
             .map_err(|error| ImError::new(ErrorCode::BadRequest, format!("data: {error}")))?;
         input.validate().map_err(|report| {
             let wrong: Vec<_> = report

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::answer::Answer;
 use super::call::{Access, Call, Verb};
 use super::caller::Caller;
-use super::input::{Limit, Number};
+use super::input::{Limit, Number, object};
 use super::output::{Done, MessageOut, ReceiptOut};
 use super::word::Word;
 use crate::im::{Im, ImError};
@@ -26,6 +26,7 @@ pub(super) struct Send;
 #[garde(allow_unvalidated)]
 #[schemars(rename = "SendMessage")]
 pub(super) struct SendIn {
+    #[serde(deserialize_with = "object")]
     to: ToIn,
     /// What is said: 1 to 16,384 bytes.
     #[schemars(length(min = 1, max = 16_384))]

@@ -18,7 +18,7 @@ mod caller;
 mod conversation;
 mod friend;
 mod group;
-mod input;
+pub(crate) mod input;
 mod list;
 mod member;
 mod message;

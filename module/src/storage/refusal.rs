@@ -30,6 +30,9 @@ pub enum Refusal {
     /// Wrong password, or a name without one; which of the two is not told.
     #[error("wrong name or password")]
     WrongPassword,
+    /// Too many wrong passwords for this name.
+    #[error("too many wrong passwords; try again in half a minute")]
+    TooManyAttempts,
     /// The token is none of ours, has expired, or was revoked.
     #[error("the token is not valid")]
     TokenInvalid,
@@ -134,6 +137,7 @@ impl Refusal {
             | Self::NotSender
             | Self::RecallTooLate => ErrorCode::Forbidden,
             Self::Oneself | Self::Invalid(_) => ErrorCode::InvalidValue,
+            Self::TooManyAttempts => ErrorCode::RateLimited,
             Self::LimitReached(_) => ErrorCode::LimitReached,
             Self::Busy => ErrorCode::Busy,
             Self::AuthUnavailable | Self::Unavailable => ErrorCode::Unavailable,

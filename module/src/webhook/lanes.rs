@@ -32,10 +32,11 @@ impl<T: Send + 'static> Lanes<T> {
             threads: Vec::with_capacity(lanes),
             ended,
         };
-        for lane in 0..lanes {
+        for _ in 0..lanes {
             let (sender, receiver) = bounded(waiting_max.div_ceil(lanes));
             let (pieces, work, alive) = (receiver.clone(), work.clone(), alive.clone());
-            let thread = thread::Builder::new().name(format!("{name}-{lane}"));
+            // One name for all: what they take together is what is of interest.
+            let thread = thread::Builder::new().name(name.to_owned());
             let thread = thread.spawn(move || {
                 let _alive: Sender<()> = alive;
                 pieces.iter().for_each(work);

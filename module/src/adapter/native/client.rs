@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 use super::reply::{Replies, Ticket, encode};
 use super::wire::Request;
 use crate::api::Outcome;
+use crate::api::input::Object;
 use crate::im::{Im, ImError, Login};
 use crate::outlet::Outlet;
 
@@ -130,7 +131,7 @@ impl Client {
     }
 
     fn serve(self: &Arc<Self>, outlet: &mut dyn Outlet, payload: &[u8]) {
-        let Ok(request) = serde_json::from_slice::<Request<'_>>(payload) else {
+        let Ok(Object(request)) = serde_json::from_slice::<Object<Request<'_>>>(payload) else {
             self.on_garbage(outlet);
             return;
         };

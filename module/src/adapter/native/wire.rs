@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::account::User;
+use crate::api::input::Object;
 use crate::api::output::{MessageOut, UserOut};
 use crate::event::Event;
 use crate::im::ImError;
@@ -114,6 +115,7 @@ pub(super) fn ok(value: &impl Serialize) -> Box<RawValue> {
 /// The `data` of a request; where it is left out, as if it were empty.
 pub(super) fn parse<'a, T: Deserialize<'a>>(data: Option<&'a RawValue>) -> Result<T, ImError> {
     serde_json::from_str(data.map_or("{}", RawValue::get))
+        .map(|Object(data)| data)
         .map_err(|error| ImError::new(ErrorCode::BadRequest, format!("data: {error}")))
 }
 
