@@ -330,8 +330,8 @@ impl Node {
         // 3. A reactor ends when its last connection has, or at the deadline; the workers end when
         //    they have dealt with all that the reactors sent.
         // 4. Webhooks are told what is left.
-        // All but the last is the gate's; a thread waits for it here, since a module that never returns
-        // would hold up its worker forever.
+        // All but the last is the gate's; a thread waits for it here, since a module that never
+        // returns would hold up its worker forever.
         let (ended, wait) = sync_channel(1);
         let Self {
             running, admin, im, ..

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use super::config::{OnFailure, WebhookConfig};
 use super::event::Envelope;
 use super::kind::EventKind;
+use super::outage::Outage;
 use super::poster::{Answer, Patience, Poster, new_id};
 use super::stats::Stats;
 use crate::im::{ImError, now_ms};
@@ -85,6 +86,7 @@ pub(super) struct Asking {
     pub(super) config: Arc<WebhookConfig>,
     pub(super) poster: Arc<Poster>,
     pub(super) stats: Arc<Stats>,
+    pub(super) outage: Arc<Outage>,
 }
 
 impl Asking {
@@ -95,12 +97,21 @@ impl Asking {
             patience,
             then,
         } = question;
+        let (endpoint, event) = (&self.config.endpoint, kind.as_str());
         let verdict = match self.answer(kind, &data, patience) {
-            Ok(answer) => self.judge(answer),
+            Ok(answer) => {
+                if self.outage.ends() {
+                    tracing::info!(%endpoint, event, "the webhook answers again");
+                }
+                self.judge(answer)
+            }
             Err(error) => {
                 self.stats.unanswered.add(1);
-                let endpoint = &self.config.endpoint;
-                tracing::warn!(%endpoint, event = kind.as_str(), %error, "webhook not answered");
+                if self.outage.begins() {
+                    tracing::warn!(%endpoint, event, %error, "the webhook does not answer");
+                } else {
+                    tracing::debug!(%endpoint, event, %error, "webhook not answered");
+                }
                 match self.config.on_failure {
                     OnFailure::Allow => Ok(Verdict::Allowed),
                     OnFailure::Refuse => Err(ImError::new(

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::config::WebhookConfig;
 use super::event::{About, Envelope, MessageOut, NoticeOut, OfflineOut, SessionOut, Told};
 use super::kind::EventKind;
+use super::outage::Outage;
 use super::poster::{Answer, Patience, Poster, new_id};
 use super::stats::Stats;
 use crate::delivery::Delivery;
@@ -39,6 +40,7 @@ pub(super) struct Telling {
     pub(super) config: Arc<WebhookConfig>,
     pub(super) poster: Arc<Poster>,
     pub(super) stats: Arc<Stats>,
+    pub(super) outage: Arc<Outage>,
     pub(super) reach: Arc<OnceLock<Reach>>,
     /// Disconnected when the end has come.
     pub(super) open: Receiver<()>,
@@ -163,6 +165,9 @@ impl Telling {
             {
                 Ok(answer) if (200..300).contains(&answer.status) => {
                     self.stats.delivered.add(1);
+                    if self.outage.ends() {
+                        tracing::info!(%endpoint, event, id, "the webhook takes events again");
+                    }
                     return;
                 }
                 Ok(Answer { status, .. }) => {
@@ -176,7 +181,11 @@ impl Telling {
             self.stats.retried.add(1);
         }
         self.stats.given_up.add(1);
-        tracing::warn!(%endpoint, event, id, "webhook not told");
+        if self.outage.begins() {
+            tracing::warn!(%endpoint, event, id, "the webhook does not take events");
+        } else {
+            tracing::debug!(%endpoint, event, id, "webhook not told");
+        }
     }
 
     /// Waits before the next attempt; false if the end comes.

@@ -76,6 +76,7 @@ impl Webhooks {
             config: Arc::clone(&config),
             poster: Arc::clone(&poster),
             stats: Arc::clone(&stats),
+            outage: Arc::default(),
         };
         let asks = config.events.iter().any(EventKind::is_asked);
         let lanes = if asks { ASKING_LANES } else { 1 };
@@ -87,6 +88,7 @@ impl Webhooks {
             config: Arc::clone(&config),
             poster,
             stats: Arc::clone(&stats),
+            outage: Arc::default(),
             reach: Arc::clone(&reach),
             open: closed,
             farewell: Arc::clone(&farewell),
