@@ -13,5 +13,6 @@ pub mod doctor;
 pub mod echo;
 pub mod host;
 pub mod log;
+mod metrics;
 pub mod node;
 pub mod signal;

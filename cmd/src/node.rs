@@ -24,6 +24,7 @@ use crate::admin::{self, Administration};
 use crate::config::{Config, ListenerConfig, Speech};
 use crate::doctor::broken_promises;
 use crate::host::{ACCOUNTED_BYTES, HostFacts};
+use crate::metrics;
 
 /// What the program calls itself to clients.
 const SERVER: &str = concat!("gatehouse/", env!("CARGO_PKG_VERSION"));
@@ -47,6 +48,7 @@ pub struct Node {
     secured: Vec<Secured>,
     room: Room,
     admin: Option<Admin>,
+    im: Option<Arc<Im>>,
 }
 
 /// The TLS of a listener, to be reloaded.
@@ -154,9 +156,15 @@ impl Node {
             store: config.store.clone(),
             accounts: config.accounts.clone(),
             attachments: config.attachments.clone(),
+            webhooks: config.webhooks.clone(),
         })?;
         if config.accounts.guests {
             tracing::info!("whoever gives a name is let in as a guest: see [accounts]");
+        }
+        if let Some(admin) = &admin {
+            // It answers until the very end, and must not keep the store open.
+            let im = Arc::downgrade(&im);
+            admin.show(move || im.upgrade().map_or_else(Vec::new, |im| metrics::of_im(&im)));
         }
         match &config.store.location {
             Location::Memory => tracing::info!("messages are kept in memory: see [store]"),
@@ -181,6 +189,7 @@ impl Node {
             let rest = Rest::new(Arc::clone(&im), Clients::Administrators);
             admin.mount(rest::ROOT, Administration(rest));
         }
+        let shared = Arc::clone(&im);
         let rest = Rest::new(Arc::clone(&im), Clients::Users);
         let attachments = im.attachments().map(|service| {
             let (im, service) = (Arc::clone(&im), Arc::clone(service));
@@ -240,6 +249,7 @@ impl Node {
             secured,
             room,
             admin: None,
+            im: Some(shared),
         };
         Ok(node.watched_by(admin))
     }
@@ -260,6 +270,7 @@ impl Node {
             secured,
             room,
             admin: None,
+            im: None,
         }
     }
 
@@ -331,10 +342,13 @@ impl Node {
         //    for, and its module hears of the end.
         // 3. A reactor ends when its last connection has, or at the deadline; the workers end when
         //    they have dealt with all that the reactors sent.
-        // All of that is the gate's; a thread waits for it here, since a module that never returns
-        // would hold up its worker forever.
+        // 4. Webhooks are told what is left.
+        // All but the last is the gate's; a thread waits for it here, since a module that never
+        // returns would hold up its worker forever.
         let (ended, wait) = sync_channel(1);
-        let Self { running, admin, .. } = self;
+        let Self {
+            running, admin, im, ..
+        } = self;
         if let Some(admin) = &admin {
             admin.draining();
         }
@@ -351,6 +365,9 @@ impl Node {
             let left = deadline.saturating_duration_since(Instant::now());
             match wait.recv_timeout(left.min(PROGRESS)) {
                 Ok(()) => {
+                    if let Some(im) = im {
+                        im.finish();
+                    }
                     let seconds = started.elapsed().as_secs_f32();
                     tracing::info!(seconds, connections = connections(), "stopped");
                     // Until here whoever asked could see how far the others were.

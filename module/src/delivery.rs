@@ -12,6 +12,7 @@ use crate::im::now_ms;
 use crate::inbox::{self, Happening, SessionEnd};
 use crate::outlet::Outlet;
 use crate::presence::{Deadlines, Left, Presence, Seat, SeenLog, Watches};
+use crate::webhook::Webhooks;
 
 /// Who is online, and how they are reached. Shared by the IM and the thread of the store that lets
 /// events go.
@@ -22,6 +23,7 @@ pub(crate) struct Delivery {
     pub(crate) deadlines: Deadlines,
     pub(crate) seen: Arc<SeenLog>,
     policy: LoginPolicy,
+    webhooks: Option<Arc<Webhooks>>,
     gate: OnceLock<GateHandle>,
     /// Held while somebody comes or goes and others are told, so that the last that watchers hear
     /// of a user is true.
@@ -29,9 +31,10 @@ pub(crate) struct Delivery {
 }
 
 impl Delivery {
-    pub(crate) fn new(policy: LoginPolicy) -> Self {
+    pub(crate) fn new(policy: LoginPolicy, webhooks: Option<Arc<Webhooks>>) -> Self {
         Self {
             policy,
+            webhooks,
             ..Self::default()
         }
     }
@@ -72,6 +75,12 @@ impl Delivery {
             if old.session != session {
                 self.kick(outlet, old, SessionEnd::LoggedInElsewhere);
             }
+            if let Some(webhooks) = &self.webhooks {
+                webhooks.on_logout(user, old.platform, false);
+            }
+        }
+        if let Some(webhooks) = &self.webhooks {
+            webhooks.on_login(user, seat.platform, change.first);
         }
         if let Some(at_ms) = seat.expires_ms() {
             self.deadlines.set(at_ms, session, user.id);
@@ -123,8 +132,11 @@ impl Delivery {
     fn on_left(&self, outlet: &mut dyn Outlet, watches: &mut Watches, left: Option<&Left>) {
         let Some(left) = left else { return };
         self.on_seats_gone(watches, left.user.id, &left.seats);
-        for seat in &left.seats {
+        for (after, seat) in left.seats.iter().rev().enumerate().rev() {
             self.forget_deadline(seat);
+            if let Some(webhooks) = &self.webhooks {
+                webhooks.on_logout(&left.user, seat.platform, left.last && after == 0);
+            }
         }
         if left.last {
             self.announce(outlet, watches, &left.user, false, None);
@@ -157,6 +169,9 @@ impl Delivery {
 
     /// Tells those whom an event concerns.
     pub(crate) fn on_event(&self, event: inbox::Event) {
+        if let Some(webhooks) = &self.webhooks {
+            webhooks.on_event(&event, &self.presence);
+        }
         self.act(|outlet| self.tell(outlet, event));
     }
 

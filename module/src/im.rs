@@ -25,6 +25,7 @@ use crate::storage::operation::WriteOperation;
 use crate::storage::refusal::Refusal;
 use crate::storage::sqlite::{self, InlineStore, Location, SqliteStore, StoreConfig};
 use crate::storage::store::Store;
+use crate::webhook::{WebhookConfig, WebhookError, WebhookStats, Webhooks};
 
 /// Most entries of one page of a list.
 pub const PAGE_MAX: usize = 500;
@@ -48,6 +49,8 @@ pub struct ImConfig {
     pub accounts: AccountConfig,
     /// What is decided about attachments.
     pub attachments: AttachmentsConfig,
+    /// Who is asked and told, if anybody is.
+    pub webhooks: Option<WebhookConfig>,
 }
 
 impl Default for ImConfig {
@@ -58,6 +61,7 @@ impl Default for ImConfig {
             store: StoreConfig::default(),
             accounts: AccountConfig::default(),
             attachments: AttachmentsConfig::default(),
+            webhooks: None,
         }
     }
 }
@@ -74,6 +78,9 @@ pub enum OpenError {
     /// Attachments cannot be kept.
     #[error(transparent)]
     Attachments(#[from] AttachmentsError),
+    /// The webhook cannot be used.
+    #[error(transparent)]
+    Webhooks(#[from] WebhookError),
     /// A thread could not be started.
     #[error("cannot start a thread of the IM: {0}")]
     Thread(io::Error),
@@ -139,6 +146,7 @@ pub struct Im {
     store: Arc<dyn Store>,
     delivery: Arc<Delivery>,
     accounts: Accounts,
+    webhooks: Option<Arc<Webhooks>>,
     /// Ends sessions whose tokens expire.
     expiry: Option<JoinHandle<()>>,
     /// None where there are no threads to write files.
@@ -151,7 +159,9 @@ impl Im {
     /// # Errors
     /// Whatever keeps the store from being opened, or tokens from being issued and checked.
     pub fn open(config: ImConfig) -> Result<Arc<Self>, OpenError> {
-        let delivery = Arc::new(Delivery::new(config.accounts.policy));
+        let webhooks = config.webhooks.clone().map(Webhooks::open).transpose()?;
+        let webhooks = webhooks.map(Arc::new);
+        let delivery = Arc::new(Delivery::new(config.accounts.policy, webhooks.clone()));
         let sink = Arc::clone(&delivery);
         let store = SqliteStore::open(config.store.clone(), move |event| sink.on_event(event))?;
         let pool = BlockingPool::new(PASSWORD_THREADS, PASSWORDS_WAITING_MAX);
@@ -160,6 +170,10 @@ impl Im {
         let attachments = Attachments::open(config.attachments.clone(), Arc::clone(&store))?;
         let mut im = Self::of(config, store, delivery, pool)?;
         im.attachments = Some(attachments);
+        if let Some(webhooks) = &webhooks {
+            webhooks.reach(Arc::downgrade(&im.store), Arc::downgrade(&im.delivery));
+        }
+        im.webhooks = webhooks;
         let ending = Arc::clone(&im.delivery);
         let expiry = thread::Builder::new().name("session-expiry".to_owned());
         let expiry = expiry.spawn(move || ending.end_expired());
@@ -174,7 +188,7 @@ impl Im {
     /// What SQLite says.
     pub fn inline(mut config: ImConfig) -> Result<Arc<Self>, OpenError> {
         config.store.location = Location::Memory;
-        let delivery = Arc::new(Delivery::new(config.accounts.policy));
+        let delivery = Arc::new(Delivery::new(config.accounts.policy, None));
         let sink = Arc::clone(&delivery);
         let store = InlineStore::open(config.store.clone(), move |event| sink.on_event(event))?;
         let im = Self::of(config, Arc::new(store), delivery, BlockingPool::inline())?;
@@ -196,7 +210,9 @@ impl Im {
         let tokens = Tokens::new(directory, backend.transpose()?.as_ref())?;
         let accounts = config.accounts.clone();
         let webhook = config.accounts.auth_webhook.clone();
-        let webhook = webhook.map(|endpoint| AuthWebhook::new(endpoint, None));
+        let secret = config.webhooks.as_ref().map(WebhookConfig::secret);
+        let secret = secret.transpose().map_err(WebhookError::from)?.flatten();
+        let webhook = webhook.map(|endpoint| AuthWebhook::new(endpoint, secret));
         let webhook = webhook.transpose().map_err(OpenError::Thread)?;
         let accounts =
             Accounts::new(Arc::clone(&store), Arc::new(pool), tokens, accounts).asking(webhook);
@@ -205,6 +221,7 @@ impl Im {
             store,
             delivery,
             accounts,
+            webhooks: None,
             expiry: None,
             attachments: None,
         })
@@ -228,6 +245,12 @@ impl Im {
         self.attachments.as_ref()
     }
 
+    /// What webhooks have done, if there are any.
+    #[must_use]
+    pub fn webhook_stats(&self) -> Option<WebhookStats> {
+        self.webhooks.as_ref().map(|webhooks| webhooks.stats())
+    }
+
     /// What the IM keeps.
     #[must_use]
     pub fn store(&self) -> &dyn Store {
@@ -244,6 +267,14 @@ impl Im {
         });
     }
 
+    /// Tells webhooks what is left, for a moment: for when all sessions have ended. Dropping the IM
+    /// does it as well, but who knows who drops it last.
+    pub fn finish(&self) {
+        if let Some(webhooks) = &self.webhooks {
+            webhooks.close();
+        }
+    }
+
     // Login and presence.
 
     /// Learns how sessions are reached. Adapters call this before the first command of a session.
@@ -254,6 +285,38 @@ impl Im {
     /// Has `act` reach sessions from inside of an outcome.
     pub fn act(&self, act: impl FnOnce(&mut Batch<'_>)) {
         self.delivery.act(act);
+    }
+
+    /// Makes an account: webhooks are asked first.
+    ///
+    /// Refused with `forbidden` where nobody may register, `invalid_value`, `conflict`,
+    /// `limit_reached`, and with whatever the webhook answers.
+    pub fn register(
+        self: &Arc<Self>,
+        name: &str,
+        nickname: Option<&str>,
+        password: String,
+        then: impl FnOnce(Result<User, ImError>) + std::marker::Send + 'static,
+    ) {
+        let (name, nickname) = match self.accounts.checked(name, nickname, &password) {
+            Ok(names) => names,
+            Err(refusal) => return then(Err(refusal.into())),
+        };
+        let Some(webhooks) = &self.webhooks else {
+            let then = move |made: Result<User, Refusal>| then(made.map_err(ImError::from));
+            return self
+                .accounts
+                .register(&name, Some(&nickname), password, then);
+        };
+        let im = Arc::clone(self);
+        let (own, shown) = (name.clone(), nickname.clone());
+        webhooks.before_register(&name, &nickname, move |asked| match asked {
+            Ok(()) => {
+                let then = move |made: Result<User, Refusal>| then(made.map_err(ImError::from));
+                im.accounts.register(&own, Some(&shown), password, then);
+            }
+            Err(error) => then(Err(error)),
+        });
     }
 
     /// A guest wants to log in; with what comes of it, [`Im::take_seat`].
@@ -516,12 +579,32 @@ impl Im {
             mentions,
             origin: caller.origin,
         };
-        self.change(send, then);
+        self.post(send, then);
+    }
+
+    /// Sends a message if the webhook agrees.
+    fn post(
+        &self,
+        send: Send,
+        then: impl FnOnce(Result<Receipt, ImError>) + std::marker::Send + 'static,
+    ) {
+        let Some(webhooks) = &self.webhooks else {
+            return self.change(send, then);
+        };
+        let store = Arc::clone(&self.store);
+        webhooks.before_send(send, move |asked| match asked {
+            Ok(send) => store.change(send, move |outcome| {
+                then(outcome.map_err(ImError::from));
+            }),
+            Err(error) => then(Err(error)),
+        });
     }
 }
 
 impl Drop for Im {
     fn drop(&mut self) {
+        // Before the store, which what is told of channels is looked up in.
+        self.finish();
         self.delivery.seen.finish();
         self.delivery.deadlines.close();
         if let Some(expiry) = self.expiry.take()

@@ -6,6 +6,7 @@
 //!   script    Script: send these bytes, expect those, on a blocking socket
 //!   ws        WsClient: WebSocket on a Script, well-behaved or not
 //!   tls       Authority: certificates, and clients that trust them
+//!   hook      HookServer: what webhooks are sent to
 //!   native    NativeClient: the native protocol over each of its transports
 //!   rest      RestClient: the calls of the IM over HTTP
 //!   process   memory and descriptors of this process
@@ -18,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 pub mod actors;
+pub mod hook;
 pub mod native;
 pub mod node;
 pub mod process;
@@ -27,6 +29,7 @@ pub mod tls;
 pub mod ws;
 
 pub use actors::{Echo, Gated, Hall, Probe, Seen};
+pub use hook::{HookAnswer, HookRequest, HookServer};
 pub use native::{NativeClient, Transport};
 pub use node::{Options, TestNode};
 pub use rest::{RestAnswer, RestClient};

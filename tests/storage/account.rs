@@ -8,9 +8,9 @@ use common::UserId;
 use module::account::password::HashCost;
 use module::account::token::{Backend, Tokens};
 use module::account::{
-    AccountConfig, Accounts, ChangePassword, CloseSessions, EnterExternal, EnterGuest, FindAccount,
-    FindCredentials, FindSession, ListSessions, LoginPolicy, OpenSession, Register, SearchUsers,
-    SetDisabled, SetProfile, TokenId, Whose,
+    AccountConfig, Accounts, ChangePassword, CloseSessions, Enter, EnterExternal, EnterGuest,
+    FindAccount, FindCredentials, FindSession, ListSessions, LoginPolicy, OpenSession, Register,
+    SearchUsers, SetDisabled, SetProfile, TokenId, Whose,
 };
 use module::blocking::BlockingPool;
 use module::inbox::{Happening, SessionEnd};
@@ -125,6 +125,26 @@ fn a_token_is_renewed_once_and_is_nobody_elses() {
     let list = bench.look_up_now(ListSessions { user: ada }).unwrap();
     assert_eq!(list.len(), 1);
     assert_eq!((list[0].token, list[0].created_ms), ([2; 16], BEGIN_MS));
+}
+
+#[test]
+fn nobody_comes_in_with_a_session_that_has_just_ended() {
+    let bench = Bench::new();
+    let (ada, bob) = (bench.user("Ada"), bench.user("Bob"));
+    let web = open(ada, 1, Platform::Web, LoginPolicy::PerPlatform);
+    bench.change_now(web).unwrap();
+    let enter = |user| {
+        let session = Some([1; 16]);
+        bench.change_now(Enter { user, session })
+    };
+    assert_eq!(enter(ada).unwrap().user.id, ada);
+    assert_eq!(enter(bob), Err(Refusal::TokenInvalid), "it is Ada's");
+    let close = CloseSessions {
+        user: ada,
+        which: Whose::All,
+    };
+    bench.change_now(close).unwrap();
+    assert_eq!(enter(ada), Err(Refusal::TokenInvalid));
 }
 
 #[test]

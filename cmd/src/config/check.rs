@@ -80,6 +80,7 @@ pub(super) fn check(sources: &Sources, raw: RawConfig) -> Checked<Config> {
         accounts: check.accounts(&raw.accounts, &store.location)?,
         attachments,
         store,
+        webhooks: check.webhooks(&raw.webhooks)?,
         log_level: or(&raw.log.level, Level::Info),
         log_format: or(&raw.log.format, Format::Text),
         admin: check.admin(&raw, &listeners)?,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use gate::TlsError;
 use module::account::token::TokenError;
+use module::webhook::SecretError;
 
 /// A configuration is refused: where, why, and what would be right.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +32,9 @@ pub enum ConfigError {
     /// A file that tokens are checked with is not what it should be.
     #[error(transparent)]
     Tokens(#[from] TokenError),
+    /// The secret of webhooks is not what it should be.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// What was typed is wrong.
     #[error("{place}: {message}{}", Margin(excerpt.as_ref()))]
     Refused {

@@ -14,6 +14,7 @@ mod source;
 mod tls;
 mod typed;
 mod value;
+mod webhooks;
 
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ use module::account::AccountConfig;
 use module::account::token::{BackendFile, Tokens};
 use module::attachment::AttachmentsConfig;
 use module::storage::sqlite::StoreConfig;
+use module::webhook::WebhookConfig;
 
 use crate::host;
 
@@ -50,6 +52,7 @@ pub use source::{Setting, Sources};
 pub use value::{
     Address, Auto, Cap, Keep, Networks, Number, OriginRule, Scalar, Seconds, Size, Switch, Texts,
 };
+pub use webhooks::{EventNames, OnFailureName, RawWebhooks};
 
 /// Largest message of the native protocol, whose bodies are 16 KiB at most.
 pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
@@ -90,6 +93,8 @@ pub struct Config {
     pub accounts: AccountConfig,
     /// Files that users send.
     pub attachments: AttachmentsConfig,
+    /// Who is asked and told, if anybody is.
+    pub webhooks: Option<WebhookConfig>,
     /// What is logged.
     pub log_level: Level,
     /// How a line of the log looks.
@@ -175,6 +180,8 @@ impl Config {
     pub fn check_files(&self) -> Result<(), ConfigError> {
         let backend = self.accounts.backend.as_ref().map(BackendFile::read);
         Tokens::new(None, backend.transpose()?.as_ref())?;
+        let secret = self.webhooks.as_ref().map(WebhookConfig::secret);
+        secret.transpose()?;
         for listener in &self.listeners {
             if let Some(settings) = &listener.tls {
                 TlsServer::load(settings)

@@ -9,6 +9,7 @@ use toml::Spanned;
 use super::accounts::RawAccounts;
 use super::attachments::RawAttachments;
 use super::value::{Address, Auto, Cap, Keep, Networks, Number, OriginRule, Seconds, Size, Switch};
+use super::webhooks::RawWebhooks;
 
 /// A value that may be missing, with the place where it was typed.
 pub type Typed<T> = Option<Spanned<T>>;
@@ -43,6 +44,8 @@ pub struct RawConfig {
     pub accounts: RawAccounts,
     /// Files that users send.
     pub attachments: RawAttachments,
+    /// Who is asked and told.
+    pub webhooks: RawWebhooks,
     /// The log.
     pub log: RawLog,
     /// The admin listener.

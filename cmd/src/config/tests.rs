@@ -548,6 +548,50 @@ fn attachments_are_beside_the_store_and_end_with_it() {
 }
 
 #[test]
+fn webhooks_read_back_and_are_about_something() {
+    let text = "
+        [webhooks]
+        url = \"https://example.com/hook\"
+        secret_file = \"secret\"
+        events = [\"message.before_send\", \"group.*\"]
+        timeout = \"5s\"
+        on_failure = \"refuse\"
+    ";
+    let sources = Sources::of_text("/etc/gatehouse/a.toml", text, Vec::new());
+    let config = Config::from_sources(&sources).unwrap();
+    assert_same(&read(&config.to_string()), &config, "read back");
+    let webhooks = config.webhooks.clone().unwrap();
+    assert_eq!(webhooks.events.iter().count(), 7);
+    assert_eq!(
+        config.check_files().unwrap_err().to_string(),
+        "cannot read /etc/gatehouse/secret: No such file or directory (os error 2)"
+    );
+    let variables = [
+        ("GATEHOUSE_WEBHOOKS__URL", "http://127.0.0.1:9000/"),
+        ("GATEHOUSE_WEBHOOKS__EVENTS", "message.sent,session.login"),
+    ];
+    let webhooks = read_with("", &variables).unwrap().webhooks.unwrap();
+    assert_eq!(webhooks.events.iter().count(), 2);
+    for (text, expected) in [
+        (
+            "url = \"http://127.0.0.1/\"",
+            "a.toml:2:7: nothing would be sent there",
+        ),
+        (
+            "events = [\"message.sent\"]",
+            "a.toml:2:10: events need a `url`",
+        ),
+        (
+            "events = [\"message.read\"]",
+            "a.toml:2:10: there is no event \"message.read\"",
+        ),
+    ] {
+        let refused = refusal(&format!("[webhooks]\n{text}"));
+        assert!(refused.starts_with(expected), "{text}\n{refused}");
+    }
+}
+
+#[test]
 fn listeners_on_ports_that_the_kernel_chooses_do_not_clash() {
     assert_eq!(
         read("listen = \"127.0.0.1:0\"\ntcp = \"127.0.0.1:0\"")

@@ -16,6 +16,7 @@ use super::raw::{
 };
 use super::tls::{proxy_protocol_to_typed, tls_to_typed};
 use super::value::{Address, Auto, Cap, Keep, Networks, Number, OriginRule, Seconds, Size};
+use super::webhooks::webhooks_to_typed;
 use super::{Config, IN_MEMORY, ListenerConfig, Speech};
 
 pub(super) fn typed<T>(value: T) -> Typed<T> {
@@ -41,6 +42,7 @@ impl Config {
             store: store_to_typed(&self.store),
             accounts: accounts_to_typed(&self.accounts),
             attachments: attachments_to_typed(&self.attachments, &self.store),
+            webhooks: webhooks_to_typed(self.webhooks.as_ref()),
             log: RawLog {
                 level: typed(self.log_level),
                 format: typed(self.log_format),

@@ -48,7 +48,7 @@ impl<'de> Deserialize<'de> for Texts {
 
 impl Texts {
     /// Each text of the list.
-    fn split(&self) -> Vec<&str> {
+    pub(super) fn split(&self) -> Vec<&str> {
         match self {
             Self::One(text) => text
                 .split(',')

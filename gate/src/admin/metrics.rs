@@ -12,6 +12,7 @@ use prometheus::proto::{
 use prometheus::{TEXT_FORMAT, TextEncoder};
 
 use super::process::Process;
+use super::sample::Sample;
 use super::{Shared, Shown};
 use crate::stats::{GateStats, WorkerStats};
 use crate::telemetry::Telemetry;
@@ -136,6 +137,7 @@ pub(super) fn render(shared: &Shared, shown: &Shown) -> Result<String, prometheu
         workers(&mut families, telemetry);
         memory(&mut families, telemetry);
     }
+    others(&mut families, &shared.sources.read());
     process(&mut families, shared.process.lock().get());
     TextEncoder::new().encode_to_string(&families.0)
 }
@@ -306,6 +308,21 @@ fn memory(families: &mut Families, telemetry: &Telemetry) {
     if memory.limit() < usize::MAX {
         let limit = memory.limit() as f64;
         families.gauge("memory_limit_bytes", "The most that may be held", limit);
+    }
+}
+
+fn others(families: &mut Families, samples: &[Sample]) {
+    for family in samples.chunk_by(|a, b| a.name == b.name) {
+        let mut series = Series::default();
+        for sample in family {
+            series.push(sample.labels, sample.value);
+        }
+        let Sample { name, help, .. } = family[0];
+        if family[0].is_counter {
+            families.counters(name, help, series);
+        } else {
+            families.gauges(name, help, series);
+        }
     }
 }
 

@@ -27,6 +27,7 @@ mod page;
 mod process;
 mod profile;
 mod routes;
+mod sample;
 mod token;
 
 use std::net::SocketAddr;
@@ -48,8 +49,10 @@ use history::History;
 use mount::Mounts;
 use process::ProcessCache;
 use routes::Routes;
+use sample::Sources;
 
 pub use mount::Service;
+pub use sample::Sample;
 pub use token::{BadToken, Token};
 
 /// Connections at once: a few scrapers and browsers.
@@ -130,6 +133,8 @@ struct Shared {
     process: Mutex<ProcessCache>,
     history: Mutex<History>,
     profiler: profile::Profiler,
+    /// Counts of modules.
+    sources: Sources,
     mounts: Mounts,
 }
 
@@ -192,6 +197,7 @@ impl Admin {
             process: Mutex::default(),
             history: Mutex::default(),
             profiler: profile::Profiler::default(),
+            sources: Sources::default(),
             mounts: Mounts::default(),
         });
         let running = match answer(&shared, true) {
@@ -237,6 +243,12 @@ impl Admin {
             telemetry: Some(telemetry.clone()),
         };
         self.shared.sample();
+    }
+
+    /// Shows what a module counts, too: `source` is called whenever somebody asks for metrics. The
+    /// values of one metric come one after the other.
+    pub fn show(&self, source: impl Fn() -> Vec<Sample> + Send + Sync + 'static) {
+        self.shared.sources.add(source);
     }
 
     /// The node stops: balancers that ask send nobody any more.

@@ -112,6 +112,28 @@ impl Accounts {
         );
     }
 
+    /// Name and nickname of an account that may be made, as far as that can be told without the
+    /// store.
+    pub(crate) fn checked(
+        &self,
+        name: &str,
+        nickname: Option<&str>,
+        password: &str,
+    ) -> Result<(String, String), Refusal> {
+        if !self.shared.config.registration {
+            return Err(Refusal::RegistrationOff);
+        }
+        let checked = checked_name(name, NAME_CHARS_MAX)
+            .zip(checked_name(nickname.unwrap_or(name), NAME_CHARS_MAX));
+        let Some((name, nickname)) = checked else {
+            return Err(BAD_NAME);
+        };
+        if !password::is_acceptable(password) {
+            return Err(BAD_PASSWORD);
+        }
+        Ok((name.to_owned(), nickname.to_owned()))
+    }
+
     /// Makes an account. Refused: `RegistrationOff`, `Invalid`, `NameTaken`, `LimitReached`.
     pub fn register(
         &self,
@@ -120,18 +142,10 @@ impl Accounts {
         password: String,
         then: impl Then<User>,
     ) {
-        if !self.shared.config.registration {
-            return then(Err(Refusal::RegistrationOff));
-        }
-        let checked = checked_name(name, NAME_CHARS_MAX)
-            .zip(checked_name(nickname.unwrap_or(name), NAME_CHARS_MAX));
-        let Some((name, nickname)) = checked else {
-            return then(Err(BAD_NAME));
+        let (name, nickname) = match self.checked(name, nickname, &password) {
+            Ok(names) => names,
+            Err(refusal) => return then(Err(refusal)),
         };
-        if !password::is_acceptable(&password) {
-            return then(Err(BAD_PASSWORD));
-        }
-        let (name, nickname) = (name.to_owned(), nickname.to_owned());
         self.work(then, move |shared, then| {
             let register = Register {
                 name,

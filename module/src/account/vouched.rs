@@ -16,7 +16,7 @@ use crate::blocking::BlockingPool;
 use crate::im::now_ms;
 use crate::presence::Platform;
 use crate::storage::refusal::Refusal;
-use crate::webhook::{Endpoint, Patience, Poster, Secret, new_id};
+use crate::webhook::{Endpoint, Outage, Patience, PostError, Poster, Secret, new_id};
 
 /// Tokens that are remembered; of more, those that were used least lately are asked about again.
 const REMEMBERED_MAX: NonZeroUsize = NonZeroUsize::new(100_000).expect("it is not 0");
@@ -115,6 +115,7 @@ pub(crate) struct AuthWebhook {
 struct Asking {
     endpoint: Endpoint,
     poster: Poster,
+    outage: Outage,
 }
 
 #[derive(Serialize)]
@@ -136,7 +137,11 @@ impl AuthWebhook {
     pub(crate) fn new(endpoint: Endpoint, secret: Option<Secret>) -> std::io::Result<Self> {
         let poster = Poster::new(THREADS, secret);
         Ok(Self {
-            asking: Arc::new(Asking { endpoint, poster }),
+            asking: Arc::new(Asking {
+                endpoint,
+                poster,
+                outage: Outage::default(),
+            }),
             pool: BlockingPool::new(THREADS, WAITING_MAX)?,
         })
     }
@@ -162,6 +167,19 @@ impl AuthWebhook {
     }
 }
 
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+enum NoAnswer {
+    #[error("it has waited too long behind others")]
+    TooLate,
+    #[error(transparent)]
+    Unreachable(#[from] PostError),
+    #[error("status {0}")]
+    Status(u16),
+    #[error("the answer is not what it should be: {0}")]
+    Malformed(#[from] serde_json::Error),
+}
+
 impl Asking {
     fn ask(
         &self,
@@ -169,37 +187,49 @@ impl Asking {
         platform: Option<Platform>,
         patience: Patience,
     ) -> Result<Vouched, Refusal> {
+        let endpoint = &self.endpoint;
+        match self.answer(token, platform, patience) {
+            Ok(vouched) => {
+                if self.outage.ends() {
+                    tracing::info!(%endpoint, "auth_webhook answers again");
+                }
+                vouched.ok_or(Refusal::TokenInvalid)
+            }
+            Err(error) => {
+                if self.outage.begins() {
+                    tracing::warn!(%endpoint, %error, "auth_webhook does not answer");
+                } else {
+                    tracing::debug!(%endpoint, %error, "auth_webhook");
+                }
+                Err(Refusal::AuthUnavailable)
+            }
+        }
+    }
+
+    /// Whose token it is, if it is anybody's.
+    fn answer(
+        &self,
+        token: &str,
+        platform: Option<Platform>,
+        patience: Patience,
+    ) -> Result<Option<Vouched>, NoAnswer> {
         let platform = platform.map(Platform::as_str);
-        let question = serde_json::to_vec(&Question { token, platform });
-        let question = question.map_err(|_| Refusal::Internal)?;
-        let timeout = patience.left().ok_or(Refusal::AuthUnavailable)?;
-        let answer = self
-            .poster
-            .post(&self.endpoint, &new_id("auth"), &question, timeout);
-        let answer = answer.map_err(|error| {
-            tracing::warn!(endpoint = %self.endpoint, %error, "auth_webhook");
-            Refusal::AuthUnavailable
-        })?;
+        let question = serde_json::to_vec(&Question { token, platform })?;
+        let timeout = patience.left().ok_or(NoAnswer::TooLate)?;
+        let id = new_id("auth");
+        let answer = self.poster.post(&self.endpoint, &id, &question, timeout)?;
         match answer.status {
             200 => {
-                let reply: Reply = serde_json::from_slice(&answer.body).map_err(|error| {
-                    tracing::warn!(endpoint = %self.endpoint, %error, "auth_webhook answers");
-                    Refusal::AuthUnavailable
-                })?;
-                if reply.expires.is_some_and(|expires| expires <= now_ms()) {
-                    return Err(Refusal::TokenInvalid);
-                }
-                Ok(Vouched {
+                let reply: Reply = serde_json::from_slice(&answer.body)?;
+                let is_good = reply.expires.is_none_or(|expires| expires > now_ms());
+                Ok(is_good.then_some(Vouched {
                     name: reply.user,
                     nickname: reply.nickname,
                     expires_ms: reply.expires,
-                })
+                }))
             }
-            401 | 403 => Err(Refusal::TokenInvalid),
-            status => {
-                tracing::warn!(endpoint = %self.endpoint, status, "auth_webhook answers");
-                Err(Refusal::AuthUnavailable)
-            }
+            401 | 403 => Ok(None),
+            status => Err(NoAnswer::Status(status)),
         }
     }
 }

@@ -66,7 +66,7 @@ impl Call for Register {
 
     fn perform(input: RegisterIn, _: &Caller, im: &Arc<Im>, answer: Answer<UserReply>) {
         let name = input.name.as_deref();
-        im.accounts().register(
+        im.register(
             &input.login,
             name,
             input.password,
