@@ -15,6 +15,7 @@ use gatehouse_benches::alloc;
 use gatehouse_benches::child::{ServerProcess, is_installed};
 use gatehouse_benches::client::{self, Wire};
 use gatehouse_benches::server::{EchoServer, placement_name};
+use gatehouse_benches::serving::Serving;
 use gatehouse_benches::table::{Table, per};
 use gatehouse_benches::timing::Effort;
 
@@ -151,7 +152,7 @@ fn in_process(effort: Effort) -> anyhow::Result<()> {
 
 /// Runs the server under `watcher` and lets clients echo so many rounds.
 fn watched(load: Load, watcher: &[&str], rounds: usize) -> anyhow::Result<()> {
-    let server = ServerProcess::start(SERVER, watcher, load.placement, 1, 1)?;
+    let server = ServerProcess::start(SERVER, watcher, &Serving::Echo(load.placement), 1, 1)?;
     let mut clients = client::connect_all(server.addr(load.wire), load.wire, load.connections)?;
     client::ping_pong(&mut clients, &load.request(), load.reply_bytes(), rounds)?;
     drop(clients);

@@ -1,14 +1,13 @@
-//! The echo server as a process of its own, bare or under a program that watches it.
+//! A server as a process of its own, bare or under a program that watches it.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, ensure};
-use gate::Placement;
 
 use crate::client::Wire;
-use crate::server::placement_name;
+use crate::serving::Serving;
 
 /// A running `bench-server`.
 #[derive(Debug)]
@@ -25,15 +24,18 @@ impl ServerProcess {
     pub fn start(
         path: &str,
         watcher: &[&str],
-        placement: Placement,
+        serving: &Serving,
         reactors: usize,
         workers: usize,
     ) -> anyhow::Result<Self> {
         let words: Vec<_> = watcher.iter().copied().chain([path]).collect();
         let mut child = Command::new(words[0])
             .args(&words[1..])
-            .arg(placement_name(placement))
-            .args([reactors.to_string(), workers.to_string()])
+            .args([
+                serving.to_string(),
+                reactors.to_string(),
+                workers.to_string(),
+            ])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

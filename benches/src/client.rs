@@ -141,6 +141,36 @@ impl Client {
         self.stream.write_all(bytes)
     }
 
+    /// Says something, and waits for one whole message.
+    ///
+    /// # Errors
+    /// What the host answers; `InvalidData` for a message that is too long for an answer.
+    pub fn ask(&mut self, wire: Wire, payload: &[u8]) -> io::Result<()> {
+        self.send(&wire.messages(payload, 1))?;
+        let mut head = [0; 4];
+        let rest = match wire {
+            Wire::Ws => {
+                self.receive(&mut head[..2])?;
+                match head[1] {
+                    126 => {
+                        self.receive(&mut head[2..])?;
+                        u16::from_be_bytes([head[2], head[3]]).into()
+                    }
+                    127.. => return Err(io::ErrorKind::InvalidData.into()),
+                    short => short.into(),
+                }
+            }
+            Wire::Len4be => {
+                self.receive(&mut head)?;
+                u32::from_be_bytes(head)
+            }
+        };
+        if rest > 65_536 {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        self.receive(&mut vec![0; rest as usize])
+    }
+
     /// Waits for so many bytes as `into` takes.
     ///
     /// # Errors
@@ -205,7 +235,13 @@ pub fn ping_pong(
 #[derive(Debug, Default)]
 pub struct IdleCrowd {
     holders: Vec<Holder>,
+    clients: usize,
+    /// What each says when it is connected, by its number.
+    hello: Option<Hello>,
 }
+
+/// What a client says when it is connected, by its number; one message is the answer.
+pub type Hello = fn(usize) -> String;
 
 #[derive(Debug)]
 struct Holder {
@@ -215,6 +251,14 @@ struct Holder {
 }
 
 impl IdleCrowd {
+    /// A crowd whose clients each say something first.
+    #[must_use]
+    pub fn saying(hello: Hello) -> Self {
+        let mut crowd = Self::default();
+        crowd.hello = Some(hello);
+        crowd
+    }
+
     /// Connects so many more over the loopback network.
     ///
     /// # Errors
@@ -226,9 +270,19 @@ impl IdleCrowd {
             let local = IpAddr::from([127, 0, 1, self.holders.len() as u8 + 1]);
             let (release, released) = mpsc::channel();
             let ready = ready.clone();
+            let (hello, first) = (self.hello, self.clients);
+            self.clients += count;
             let thread = thread::spawn(move || {
                 let held = sys::unshare_descriptors()
-                    .and_then(|()| connect_all_from(Some(local), addr, wire, count));
+                    .and_then(|()| connect_all_from(Some(local), addr, wire, count))
+                    .and_then(|mut held| {
+                        for (number, client) in held.iter_mut().enumerate() {
+                            if let Some(hello) = hello {
+                                client.ask(wire, hello(first + number).as_bytes())?;
+                            }
+                        }
+                        Ok(held)
+                    });
                 // Nobody listens any more if another thread has failed.
                 let _ = ready.send(held.as_ref().map(drop).map_err(ToString::to_string));
                 drop(ready);

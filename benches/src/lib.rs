@@ -14,6 +14,7 @@ pub mod client;
 pub mod corpus;
 pub mod memory;
 pub mod server;
+pub mod serving;
 pub mod table;
 pub mod timing;
 

@@ -8,6 +8,7 @@
 mod admin;
 pub mod compression;
 pub mod config;
+pub mod ctl;
 pub mod doctor;
 pub mod echo;
 pub mod host;

@@ -283,6 +283,119 @@ fn a_broadcast_reaches_everyone() {
 }
 
 #[test]
+fn what_users_of_the_im_were_promised_is_proved_by_their_books() {
+    let gate = serve_im();
+    let (web, tcp) = (ws(&gate, "/im"), tcp(&gate));
+    let targets = ["im", "-t", &web, "-t", &tcp, "-u", "20", "-g", "5"];
+    let flow = ["-i", "40", "-d", "500ms"];
+    let pace = ["-r", "400", "-d", "500ms"];
+    for how in [flow, pace] {
+        let report = report(0, &[&targets[..], &how].concat());
+        let acknowledged = report["messages"]["acknowledged"].as_u64();
+        assert!(acknowledged >= Some(100), "{report}");
+        assert_eq!(
+            report["messages"]["sent"],
+            report["messages"]["acknowledged"]
+        );
+        assert_eq!(
+            report["books"]["placed"],
+            report["messages"]["acknowledged"]
+        );
+        // Ten pairs, four groups.
+        assert_eq!(report["books"]["conversations"], 14);
+        let latency = &report["latency"];
+        assert_eq!(latency["reply"]["count"].as_u64(), acknowledged);
+        let (direct, group) = (&latency["direct"]["count"], &latency["group"]["count"]);
+        let heard = direct.as_u64().zip(group.as_u64());
+        let heard = heard.map(|(direct, group)| direct + group / 4);
+        assert_eq!(heard, acknowledged, "{latency}");
+    }
+    let refused = refused(&["im", "-r", "5", "-i", "5"]);
+    assert!(refused.contains("--in-flight"), "{refused}");
+}
+
+/// An address that is free and stays so while nobody listens there: the kernel gives such a port to
+/// nobody who does not ask for it.
+fn lasting_addr() -> String {
+    let ports = std::iter::repeat_with(|| rand::random_range(20_000..30_000_u16));
+    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let port = ports.take(100).find(free).expect("a free port");
+    format!("127.0.0.1:{port}")
+}
+
+#[test]
+fn users_of_the_im_lose_nothing_when_the_server_is_killed() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("report.json");
+    let start = |web: &str, tcp: &str| {
+        let mut command = gatehouse();
+        command.env("GATEHOUSE_STORE__PATH", directory.path());
+        Running::start(command.args(["serve", "--listen", web, "--tcp", tcp]))
+    };
+    let (web, tcp) = (lasting_addr(), lasting_addr());
+    let mut server = start(&web, &tcp);
+    server.addr("tcp");
+    let (web_url, tcp_url) = (format!("ws://{web}/im"), format!("tcp://{tcp}"));
+    let mut load = Command::new(env!("CARGO_BIN_EXE_gatehouse-bench"));
+    // What is in files has accounts, and no guests.
+    load.args(["im", "--reconnect", "--accounts", "registered"])
+        .args(["-u", "20", "-g", "5", "-i", "40", "-d", "7s"])
+        .args(["-t", &web_url, "-t", &tcp_url, "--json"])
+        .arg(&file);
+    let load = Running::start(&mut load);
+    for _ in 0..2 {
+        // It tells how far it is every two seconds.
+        while !load
+            .stderr
+            .recv_timeout(PATIENCE)
+            .expect("a line")
+            .starts_with("writing: ")
+        {}
+        server.signal(Signal::SIGKILL);
+        server.end();
+        server = start(&web, &tcp);
+    }
+    let (status, stderr) = load.end();
+    assert_eq!(status.code(), Some(0), "{stderr}");
+    let report = read(&file);
+    let lost = report["connections"]["lost"].as_u64();
+    assert!(lost >= Some(40), "{report}");
+    assert_eq!(
+        report["books"]["placed"],
+        report["messages"]["acknowledged"]
+    );
+}
+
+#[test]
+fn a_store_is_filled_and_served() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = directory.path().to_str().expect("a path in UTF-8");
+    let fill = [
+        "fill",
+        "--store",
+        store,
+        "-u",
+        "50",
+        "-g",
+        "2",
+        "--members",
+        "20",
+    ];
+    let report = report(0, &[&fill[..], &["-m", "2000"]].concat());
+    assert!(
+        report["store"]["bytes"].as_u64() > Some(100_000),
+        "{report}"
+    );
+    assert!(refused(&fill).contains("already"));
+    let mut command = serve_process();
+    let server = Running::start(command.env("GATEHOUSE_STORE__PATH", store));
+    server.addr("ws");
+    server.signal(Signal::SIGTERM);
+    let (status, stderr) = server.end();
+    assert_eq!(status.code(), Some(0), "{stderr}");
+}
+
+#[test]
 fn a_drain_is_watched_to_its_end() {
     let server = Running::start(serve_process().args(["--drain-rate", "50"]));
     let target = format!("ws://{}/im", server.addr("ws"));

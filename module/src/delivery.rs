@@ -11,7 +11,7 @@ use crate::event::{Audience, Event, Protocol};
 use crate::im::now_ms;
 use crate::inbox::{self, Happening, SessionEnd};
 use crate::outlet::Outlet;
-use crate::presence::{Deadlines, Left, Presence, Seat};
+use crate::presence::{Deadlines, Left, Presence, Seat, SeenLog, Watches};
 use crate::webhook::Webhooks;
 
 /// Who is online, and how they are reached. Shared by the IM and the thread of the store that lets
@@ -21,12 +21,13 @@ pub(crate) struct Delivery {
     pub(crate) presence: Presence,
     /// When sessions end by themselves.
     pub(crate) deadlines: Deadlines,
+    pub(crate) seen: Arc<SeenLog>,
     policy: LoginPolicy,
     webhooks: Option<Arc<Webhooks>>,
     gate: OnceLock<GateHandle>,
     /// Held while somebody comes or goes and others are told, so that the last that watchers hear
     /// of a user is true.
-    announcing: Mutex<()>,
+    pub(crate) announcing: Mutex<Watches>,
 }
 
 impl Delivery {
@@ -61,12 +62,15 @@ impl Delivery {
             session, protocol, ..
         } = seat;
         let user = &entered.user;
-        let announcing = self.announcing.lock();
+        let mut announcing = self.announcing.lock();
         let change = self.presence.enter(user, seat, self.policy);
         if change.first {
-            self.announce(outlet, user, true, Some(session));
+            self.announce(outlet, &announcing, user, true, Some(session));
         }
+        self.on_seats_gone(&mut announcing, user.id, &change.displaced);
         drop(announcing);
+        // Already here, so that it is known if the process is killed before they go.
+        self.seen.note(user.id, seat.platform, now_ms());
         for old in change.displaced {
             if old.session != session {
                 self.kick(outlet, old, SessionEnd::LoggedInElsewhere);
@@ -90,10 +94,9 @@ impl Delivery {
 
     /// Takes a session's seat away.
     pub(crate) fn leave(&self, outlet: &mut dyn Outlet, user: &User, session: SessionId) {
-        let announcing = self.announcing.lock();
+        let mut announcing = self.announcing.lock();
         let left = self.presence.leave(user.id, session);
-        self.on_left(outlet, left.as_ref());
-        drop(announcing);
+        self.on_left(outlet, &mut announcing, left.as_ref());
     }
 
     /// Ends sessions of a user: they are told and closed.
@@ -104,9 +107,9 @@ impl Delivery {
         why: SessionEnd,
         which: impl Fn(&Seat) -> bool,
     ) {
-        let announcing = self.announcing.lock();
+        let mut announcing = self.announcing.lock();
         let left = self.presence.leave_where(user, which);
-        self.on_left(outlet, left.as_ref());
+        self.on_left(outlet, &mut announcing, left.as_ref());
         drop(announcing);
         for seat in left.iter().flat_map(|left| &left.seats) {
             self.kick(outlet, *seat, why);
@@ -126,8 +129,9 @@ impl Delivery {
         }
     }
 
-    fn on_left(&self, outlet: &mut dyn Outlet, left: Option<&Left>) {
+    fn on_left(&self, outlet: &mut dyn Outlet, watches: &mut Watches, left: Option<&Left>) {
         let Some(left) = left else { return };
+        self.on_seats_gone(watches, left.user.id, &left.seats);
         for (after, seat) in left.seats.iter().rev().enumerate().rev() {
             self.forget_deadline(seat);
             if let Some(webhooks) = &self.webhooks {
@@ -135,7 +139,7 @@ impl Delivery {
             }
         }
         if left.last {
-            self.announce(outlet, &left.user, false, None);
+            self.announce(outlet, watches, &left.user, false, None);
         }
     }
 
@@ -163,21 +167,6 @@ impl Delivery {
         }
     }
 
-    fn announce(
-        &self,
-        outlet: &mut dyn Outlet,
-        user: &User,
-        online: bool,
-        except: Option<SessionId>,
-    ) {
-        let event = Event::Presence {
-            user: user.clone(),
-            online,
-        };
-        publish(outlet, Audience::PresenceWatchers, &event, except);
-        outlet.flush();
-    }
-
     /// Tells those whom an event concerns.
     pub(crate) fn on_event(&self, event: inbox::Event) {
         if let Some(webhooks) = &self.webhooks {
@@ -189,7 +178,10 @@ impl Delivery {
     fn tell(&self, outlet: &mut dyn Outlet, event: inbox::Event) {
         let told = match event.happening {
             Happening::Message(message) => Event::Message(message),
-            Happening::Notice(notice) => Event::Notice(notice),
+            Happening::Notice(notice) => {
+                self.rewatch(outlet, &notice, &event.audience);
+                Event::Notice(notice)
+            }
             Happening::Signal {
                 conversation,
                 from,
@@ -277,7 +269,7 @@ impl Delivery {
         }
     }
 
-    fn seats(&self, user: UserId) -> Vec<Seat> {
+    pub(crate) fn seats(&self, user: UserId) -> Vec<Seat> {
         let mut seats = Vec::new();
         self.presence.collect_seats(user, &mut seats);
         seats
@@ -303,7 +295,12 @@ impl Delivery {
 }
 
 /// Publishes an event to an audience; encoded once per protocol.
-fn publish(outlet: &mut dyn Outlet, audience: Audience, event: &Event, except: Option<SessionId>) {
+pub(crate) fn publish(
+    outlet: &mut dyn Outlet,
+    audience: Audience,
+    event: &Event,
+    except: Option<SessionId>,
+) {
     for protocol in Protocol::ALL {
         if let Some(message) = protocol.encode(event, None) {
             outlet.publish(audience.topic(protocol), message, except);

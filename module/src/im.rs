@@ -19,7 +19,7 @@ use crate::delivery::Delivery;
 use crate::event::Audience;
 use crate::message::{Draft, Receipt, Send, To};
 use crate::outlet::Outlet;
-use crate::presence::{Platform, Seat};
+use crate::presence::{FindLastSeen, FindWatched, LastSeen, Platform, Seat, UserPresence, Watch};
 use crate::storage::operation::WriteOperation;
 use crate::storage::refusal::Refusal;
 use crate::storage::sqlite::{self, InlineStore, Location, SqliteStore, StoreConfig};
@@ -189,6 +189,7 @@ impl Im {
         delivery: Arc<Delivery>,
         pool: BlockingPool,
     ) -> Result<Self, OpenError> {
+        delivery.seen.set_store(&store);
         let directory = match &config.store.location {
             Location::Directory(directory) => Some(directory.as_path()),
             Location::Memory => None,
@@ -407,14 +408,83 @@ impl Im {
         Some(credential.map_or(token, |credential| credential.token))
     }
 
-    /// Tells this session from now on who comes and goes, or no longer.
-    pub(crate) fn watch_presence(&self, outlet: &mut dyn Outlet, login: &Login, watch: bool) {
-        let topic = Audience::PresenceWatchers.topic(login.seat.protocol);
-        if watch {
-            outlet.subscribe(login.seat.session, topic);
-        } else {
-            outlet.unsubscribe(login.seat.session, topic);
+    /// The time of day of the store, in milliseconds since 1970.
+    pub(crate) fn time(&self) -> u64 {
+        (self.config.store.time)()
+    }
+
+    /// Tells this session from now on who of these comes and goes, and at once who is there. Those
+    /// who have blocked the user are left out.
+    ///
+    /// Refused with `forbidden`, `limit_reached`.
+    pub(crate) fn watch_presence(
+        self: &Arc<Self>,
+        login: &Login,
+        watch: Watch,
+        then: impl FnOnce(Result<(), ImError>) + std::marker::Send + 'static,
+    ) {
+        // Where everyone is somebody's guest there are no friends to speak of.
+        if watch == Watch::Everyone && !self.config.accounts.guests {
+            let text = "sessions hear of friends, and of users whom they name";
+            return then(Err(ImError::new(ErrorCode::Forbidden, text)));
         }
+        let (user, session) = (login.user.id, login.seat.session);
+        let find = FindWatched {
+            user,
+            friends: watch == Watch::Friends,
+            users: match &watch {
+                Watch::Users(users) => users.clone(),
+                Watch::Friends | Watch::Everyone => Vec::new(),
+            },
+        };
+        let im = Arc::clone(self);
+        self.change(find, move |found| {
+            then(found.and_then(|allowed| {
+                let mut outcome = Ok(());
+                im.act(|outlet| {
+                    outcome = im.delivery.watch(outlet, user, session, &watch, &allowed);
+                });
+                outcome.map_err(ImError::from)
+            }));
+        });
+    }
+
+    /// Tells this session no longer who of these comes and goes, or of nobody.
+    pub(crate) fn unwatch_presence(
+        self: &Arc<Self>,
+        login: &Login,
+        users: Option<Vec<UserId>>,
+        then: impl FnOnce(Result<(), ImError>) + std::marker::Send + 'static,
+    ) {
+        let seat = login.seat;
+        // Finds nobody: this comes behind what was asked for before.
+        let find = FindWatched {
+            user: login.user.id,
+            friends: false,
+            users: Vec::new(),
+        };
+        let im = Arc::clone(self);
+        self.change(find, move |found| {
+            then(found.map(|_| {
+                im.act(|outlet| im.delivery.unwatch(outlet, &seat, users.as_deref()));
+            }));
+        });
+    }
+
+    /// Where users are online and when they were last seen, in the order asked for; those that are
+    /// unknown are left out. Of those who have blocked `viewer` nothing is told.
+    pub fn presence(
+        self: &Arc<Self>,
+        viewer: Option<UserId>,
+        users: Vec<UserId>,
+        then: impl FnOnce(Result<Vec<UserPresence>, Refusal>) + std::marker::Send + 'static,
+    ) {
+        let im = Arc::clone(self);
+        let find = FindLastSeen { viewer, users };
+        self.store().look_up(find, move |found| {
+            let told = |found| presence_of(&im, found);
+            then(found.map(|found| found.into_iter().map(told).collect()));
+        });
     }
 
     /// Users who are online, with their platforms, by ascending id.
@@ -514,12 +584,39 @@ impl Drop for Im {
     fn drop(&mut self) {
         // Before the store, which what is told of channels is looked up in.
         self.finish();
+        self.delivery.seen.finish();
         self.delivery.deadlines.close();
         if let Some(expiry) = self.expiry.take()
             && expiry.join().is_err()
         {
             tracing::error!("the thread that ends sessions has panicked");
         }
+    }
+}
+
+/// What the store knows of a user, with what it does not know yet.
+fn presence_of(im: &Im, found: LastSeen) -> UserPresence {
+    let LastSeen {
+        user,
+        hidden,
+        seen: mut last_seen,
+    } = found;
+    let mut online = Vec::new();
+    if !hidden {
+        online = im.platforms(user.id);
+        online.sort_unstable();
+        online.dedup();
+        for (platform, time_ms) in im.delivery.seen.of(user.id) {
+            last_seen.retain(|&(known, _)| known != platform);
+            last_seen.push((platform, time_ms));
+        }
+        last_seen.retain(|(platform, _)| !online.contains(platform));
+        last_seen.sort_unstable();
+    }
+    UserPresence {
+        user,
+        online,
+        last_seen,
     }
 }
 

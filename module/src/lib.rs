@@ -18,6 +18,7 @@
 
 pub mod account;
 pub mod adapter;
+mod announcing;
 pub mod api;
 pub mod blocking;
 mod delivery;
@@ -30,6 +31,7 @@ pub mod inbox;
 pub mod message;
 mod outlet;
 pub mod presence;
+pub mod statistics;
 pub mod storage;
 pub mod web;
 pub mod webhook;

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use common::{GroupId, UserId};
 use harness::{Options, RestClient, TestNode};
 use module::account::password::HashCost;
+use module::account::position::{Position, SetPosition};
 use module::account::token::Tokens;
+use module::account::verification::{Papers, SubmitVerification};
 use module::account::{AccountConfig, LoginPolicy, OpenSession, Register, TokenId};
 use module::friend::{AnswerFriend, RequestFriend, SetBlock};
 use module::group::{CreateGroup, Dismiss, Join, Joining, SetRole};
@@ -227,6 +229,21 @@ impl Scene {
             blocked: true,
             origin: None,
         });
+        for person in [member, owner] {
+            world.change(SetPosition {
+                user: person.user(),
+                position: Position::new(52.52, 13.4),
+            });
+        }
+        world.change(SubmitVerification {
+            user: owner.user(),
+            papers: Papers {
+                name: "Olga Orlova".to_owned(),
+                document: "secret of the passport".to_owned(),
+                note: String::new(),
+                pictures: Vec::new(),
+            },
+        });
         let say = |from: &Person, to, body: &str| {
             world.change(Send {
                 sender: from.user(),
@@ -295,6 +312,7 @@ impl Scene {
             };
             for op in [
                 "account.get",
+                "verification.get",
                 "session.list",
                 "friend.list",
                 "friend.requests",
@@ -305,6 +323,7 @@ impl Scene {
             ] {
                 seen(op, json!({}));
             }
+            seen("position.nearby", json!({"radius": 100_000}));
             seen("friend.requests", json!({"made": true}));
             seen("group.applications", json!({"made": true}));
             seen("group.list", json!({"joined": true}));

@@ -138,14 +138,22 @@ impl Member {
                     "18446744073709551616",
                 ],
             );
+        } else if self.is("number") {
+            for (bound, beyond) in [("minimum", -0.5), ("maximum", 0.5)] {
+                let bound = self.schema[bound].as_f64();
+                wrong.extend(bound.map(|bound| (bound + beyond).to_string()));
+            }
         } else {
             say(&mut wrong, &["1"]);
         }
         if self.is("array") {
             say(
                 &mut wrong,
-                &["[null]", "[-1]", "[\"1\"]", "[1.5]", "[9007199254740992]"],
+                &["[null]", "[-1]", "[1.5]", "[9007199254740992]"],
             );
+            if self.schema["items"]["type"] != "string" {
+                say(&mut wrong, &["[\"1\"]"]);
+            }
             wrong.push(format!("[{}]", vec!["1"; 20_000].join(",")));
         }
         if self.is("object") {

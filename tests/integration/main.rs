@@ -11,6 +11,7 @@ mod http;
 mod login;
 mod native;
 mod origin;
+mod presence;
 mod proxied;
 mod proxy;
 mod regression;

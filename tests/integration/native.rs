@@ -94,7 +94,7 @@ fn after_a_logout_the_connection_may_log_in_again() {
     let node = im();
     let (mut client, ada) = NativeClient::login(&node, "Ada");
     let (mut other, _) = NativeClient::login(&node, "Bob");
-    other.ok("presence.subscribe", json!({}));
+    other.ok("presence.subscribe", json!({"all": true}));
     assert_eq!(client.ok("logout", json!({})), json!({}));
     assert_eq!(
         other.push("presence"),
@@ -112,7 +112,7 @@ fn a_later_login_on_a_platform_takes_the_place_of_the_older_one() {
     for transport in Transport::ALL {
         let node = im();
         let (mut watcher, _) = NativeClient::login(&node, "Bob");
-        watcher.ok("presence.subscribe", json!({}));
+        watcher.ok("presence.subscribe", json!({"all": true}));
         let (mut older, ada) = NativeClient::login_over(&node, transport, "Ada", "web");
         assert_eq!(watcher.push("presence")["online"], true);
         let (mut later, same) = NativeClient::login(&node, "Ada");
@@ -166,7 +166,7 @@ fn who_is_online_comes_in_pages() {
 fn watchers_are_told_who_comes_and_goes() {
     let node = im();
     let (mut watcher, _) = NativeClient::login(&node, "Bob");
-    watcher.ok("presence.subscribe", json!({}));
+    watcher.ok("presence.subscribe", json!({"all": true}));
     let (client, ada) = NativeClient::login(&node, "Ada");
     let user = json!({"id": ada, "name": "Ada"});
     assert_eq!(

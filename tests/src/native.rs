@@ -154,12 +154,22 @@ impl NativeClient {
     /// # Panics
     /// If it is another.
     pub fn push_whole(&mut self, name: &str) -> Value {
-        let push = self
-            .pushes
-            .pop_front()
-            .unwrap_or_else(|| self.take_message());
+        let push = self.any_push();
         assert_eq!(push["push"], name, "{push}");
         push
+    }
+
+    /// The next push, whatever it is.
+    #[must_use]
+    pub fn any_push(&mut self) -> Value {
+        let kept = self.pushes.pop_front();
+        kept.unwrap_or_else(|| self.take_message())
+    }
+
+    /// The pushes that have come before replies and were not looked at.
+    #[must_use]
+    pub fn take_pushes(&mut self) -> Vec<Value> {
+        self.pushes.drain(..).collect()
     }
 
     /// Checks that no push is on its way: one that was sent before this call would come before the

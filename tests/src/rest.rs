@@ -160,8 +160,14 @@ pub fn place(entry: &Entry, input: &Value) -> (String, Option<Vec<u8>>) {
 fn query(members: &Map<String, Value>) -> String {
     let mut query = String::new();
     for (name, value) in members {
-        query.push(if query.is_empty() { '?' } else { '&' });
-        query += &format!("{name}={}", encoded(&text(value)));
+        // What is a list is given several times.
+        let values = value
+            .as_array()
+            .map_or_else(|| std::slice::from_ref(value), Vec::as_slice);
+        for value in values {
+            query.push(if query.is_empty() { '?' } else { '&' });
+            query += &format!("{name}={}", encoded(&text(value)));
+        }
     }
     query
 }

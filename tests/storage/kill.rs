@@ -14,11 +14,12 @@ use common::{GroupId, UserId};
 use module::account::EnterGuest;
 use module::group::{ListGroups, WhichGroups};
 use module::inbox::Content;
-use module::message::{Conversation, Direction, History, Message, Send, To};
+use module::message::{Conversation, Send, To};
 use module::storage::sqlite::{Location, OpenError, SqliteStore, StoreConfig};
 use module::storage::store::Store;
 
 use crate::bench::{Bench, text};
+use crate::dense;
 
 const DIRECTORY: &str = "GATEHOUSE_TEST_KILL_DIRECTORY";
 const USERS: u64 = 4;
@@ -148,25 +149,6 @@ fn run_and_kill(directory: &Path, messages: usize, acknowledged: &mut Acknowledg
     assert!(seen >= messages, "the writer ended by itself after {seen}");
 }
 
-/// Every message of a conversation that the user sees.
-fn log(bench: &Bench, user: UserId, conversation: Conversation) -> Vec<Message> {
-    let mut log: Vec<Message> = Vec::new();
-    loop {
-        let after = log.last().map_or(0, |message| message.seq);
-        let page = bench.look_up_now(History {
-            user,
-            conversation,
-            direction: Direction::After(after),
-            limit: 1_000,
-        });
-        let page = page.unwrap();
-        log.extend(page.messages);
-        if !page.more {
-            return log;
-        }
-    }
-}
-
 /// Looks at the whole store; the messages in it by their client ids.
 fn look_at(bench: &Bench) -> Acknowledged {
     let users: Vec<UserId> = (1..=USERS).map(UserId).collect();
@@ -177,8 +159,7 @@ fn look_at(bench: &Bench) -> Acknowledged {
         conversations.extend(others.map(|&b| (a, Conversation::between(a, b))));
     }
     for (user, conversation) in conversations {
-        for (at, message) in log(bench, user, conversation).into_iter().enumerate() {
-            assert_eq!(message.seq, at as u64 + 1, "{conversation} is dense");
+        for message in dense::log(bench, user, conversation) {
             let client_id = message.client_id.expect("each has one");
             assert_eq!(message.body, client_id, "and says it");
             let twice = found.insert(client_id, (conversation, message.seq));
@@ -186,18 +167,9 @@ fn look_at(bench: &Bench) -> Acknowledged {
         }
     }
     for user in users {
-        let mut after = 0;
-        loop {
-            let page = bench.sync(user, after);
-            for entry in &page.entries {
-                after += 1;
-                assert_eq!(entry.seq, after, "the inbox of {user:?} is dense");
-                if let Content::Message(message) = &entry.content {
-                    assert!(found.contains_key(message.client_id.as_ref().unwrap()));
-                }
-            }
-            if after == page.last {
-                break;
+        for entry in dense::inbox(bench, user) {
+            if let Content::Message(message) = entry.content {
+                assert!(found.contains_key(message.client_id.as_ref().unwrap()));
             }
         }
     }

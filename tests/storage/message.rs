@@ -236,6 +236,9 @@ fn search_finds_what_the_user_may_see_latest_first() {
     bench.send(ada, To::User(bob), "a Réd flag").unwrap();
     bench.send(eve, To::User(ada), "no colour").unwrap();
     bench.send(ada, To::User(bob), "red and recalled").unwrap();
+    bench
+        .send(bob, To::User(ada), "红色的狐狸, cafe\u{301}")
+        .unwrap();
     let conversation = Conversation::between(ada, bob);
     bench
         .change_now(Recall {
@@ -260,12 +263,15 @@ fn search_finds_what_the_user_may_see_latest_first() {
             .collect()
     };
     // The index follows when there is time.
-    while search(ada, "colour").is_empty() {
+    while search(ada, "colour").is_empty() || search(ada, "红").is_empty() {
         std::thread::yield_now();
     }
     assert_eq!(search(bob, "red"), ["a Réd flag", "the red fox"]);
     assert_eq!(search(eve, "red"), [""; 0]);
     assert_eq!(search(bob, "red fo"), ["the red fox"]);
+    assert_eq!(search(ada, "狐狸 Café").len(), 1);
+    assert_eq!(search(ada, "狸狐"), [""; 0], "in this order");
+    assert_eq!(search(eve, "狐狸"), [""; 0]);
 }
 
 #[test]

@@ -1,32 +1,28 @@
-//! `bench-server <reactor|worker> <reactors> <workers>`: an echo server to be watched from outside.
+//! `bench-server <reactor|worker|topic|im:DIRECTORY> <reactors> <workers>`: a server to be watched
+//! from outside, which echoes, or is the IM on a store.
 //!
 //! Prints the addresses of its listeners, WebSocket first, and ends when its input does.
 
 use std::io::Read;
 
 use anyhow::{Context, bail};
-use gate::Placement;
 use gatehouse_benches::client::Wire;
-use gatehouse_benches::server::EchoServer;
+use gatehouse_benches::serving::{self, Serving};
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let [placement, reactors, workers] = &arguments[..] else {
-        bail!("usage: bench-server <reactor|worker> <reactors> <workers>");
+    let [serving, reactors, workers] = &arguments[..] else {
+        bail!("usage: bench-server <reactor|worker|topic|im:DIRECTORY> <reactors> <workers>");
     };
-    let placement = match placement.as_str() {
-        "reactor" => Placement::Reactor,
-        "worker" => Placement::Worker,
-        other => bail!("no placement is called {other}"),
-    };
+    let serving: Serving = serving.parse()?;
     network::sys::raise_descriptor_limit()?;
     let reactors = reactors.parse().context("number of reactors")?;
     let workers = workers.parse().context("number of workers")?;
-    let server = EchoServer::start(placement, reactors, workers)?;
+    let gate = serving.start(reactors, workers)?;
     for wire in Wire::ALL {
-        println!("{}", server.addr(wire));
+        println!("{}", serving::addr(&gate, wire));
     }
     std::io::stdin().read_to_end(&mut Vec::new())?;
-    server.stop();
+    gate.stop(1);
     Ok(())
 }

@@ -15,6 +15,7 @@ use gate::admin::AdminConfig;
 use gate::{CertificateFiles, Drain, Placement};
 use gatehouse::compression::Deflate;
 use gatehouse::config::{Config, ConfigError, Format, Level, Setting, Size};
+use gatehouse::ctl::{self, Ctl};
 use gatehouse::doctor::{self, Examination};
 use gatehouse::echo::{self, EchoConfig};
 use gatehouse::host::HostFacts;
@@ -81,6 +82,9 @@ enum Command {
     /// The exit status is 1 if the connections that are asked for, or those that the configuration
     /// promises, do not fit.
     Doctor(Doctor),
+    /// Back up, check and restore a store
+    #[command(subcommand)]
+    Ctl(Ctl),
 }
 
 #[derive(Debug, Args)]
@@ -229,6 +233,11 @@ fn main() -> ExitCode {
         Command::Echo(options) => run_echo(&options),
         Command::CheckConfig { file } => check_config(&file),
         Command::Doctor(options) => match run_doctor(&options) {
+            Ok(true) => Ok(()),
+            Ok(false) => return ExitCode::FAILURE,
+            Err(error) => Err(error),
+        },
+        Command::Ctl(ctl) => match ctl::run(&ctl) {
             Ok(true) => Ok(()),
             Ok(false) => return ExitCode::FAILURE,
             Err(error) => Err(error),

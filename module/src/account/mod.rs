@@ -4,8 +4,10 @@ mod accounts;
 mod config;
 mod operations;
 pub mod password;
+pub mod position;
 mod throttle;
 pub mod token;
+pub mod verification;
 mod vouched;
 
 use common::UserId;
@@ -19,8 +21,8 @@ pub use accounts::{Accounts, Authenticated, Granted, Then};
 pub use config::AccountConfig;
 pub use operations::{
     ChangePassword, CloseSessions, Enter, EnterExternal, EnterGuest, Entered, FindAccount,
-    FindCredentials, FindSession, FindUsers, ListSessions, LoginPolicy, OpenSession, Register,
-    SearchUsers, SetDisabled, SetProfile, Whose,
+    FindCredentials, FindSession, FindUsers, ListAccounts, ListSessions, LoginPolicy, OpenSession,
+    Register, SearchUsers, SetDisabled, SetProfile, Whose,
 };
 pub(crate) use vouched::AuthWebhook;
 pub use vouched::Vouched;
@@ -73,8 +75,21 @@ pub struct Account {
     pub origin: Origin,
     /// An administrator has locked them out.
     pub disabled: bool,
+    /// An administrator has seen who they are.
+    pub verified: bool,
     /// When they came to be, in milliseconds since 1970.
     pub created_ms: u64,
+}
+
+/// Part of a list of accounts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountPage {
+    /// The accounts.
+    pub accounts: Vec<Account>,
+    /// How many there are in all, found or not.
+    pub total: u64,
+    /// Whether the list goes on.
+    pub more: bool,
 }
 
 /// What a login with a password is checked against.

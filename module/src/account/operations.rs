@@ -189,3 +189,14 @@ pub struct ListSessions {
     /// Of whom.
     pub user: UserId,
 }
+
+/// Accounts by ascending id, for administrators: those that are disabled are among them.
+#[derive(Clone, Debug)]
+pub struct ListAccounts {
+    /// Those whose name or nickname has words that begin like these; none for all.
+    pub query: Option<String>,
+    /// From the first id above this on.
+    pub after: UserId,
+    /// Most to give.
+    pub limit: usize,
+}

@@ -186,6 +186,8 @@ pub(super) struct AccountOut {
     signature: String,
     /// Whatever the application makes of it.
     extra: String,
+    /// An administrator has seen who the user is.
+    verified: bool,
     /// When it was made, in milliseconds since 1970.
     created: u64,
 }
@@ -204,6 +206,7 @@ impl From<Account> for AccountOut {
             picture: account.picture,
             signature: account.signature,
             extra: account.extra,
+            verified: account.verified,
             created: account.created_ms,
         }
     }

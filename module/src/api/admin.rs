@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use common::UserId;
 use garde::Validate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,15 +11,14 @@ use super::account::{AccountOut, SessionsOut};
 use super::answer::Answer;
 use super::call::{Access, Call, Verb};
 use super::caller::Caller;
-use super::group::ListOut as GroupsOut;
-use super::input::{GroupIn, Nothing, Number, PageIn, QueryIn, UserIn};
+use super::input::{GroupIn, Nothing, Number, QueryIn, UserIn};
 use super::message::PlaceIn;
 use super::output::{CountOut, Done};
 use super::word::Word;
 use crate::account::{
     Account, CloseSessions, FindAccount, ListSessions, SearchUsers, Session, SetDisabled, Whose,
 };
-use crate::group::{Dismiss, ListGroups, WhichGroups};
+use crate::group::Dismiss;
 use crate::im::{Im, ImError};
 use crate::message::{Draft, Kind, Recall, SendSystem, SystemRecipients};
 
@@ -334,29 +332,6 @@ impl Call for TakeBack {
             origin: None,
         };
         im.store().change(recall, answer.with(Done::from));
-    }
-}
-
-/// All groups.
-pub(super) struct Groups;
-
-impl Call for Groups {
-    const OP: &'static str = "admin.group.list";
-    const VERB: Verb = Verb::Get;
-    const PATH: &'static str = "/groups";
-    const ACCESS: Access = Access::Administrator;
-    const SUMMARY: &'static str = "All groups";
-    type In = PageIn;
-    type Out = GroupsOut;
-
-    fn perform(input: PageIn, _: &Caller, im: &Arc<Im>, answer: Answer<GroupsOut>) {
-        let list = ListGroups {
-            user: UserId(0),
-            which: WhichGroups::All,
-            after: input.after.group(),
-            limit: input.limit.get(),
-        };
-        im.store().look_up(list, answer.with(GroupsOut::from));
     }
 }
 

@@ -24,7 +24,7 @@ const NUMBER_MAX: u64 = (1 << 53) - 1;
 pub(crate) struct Number(pub(crate) u64);
 
 impl Number {
-    pub(super) const fn user(self) -> UserId {
+    pub(crate) const fn user(self) -> UserId {
         UserId(self.0)
     }
 

@@ -5,7 +5,10 @@ use std::sync::LazyLock;
 use rustc_hash::FxHashMap;
 
 use super::call::Entry;
-use super::{account, admin, conversation, friend, group, member, message, user};
+use super::{
+    account, admin, conversation, friend, group, member, message, position, presence, statistics,
+    user, verification,
+};
 
 /// All calls, in the order of their reference.
 pub static CALLS: &[Entry] = &[
@@ -23,6 +26,12 @@ pub static CALLS: &[Entry] = &[
     Entry::of::<user::Get>(),
     Entry::of::<user::Search>(),
     Entry::of::<user::Online>(),
+    Entry::of::<presence::Get>(),
+    Entry::of::<position::Set>(),
+    Entry::of::<position::Clear>(),
+    Entry::of::<position::Near>(),
+    Entry::of::<verification::Submit>(),
+    Entry::of::<verification::Get>(),
     // Friends.
     Entry::of::<friend::Request>(),
     Entry::of::<friend::Requests>(),
@@ -65,6 +74,8 @@ pub static CALLS: &[Entry] = &[
     Entry::of::<conversation::Empty>(),
     Entry::of::<conversation::SyncInbox>(),
     // What the operator's own staff may ask.
+    Entry::of::<statistics::Counts>(),
+    Entry::of::<statistics::Users>(),
     Entry::of::<admin::FindUsers>(),
     Entry::of::<admin::GetUser>(),
     Entry::of::<admin::Disable>(),
@@ -74,7 +85,9 @@ pub static CALLS: &[Entry] = &[
     Entry::of::<admin::Online>(),
     Entry::of::<admin::Announce>(),
     Entry::of::<admin::TakeBack>(),
-    Entry::of::<admin::Groups>(),
+    Entry::of::<verification::List>(),
+    Entry::of::<verification::Decide>(),
+    Entry::of::<statistics::Groups>(),
     Entry::of::<admin::EndGroup>(),
 ];
 

@@ -23,7 +23,11 @@ mod list;
 mod member;
 mod message;
 pub(crate) mod output;
+mod position;
+mod presence;
+mod statistics;
 mod user;
+mod verification;
 mod word;
 
 pub use answer::{Answer, Outcome};

@@ -31,6 +31,8 @@ struct ProfileOut {
     signature: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     extra: String,
+    /// An administrator has seen who they are.
+    verified: bool,
     online: bool,
 }
 
@@ -44,6 +46,7 @@ impl ProfileOut {
             picture: account.picture,
             signature: account.signature,
             extra: account.extra,
+            verified: account.verified,
         }
     }
 }

@@ -6,6 +6,7 @@ use garde::Validate;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::friend::RequestState;
 use crate::group::{Joining, Role};
 use crate::message::Kind;
 use crate::presence::Platform;
@@ -122,6 +123,15 @@ impl Named for Role {
         (Self::Member, "member"),
         (Self::Administrator, "administrator"),
         (Self::Owner, "owner"),
+    ];
+}
+
+impl Named for RequestState {
+    const TITLE: &'static str = "RequestStateName";
+    const NAMES: &'static [(Self, &'static str)] = &[
+        (Self::Open, "open"),
+        (Self::Accepted, "accepted"),
+        (Self::Refused, "refused"),
     ];
 }
 

@@ -9,8 +9,8 @@ use crate::friend::RequestState;
 
 pub use operations::{
     AnswerApplication, CreateGroup, Dismiss, FindGroup, Invite, Invited, Join, Joined, Kick, Leave,
-    ListApplications, ListGroups, ListMembers, MuteMember, SearchGroups, SetGroup, SetMember,
-    SetRole, Transfer, WhichApplications, WhichGroups, WhichMembers,
+    ListAllGroups, ListApplications, ListGroups, ListMembers, MuteMember, SearchGroups, SetGroup,
+    SetMember, SetRole, Transfer, WhichApplications, WhichGroups, WhichMembers,
 };
 
 /// Longest name of a group, in characters.

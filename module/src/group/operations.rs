@@ -234,6 +234,17 @@ pub enum WhichGroups {
     All,
 }
 
+/// Groups by ascending id, for administrators: those that were dismissed are among them.
+#[derive(Clone, Debug)]
+pub struct ListAllGroups {
+    /// Those whose name has words that begin like these; none for all.
+    pub query: Option<String>,
+    /// From the first id above this on.
+    pub after: GroupId,
+    /// Most to give.
+    pub limit: usize,
+}
+
 /// Groups by ascending id.
 #[derive(Clone, Debug)]
 pub struct ListGroups {

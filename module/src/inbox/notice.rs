@@ -99,6 +99,13 @@ pub enum Notice {
     },
     /// The user has changed their own profile, on another device.
     ProfileChanged {},
+    /// An administrator has looked at the papers that the user had submitted.
+    VerificationAnswered {
+        /// How.
+        accepted: bool,
+        /// What they say.
+        reason: String,
+    },
     /// A user has become a member.
     GroupJoined {
         /// Of which group.

@@ -1,6 +1,9 @@
 //! Who is online, and where.
 
 mod deadlines;
+mod operations;
+mod seen;
+mod watch;
 
 use std::collections::BTreeMap;
 
@@ -11,6 +14,10 @@ use crate::account::{Credential, LoginPolicy, TokenId, User};
 use crate::event::Protocol;
 
 pub(crate) use deadlines::Deadlines;
+pub use operations::{FindLastSeen, FindWatched, LastSeen, NoteSeen, Watched};
+pub(crate) use seen::SeenLog;
+pub(crate) use watch::Watches;
+pub use watch::{WATCHED_MAX, Watch};
 
 /// Locks over which the users are spread.
 const SHARDS: usize = 16;
@@ -19,7 +26,7 @@ const SHARDS: usize = 16;
 const SEATS_MAX: usize = 32;
 
 /// The class of device that a session comes from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Platform {
     /// A browser.
@@ -116,6 +123,17 @@ impl Seat {
             LoginPolicy::Unlimited => false,
         }
     }
+}
+
+/// Where a user is online, and when they were seen elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserPresence {
+    /// Who.
+    pub user: User,
+    /// Where they are online.
+    pub online: Vec<Platform>,
+    /// Where they were before, and when in milliseconds since 1970.
+    pub last_seen: Vec<(Platform, u64)>,
 }
 
 /// The seats of all users who are online. Read on every direct message, written at login and
@@ -221,6 +239,14 @@ impl Presence {
         let shard = self.shard(user).read();
         let mut seats = shard.get(&user)?.seats.iter();
         seats.find(|seat| seat.session == session).copied()
+    }
+
+    /// The user as others see them, if they are online.
+    #[must_use]
+    pub fn find(&self, id: UserId) -> Option<User> {
+        let shard = self.shard(id).read();
+        let name = shard.get(&id)?.name.to_string();
+        Some(User { id, name })
     }
 
     /// Whether the user has a seat.

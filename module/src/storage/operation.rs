@@ -6,7 +6,8 @@
 use std::fmt;
 
 use super::refusal::Refusal;
-use crate::{account, friend, group, inbox, message};
+use crate::account::{position, verification};
+use crate::{account, friend, group, inbox, message, presence, statistics};
 
 /// An operation on the store.
 pub trait Operation: fmt::Debug + Send + Sized + 'static {
@@ -123,6 +124,11 @@ operations! {
     SetMember(group::SetMember) -> ();
     MuteMember(group::MuteMember) -> ();
     Dismiss(group::Dismiss) -> ();
+    SetPosition(position::SetPosition) -> ();
+    SubmitVerification(verification::SubmitVerification) -> u64;
+    AnswerVerification(verification::AnswerVerification) -> account::User;
+    NoteSeen(presence::NoteSeen) -> ();
+    FindWatched(presence::FindWatched) -> presence::Watched;
 }
 
 operations! {
@@ -147,4 +153,11 @@ operations! {
     SearchGroups(group::SearchGroups) -> Vec<group::GroupView>;
     ListMembers(group::ListMembers) -> group::MemberPage;
     ListApplications(group::ListApplications) -> Vec<group::Application>;
+    FindNearby(position::FindNearby) -> position::NearbyPage;
+    FindVerification(verification::FindVerification) -> verification::Verification;
+    ListVerifications(verification::ListVerifications) -> verification::VerificationPage;
+    FindLastSeen(presence::FindLastSeen) -> Vec<presence::LastSeen>;
+    FindStatistics(statistics::FindStatistics) -> statistics::Statistics;
+    ListAccounts(account::ListAccounts) -> account::AccountPage;
+    ListAllGroups(group::ListAllGroups) -> group::GroupPage;
 }

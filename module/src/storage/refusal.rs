@@ -21,6 +21,15 @@ pub enum Refusal {
     /// No friend request or application that waits for an answer.
     #[error("there is no such request")]
     RequestUnknown,
+    /// The user has not told where they are, or too long ago.
+    #[error("tell where you are first")]
+    PositionUnknown,
+    /// No papers of this number or user.
+    #[error("there is no such submission")]
+    VerificationUnknown,
+    /// An administrator has accepted the user's papers.
+    #[error("already verified")]
+    AlreadyVerified,
     /// The name belongs to somebody else.
     #[error("the name is taken")]
     NameTaken,
@@ -116,11 +125,14 @@ impl Refusal {
             | Self::GroupUnknown
             | Self::ConversationUnknown
             | Self::MessageUnknown
-            | Self::RequestUnknown => ErrorCode::NotFound,
+            | Self::RequestUnknown
+            | Self::PositionUnknown
+            | Self::VerificationUnknown => ErrorCode::NotFound,
             Self::NameTaken
             | Self::AlreadyMember
             | Self::AlreadyFriends
             | Self::AlreadyRecalled
+            | Self::AlreadyVerified
             | Self::ClientIdTaken
             | Self::GroupDismissed => ErrorCode::Conflict,
             Self::WrongPassword | Self::TokenInvalid => ErrorCode::Unauthenticated,

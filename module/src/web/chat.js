@@ -450,7 +450,7 @@ async function onLogin(ok) {
   const session = store;
   try {
     // Subscribed first, read second: nobody who comes or goes in between is missed.
-    await patiently('presence.subscribe');
+    await patiently('presence.subscribe', { all: true });
     await readPeople();
     await readGroups();
     const current = store.conversation;

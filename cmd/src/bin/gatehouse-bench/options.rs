@@ -1,5 +1,7 @@
 //! What was typed.
 
+mod fill;
+mod im;
 mod million;
 
 use std::path::PathBuf;
@@ -9,6 +11,8 @@ use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use gatehouse::compression::Deflate;
 
+pub(crate) use fill::Fill;
+pub(crate) use im::{Accounts, ImLoad};
 pub(crate) use million::Million;
 
 const EXAMPLES: &str = "\
@@ -19,13 +23,15 @@ Examples:
   gatehouse-bench connect --target ws://127.0.0.1:9001/ --hold 30s --pid $(pidof gatehouse)
   gatehouse-bench churn --target ws://127.0.0.1:9001/ --concurrency 200
   gatehouse-bench chat --users 5000 --rate 2000 --groups 50
+  gatehouse-bench im --users 2000 --group-size 20 --rate 5000
+  gatehouse-bench fill --store data --users 50000 --messages 10000000
   gatehouse-bench broadcast --receivers 10000 --rounds 20
   gatehouse-bench drain --connections 50000 --rate 5000 --stop --pid $(pidof gatehouse)
   gatehouse-bench attack --pid $(pidof gatehouse) --budget 128MiB
   gatehouse-bench million --connections 100000 --heartbeat 10 --html million.html
 
 `gatehouse echo --listen 127.0.0.1:9001` is a server for echo and churn, `gatehouse serve` for chat,
-broadcast, drain and attack. million starts its own.
+im, broadcast, drain and attack. million starts its own; fill needs none.
 
 Exit code: 0 all well; 1 losses, corruptions or failures; 2 the run could not begin.";
 
@@ -51,6 +57,13 @@ pub(crate) enum Scenario {
     Broadcast(Broadcast),
     /// Users who are logged in send each other messages (native protocol).
     Chat(Chat),
+    /// Users of the IM write to each other, at a rate or flat out: latencies, and proof that every
+    /// acknowledged message arrives exactly once and in order (native protocol)
+    #[command(long_about = im::ABOUT)]
+    Im(ImLoad),
+    /// Make a store as if many people had used it for a day: up to hundreds of millions of
+    /// messages, in minutes, for trials and measurements of the server
+    Fill(Fill),
     /// Hold connections while the server is stopped: who is told, how, and how many a second.
     Drain(Drain),
     /// Users chat, first in peace and then beside slow consumers, slow senders, bombs and a connect
@@ -269,15 +282,24 @@ pub(crate) struct Broadcast {
     #[arg(long, default_value = "30s", value_name = "TIME", value_parser = time)]
     pub(crate) round_timeout: Duration,
     /// What the server does: `native` speaks Gatehouse's protocol; `raw` is any server that passes
-    /// whatever one connection says on to all of them.
+    /// whatever one connection says on to all of them; `posted` sends the body of a POST to
+    /// /broadcast to all, as `gatehouse echo --broadcast` does.
     #[arg(long, value_enum, default_value = "native")]
     pub(crate) protocol: Protocol,
+    /// Send to this group instead of to all; its members are those of --names.
+    #[arg(short, long, value_name = "ID", requires = "names")]
+    pub(crate) group: Option<u64>,
+    /// Log in as users whose names begin like this and end in a number from 0 on, such as `user-`
+    /// for those of a store that was filled.
+    #[arg(long, value_name = "PREFIX")]
+    pub(crate) names: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Protocol {
     Native,
     Raw,
+    Posted,
 }
 
 #[derive(Args, Debug)]

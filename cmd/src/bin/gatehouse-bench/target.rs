@@ -26,21 +26,21 @@ pub(crate) struct Target {
 }
 
 /// Resolves the targets that were typed, or `default` if there are none.
-pub(crate) fn resolve(common: &Common, default: Option<&str>) -> anyhow::Result<Vec<Target>> {
-    let typed = common.targets.iter().map(String::as_str);
-    let targets: Vec<_> = if common.targets.is_empty() {
-        let Some(url) = default else {
-            bail!(
-                "no --target given, for example --target ws://127.0.0.1:9001/\n\
-                 An echo server on that port: gatehouse echo --listen 127.0.0.1:9001"
-            );
-        };
-        vec![Target::parse(url, common)?]
-    } else {
-        typed
-            .map(|url| Target::parse(url, common))
-            .collect::<anyhow::Result<_>>()?
-    };
+pub(crate) fn resolve(common: &Common, default: &[&str]) -> anyhow::Result<Vec<Target>> {
+    let mut urls: Vec<&str> = common.targets.iter().map(String::as_str).collect();
+    if urls.is_empty() {
+        urls.extend(default);
+    }
+    if urls.is_empty() {
+        bail!(
+            "no --target given, for example --target ws://127.0.0.1:9001/\n\
+             An echo server on that port: gatehouse echo --listen 127.0.0.1:9001"
+        );
+    }
+    let targets = urls
+        .into_iter()
+        .map(|url| Target::parse(url, common))
+        .collect::<anyhow::Result<Vec<_>>>()?;
     for target in &targets {
         if !target.addr.ip().is_loopback() && !common.allow_remote {
             bail!(
@@ -351,7 +351,7 @@ mod tests {
 
     fn targets(arguments: &[&str]) -> anyhow::Result<Vec<Target>> {
         let all = ["gatehouse-bench", "connect"].iter().chain(arguments);
-        resolve(&Options::try_parse_from(all)?.common, None)
+        resolve(&Options::try_parse_from(all)?.common, &[])
     }
 
     #[test]

@@ -7,7 +7,7 @@ use common::ErrorCode;
 use serde_json::value::RawValue;
 
 use super::client::Client;
-use super::wire::{LoginIn, LoginOut, Nothing, TimeOut, ok, parse};
+use super::wire::{LoginIn, LoginOut, Nothing, SubscribeIn, TimeOut, UnsubscribeIn, ok, parse};
 use crate::account::{Authenticated, Entered};
 use crate::api::output::UserOut;
 use crate::api::{self, Access, Caller, Input};
@@ -41,8 +41,8 @@ impl Client {
                 self.answer(outlet, id, &Ok(ok(&TimeOut { time })));
                 return;
             }
-            "presence.subscribe" => self.watch_presence(outlet, id, true),
-            "presence.unsubscribe" => self.watch_presence(outlet, id, false),
+            "presence.subscribe" => self.watch_presence(outlet, id, data),
+            "presence.unsubscribe" => self.unwatch_presence(outlet, id, data),
             _ => self.call(outlet, id, op, data),
         };
         if let Err(error) = refused {
@@ -81,14 +81,34 @@ impl Client {
     }
 
     fn watch_presence(
-        &self,
+        self: &Arc<Self>,
         outlet: &mut dyn Outlet,
         id: Option<&RawValue>,
-        watch: bool,
+        data: Option<&RawValue>,
     ) -> Result<(), ImError> {
         let login = self.logged_in()?;
-        self.im().watch_presence(outlet, &login, watch);
-        self.answer(outlet, id, &Ok(ok(&Nothing {})));
+        let watch = parse::<SubscribeIn>(data)?.checked()?;
+        self.ask(outlet, id, |ticket| {
+            self.im().watch_presence(&login, watch, move |done| {
+                ticket.reply(&done.map(|()| ok(&Nothing {})));
+            });
+        });
+        Ok(())
+    }
+
+    fn unwatch_presence(
+        self: &Arc<Self>,
+        outlet: &mut dyn Outlet,
+        id: Option<&RawValue>,
+        data: Option<&RawValue>,
+    ) -> Result<(), ImError> {
+        let login = self.logged_in()?;
+        let users = parse::<UnsubscribeIn>(data)?.checked();
+        self.ask(outlet, id, |ticket| {
+            self.im().unwatch_presence(&login, users, move |done| {
+                ticket.reply(&done.map(|()| ok(&Nothing {})));
+            });
+        });
         Ok(())
     }
 

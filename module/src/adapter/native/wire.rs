@@ -2,17 +2,18 @@
 
 use std::borrow::Cow;
 
-use common::{ErrorCode, GroupId};
+use common::{ErrorCode, GroupId, UserId};
 use gate::{Message, Overflow};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::account::User;
-use crate::api::input::Object;
+use crate::api::input::{Number, Object};
 use crate::api::output::{MessageOut, UserOut};
 use crate::event::Event;
 use crate::im::ImError;
 use crate::inbox::Notice;
+use crate::presence::{WATCHED_MAX, Watch};
 
 /// Keys of messages that stand for a user's presence; those of topics are below.
 const PRESENCE_KEYS: u64 = 1 << 63;
@@ -141,6 +142,49 @@ pub(super) struct LoginIn<'a> {
     pub(super) token: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     pub(super) platform: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct SubscribeIn {
+    #[serde(default)]
+    all: bool,
+    #[serde(default)]
+    users: Option<Vec<Number>>,
+}
+
+impl SubscribeIn {
+    pub(super) fn checked(self) -> Result<Watch, ImError> {
+        match self.users {
+            Some(_) if self.all => Err(ImError::new(
+                ErrorCode::InvalidValue,
+                "users and all exclude each other",
+            )),
+            Some(users) if users.len() > WATCHED_MAX => Err(ImError::new(
+                ErrorCode::LimitReached,
+                format!("a session hears of at most {WATCHED_MAX} users beside friends"),
+            )),
+            Some(mut users) => {
+                users.sort_unstable();
+                users.dedup();
+                Ok(Watch::Users(users.into_iter().map(Number::user).collect()))
+            }
+            None if self.all => Ok(Watch::Everyone),
+            None => Ok(Watch::Friends),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct UnsubscribeIn {
+    #[serde(default)]
+    users: Option<Vec<Number>>,
+}
+
+impl UnsubscribeIn {
+    pub(super) fn checked(self) -> Option<Vec<UserId>> {
+        self.users
+            .map(|users| users.into_iter().map(Number::user).collect())
+    }
 }
 
 // What goes out.

@@ -16,7 +16,7 @@ use crate::storage::refusal::Refusal;
 
 /// The columns that `account` reads.
 pub(super) const COLUMNS: &str =
-    "id, name, nickname, picture, signature, extra, origin, disabled, created_ms";
+    "id, name, nickname, picture, signature, extra, origin, disabled, created_ms, verified";
 
 pub(super) fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
     Ok(Account {
@@ -33,6 +33,7 @@ pub(super) fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
         },
         disabled: row.get(7)?,
         created_ms: row.get(8)?,
+        verified: row.get(9)?,
     })
 }
 
@@ -55,7 +56,7 @@ fn named(db: &Connection, name: &str) -> Outcome<Option<Account>> {
 
 impl Tx<'_> {
     fn make_user(
-        &self,
+        &mut self,
         name: &str,
         nickname: &str,
         origin: Origin,
@@ -77,6 +78,12 @@ impl Tx<'_> {
         let id = self.db.last_insert_rowid();
         self.db.run("INSERT INTO inboxes (user) VALUES (?)", [id])?;
         self.index_user(id, name, nickname)?;
+        if origin == Origin::Guest {
+            self.db.set_meta("guests", self.db.meta("guests")? + 1)?;
+            self.tally.guests += 1;
+        } else {
+            self.tally.users += 1;
+        }
         Ok(User {
             id: UserId(id as u64),
             name: nickname.to_owned(),
@@ -93,7 +100,8 @@ impl Tx<'_> {
     }
 
     /// What a user who comes online is to hear.
-    fn entered(&self, user: User) -> Outcome<Entered> {
+    fn entered(&mut self, user: User) -> Outcome<Entered> {
+        self.active(user.id)?;
         let channels = self.db.rows(
             "SELECT g.id FROM participants p
              JOIN groups g ON g.conversation = p.conversation AND g.channel = 1
@@ -114,7 +122,7 @@ impl Tx<'_> {
     }
 
     /// The user of this name if they came to be this way; made if there is none.
-    fn enter_as(&self, name: &str, nickname: Option<&str>, origin: Origin) -> Outcome<User> {
+    fn enter_as(&mut self, name: &str, nickname: Option<&str>, origin: Origin) -> Outcome<User> {
         match named(self.db, name)? {
             None => self.make_user(name, nickname.unwrap_or(name), origin, None),
             Some(account) if account.origin != origin => Err(Refusal::NameTaken.into()),

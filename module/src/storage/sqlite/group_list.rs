@@ -9,8 +9,9 @@ use super::readers::Query;
 use super::sql::{Outcome, Sql};
 use super::text;
 use crate::group::{
-    Application, FindGroup, GroupPage, GroupView, ListApplications, ListGroups, ListMembers,
-    Member, MemberPage, Role, SearchGroups, WhichApplications, WhichGroups, WhichMembers,
+    Application, FindGroup, GroupPage, GroupView, ListAllGroups, ListApplications, ListGroups,
+    ListMembers, Member, MemberPage, Role, SearchGroups, WhichApplications, WhichGroups,
+    WhichMembers,
 };
 use crate::storage::refusal::Refusal;
 
@@ -110,6 +111,37 @@ impl Query for SearchGroups {
     }
 }
 
+impl Query for ListAllGroups {
+    fn query(self, db: &Connection) -> Outcome<GroupPage> {
+        let (after, limit) = (self.after.0, self.limit + 1);
+        // Nobody is the user 0.
+        let of = |which: &str| {
+            format!(
+                "SELECT {COLUMNS} FROM groups g WHERE ?1 = 0 AND {which} ORDER BY g.id LIMIT ?3"
+            )
+        };
+        let mut groups = match self.query.as_deref().map(text::query) {
+            None => db.rows(&of("g.id > ?2"), (0, after, limit), view)?,
+            // Nothing in it that could be looked for.
+            Some(None) => Vec::new(),
+            Some(Some(query)) => {
+                let found = of(
+                    "g.id IN (SELECT rowid FROM group_index WHERE group_index MATCH ?4
+                    AND rowid > ?2 ORDER BY rowid LIMIT ?3)",
+                );
+                db.rows(&found, (0, after, limit, query), view)?
+            }
+        };
+        let more = groups.len() > self.limit;
+        groups.truncate(self.limit);
+        Ok(GroupPage {
+            groups,
+            total: db.meta("groups")?,
+            more,
+        })
+    }
+}
+
 /// The columns that `member` reads.
 const MEMBER: &str = "u.id, u.nickname, u.picture, m.nickname, m.role, m.inviter, \
      m.muted_until_ms, m.joined_ms";
@@ -133,15 +165,20 @@ impl Query for ListMembers {
             return Err(Refusal::NotMember.into());
         }
         let (id, after, limit) = (self.group.0, self.after.0, self.limit + 1);
-        let of = |condition: &str| {
+        let of = |members: &str, condition: &str| {
             format!(
-                "SELECT {MEMBER} FROM members m JOIN users u ON u.id = m.user
+                "SELECT {MEMBER} FROM members m {members} JOIN users u ON u.id = m.user
                  WHERE m.grp = ?1 AND m.user > ?2 {condition} ORDER BY m.user LIMIT ?3"
             )
         };
+        let params = (id, after, limit);
         let mut members = match self.which {
-            WhichMembers::All => db.rows(&of(""), (id, after, limit), member)?,
-            WhichMembers::WithRole => db.rows(&of("AND m.role > 0"), (id, after, limit), member)?,
+            WhichMembers::All => db.rows(&of("", ""), params, member)?,
+            WhichMembers::WithRole => {
+                // In the order of the table, all members would be looked at for the few.
+                let few = of("INDEXED BY members_with_role", "AND m.role > 0");
+                db.rows(&few, params, member)?
+            }
             WhichMembers::These(users) => {
                 let sql = format!(
                     "SELECT {MEMBER} FROM members m JOIN users u ON u.id = m.user

@@ -12,6 +12,9 @@ const STEP: usize = 128;
 /// Most messages that are looked at in one step.
 const LOOK: u64 = 8_192;
 
+/// The statement that takes a message up, with its number and its text as it is indexed.
+pub(super) const INSERT: &str = "INSERT INTO message_index (rowid, text) VALUES (?, ?)";
+
 /// How far the index has come. The number is kept with the index, in the same transactions.
 #[derive(Debug)]
 pub(super) struct Indexing {
@@ -69,10 +72,7 @@ impl Indexing {
             to = *last;
         }
         for (id, conversation, body) in texts {
-            db.run(
-                "INSERT INTO message_index (rowid, place, text) VALUES (?, ?, ?)",
-                (id, format!("c{conversation}"), text::indexed(&body)),
-            )?;
+            db.run(INSERT, (id, text::indexed_in(conversation, &body)))?;
         }
         db.set_meta("indexed", to)?;
         db.run("COMMIT", [])?;

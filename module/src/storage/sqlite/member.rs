@@ -292,9 +292,11 @@ impl Execute for Leave {
             if !self.hand_over {
                 return Err(Refusal::OwnerCannotLeave.into());
             }
+            // The index of those with a role is used where it is said that they have one.
             let heir: Option<u64> = tx.db.first(
                 "SELECT coalesce(
-                    (SELECT user FROM members WHERE grp = ?1 AND role = 1 ORDER BY user LIMIT 1),
+                    (SELECT user FROM members WHERE grp = ?1 AND role > 0 AND role = 1
+                        ORDER BY user LIMIT 1),
                     (SELECT user FROM members WHERE grp = ?1 AND user <> ?2
                         ORDER BY user LIMIT 1))",
                 (self.group.0, self.user.0),

@@ -122,9 +122,6 @@ impl History {
 
 impl Query for SearchMessages {
     fn query(self, db: &Connection) -> Outcome<Vec<Message>> {
-        let Some(words) = text::query(&self.query) else {
-            return Ok(Vec::new());
-        };
         let places: Vec<u64> = match self.conversation {
             Some(conversation) => conversation::seen(db, self.user, conversation)?
                 .map(|seen| seen.id)
@@ -137,11 +134,9 @@ impl Query for SearchMessages {
                 |row| row.get(0),
             )?,
         };
-        if places.is_empty() {
+        let Some(query) = text::query_in(&places, &self.query) else {
             return Ok(Vec::new());
-        }
-        let places: Vec<String> = places.iter().map(|id| format!("c{id}")).collect();
-        let query = format!("place : ({}) AND text : ({words})", places.join(" OR "));
+        };
         let sql = format!(
             "SELECT {COLUMNS}, c.kind, c.a, c.b FROM message_index i
              JOIN messages m ON m.id = i.rowid JOIN conversations c ON c.id = m.conversation

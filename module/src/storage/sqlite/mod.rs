@@ -6,9 +6,13 @@
 //! ```
 
 mod account;
+mod account_list;
+pub mod backup;
 mod config;
 mod conversation;
 mod courier;
+#[cfg(feature = "fill")]
+pub mod fill;
 mod friend;
 mod group;
 mod group_list;
@@ -18,14 +22,21 @@ mod inline;
 mod member;
 mod message;
 mod open;
+mod position;
+mod presence;
+#[cfg(feature = "probe")]
+pub mod probe;
 mod readers;
 mod receipt;
 mod retention;
 mod send;
 mod session;
 mod sql;
+mod statistics;
+mod tally;
 mod text;
 mod tx;
+mod verification;
 mod writer;
 
 use std::sync::Arc;

@@ -10,11 +10,15 @@ use rusqlite::{Connection, OpenFlags};
 use super::config::{Location, StoreConfig};
 
 /// Name of the database in its directory; SQLite puts its log beside it.
-const FILE: &str = "gatehouse.db";
+pub(super) const FILE: &str = "gatehouse.db";
 /// Held locked while a process uses the directory.
-const LOCK: &str = "lock";
+pub(super) const LOCK: &str = "lock";
 /// Each entry leads from the version that is its index to the next.
-const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("schema.sql"),
+    include_str!("schema_2.sql"),
+    include_str!("schema_3.sql"),
+];
 /// Statements that a connection keeps prepared: more than there are in the source.
 const STATEMENTS: usize = 256;
 /// Pages of the write-ahead log after which it is carried over to the database.
@@ -91,6 +95,15 @@ pub(super) fn writer(config: &StoreConfig) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
+/// A new database at `path`, which need not be where a store is looked for.
+#[cfg(feature = "fill")]
+pub(super) fn fresh(path: &Path) -> Result<Connection, OpenError> {
+    let mut connection = Connection::open(path)?;
+    prepare(&connection)?;
+    migrate(&mut connection)?;
+    Ok(connection)
+}
+
 /// A connection that reads what has been committed.
 pub(super) fn reader(directory: &Path) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -117,20 +130,38 @@ fn check(connection: &Connection) -> Result<(), OpenError> {
     }
 }
 
-fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
-    let found: usize = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if found > MIGRATIONS.len() {
-        return Err(OpenError::TooNew {
-            found,
-            known: MIGRATIONS.len(),
-        });
+/// The last version that this release knows.
+pub(super) const fn known_version() -> usize {
+    MIGRATIONS.len()
+}
+
+/// The version of a database: one that this release knows.
+pub(super) fn version(connection: &Connection) -> Result<usize, OpenError> {
+    let found = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let known = known_version();
+    if found > known {
+        return Err(OpenError::TooNew { found, known });
     }
-    for (version, migration) in MIGRATIONS.iter().enumerate().skip(found) {
-        let transaction = connection.transaction()?;
+    Ok(found)
+}
+
+/// Brings the database to the last version, from whatever it has, in one transaction.
+fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
+    let (found, known) = (version(connection)?, known_version());
+    if found == known {
+        return Ok(());
+    }
+    if found > 0 {
+        tracing::info!(from = found, to = known, "the store is being upgraded");
+    }
+    let transaction = connection.transaction()?;
+    for migration in &MIGRATIONS[found..] {
         transaction.execute_batch(migration)?;
-        transaction.pragma_update(None, "user_version", version + 1)?;
-        transaction.commit()?;
-        tracing::info!(version = version + 1, "the store has a new version");
+    }
+    transaction.pragma_update(None, "user_version", known)?;
+    transaction.commit()?;
+    if found > 0 {
+        tracing::info!(from = found, to = known, "the store was upgraded");
     }
     Ok(())
 }

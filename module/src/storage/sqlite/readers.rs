@@ -43,6 +43,13 @@ pub(super) fn perform(db: &Mutex<Connection>, read: Read) {
         Read::SearchGroups(operation, reply) => answer(db, operation, reply),
         Read::ListMembers(operation, reply) => answer(db, operation, reply),
         Read::ListApplications(operation, reply) => answer(db, operation, reply),
+        Read::FindNearby(operation, reply) => answer(db, operation, reply),
+        Read::FindVerification(operation, reply) => answer(db, operation, reply),
+        Read::ListVerifications(operation, reply) => answer(db, operation, reply),
+        Read::FindLastSeen(operation, reply) => answer(db, operation, reply),
+        Read::FindStatistics(operation, reply) => answer(db, operation, reply),
+        Read::ListAccounts(operation, reply) => answer(db, operation, reply),
+        Read::ListAllGroups(operation, reply) => answer(db, operation, reply),
     }
 }
 

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use common::UserId;
 use rusqlite::Connection;
 
 use super::config::Retention;
+use super::position;
 use super::sql::Sql;
+use crate::account::position::POSITION_LIFETIME;
 
 /// Users whose inboxes are looked at in one step.
 const USERS: usize = 64;
@@ -41,6 +44,7 @@ impl Sweep {
         let next = match self.stage {
             Stage::Begin => {
                 db.run("DELETE FROM sessions WHERE expires_ms < ?", [now_ms])?;
+                positions(db, now_ms)?;
                 Some(Stage::Inboxes {
                     after: 0,
                     before_id: first_since(db, now_ms, retention.inbox)?,
@@ -60,6 +64,20 @@ impl Sweep {
         self.stage = next.unwrap_or_default();
         Ok(more)
     }
+}
+
+/// Takes away positions that are of no use any more, a share of them in each pass.
+fn positions(db: &Connection, now_ms: u64) -> rusqlite::Result<()> {
+    let before_ms = now_ms.saturating_sub(POSITION_LIFETIME.as_millis() as u64);
+    let users = db.rows(
+        "SELECT user FROM positions WHERE time_ms < ? ORDER BY time_ms LIMIT ?",
+        (before_ms, ROWS),
+        |row| Ok(UserId(row.get(0)?)),
+    )?;
+    for user in users {
+        position::forget(db, user)?;
+    }
+    Ok(())
 }
 
 /// The first message that is not older than `age`: numbers ascend with time, so it is searched by

@@ -45,7 +45,7 @@ impl Execute for Send {
             }
             return Ok(first);
         }
-        let from = tx.user(self.sender)?;
+        let from = tx.sender(self.sender)?;
         let passed = tx.pass(self.sender, self.to)?;
         let words = Words {
             from: Some(from),

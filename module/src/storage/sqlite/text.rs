@@ -37,6 +37,71 @@ pub(super) fn indexed(text: &str) -> String {
     spread
 }
 
+/// Whether the character is part of a word: a letter, a digit, or an accent upon one.
+fn is_of_word(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '\u{0300}'..='\u{036f}')
+}
+
+/// The words of a text, and what stands alone, one by one.
+fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !is_of_word(c)).flat_map(|run| {
+        run.split_inclusive(stands_alone).flat_map(|piece| {
+            // What stands alone is the last of its piece.
+            let last = piece.char_indices().next_back();
+            let at = last
+                .filter(|&(_, c)| stands_alone(c))
+                .map_or(piece.len(), |(at, _)| at);
+            let (word, alone) = piece.split_at(at);
+            [word, alone].into_iter().filter(|piece| !piece.is_empty())
+        })
+    })
+}
+
+/// What stands before each word of a conversation. It ends in a letter, so that no other number
+/// with another word makes the same.
+fn mark(conversation: u64) -> String {
+    format!("c{conversation}x")
+}
+
+/// The text of a message as it is given to the index: each word bears the mark of its conversation,
+/// so that a search there meets no word of another.
+pub(super) fn indexed_in(conversation: u64, text: &str) -> String {
+    let mark = mark(conversation);
+    let mut marked = String::with_capacity(2 * text.len());
+    for piece in pieces(text) {
+        marked.push_str(&mark);
+        marked.push_str(piece);
+        marked.push(' ');
+    }
+    marked
+}
+
+/// The query for messages in any of these conversations that have all words, each as the beginning
+/// of one. None if there is no word in it, or no conversation.
+pub(super) fn query_in(conversations: &[u64], text: &str) -> Option<String> {
+    let words: Vec<Vec<&str>> = text
+        .split(|c: char| !is_of_word(c))
+        .filter(|word| !word.is_empty())
+        .take(WORDS_MAX)
+        .map(|word| pieces(word).collect())
+        .collect();
+    if words.is_empty() || conversations.is_empty() {
+        return None;
+    }
+    let there = conversations.iter().map(|&conversation| {
+        let mark = mark(conversation);
+        let words = words.iter().map(|pieces| {
+            let marked: Vec<String> = pieces
+                .iter()
+                .map(|piece| format!("{mark}{piece}"))
+                .collect();
+            format!("\"{}\"*", marked.join(" "))
+        });
+        format!("({})", words.collect::<Vec<_>>().join(" AND "))
+    });
+    Some(there.collect::<Vec<_>>().join(" OR "))
+}
+
 /// The query as the index understands it: all words, each as the beginning of one. None if there is
 /// no word in it.
 pub(super) fn query(text: &str) -> Option<String> {
@@ -62,5 +127,22 @@ mod tests {
             "\"a\"* AND \"OR\"* AND \"text\"* AND \"b\"* AND \"NEAR\"*"
         );
         assert_eq!(query(" \"*()-: "), None);
+    }
+
+    #[test]
+    fn words_bear_the_mark_of_their_conversation() {
+        assert_eq!(indexed_in(7, "Red, fox2!"), "c7xRed c7xfox2 ");
+        assert_eq!(indexed_in(7, "ab你好c"), "c7xab c7x你 c7x好 c7xc ");
+        assert_eq!(indexed_in(7, "cafe\u{301}s"), "c7xcafe\u{301}s ");
+        assert_eq!(
+            query_in(&[7, 12], "red fo").unwrap(),
+            "(\"c7xred\"* AND \"c7xfo\"*) OR (\"c12xred\"* AND \"c12xfo\"*)"
+        );
+        assert_eq!(
+            query_in(&[7], "a你好\" OR").unwrap(),
+            "(\"c7xa c7x你 c7x好\"* AND \"c7xOR\"*)"
+        );
+        assert_eq!(query_in(&[7], " \"*()-: "), None);
+        assert_eq!(query_in(&[], "red"), None);
     }
 }

@@ -5,6 +5,7 @@ use rusqlite::Connection;
 
 use super::config::Rules;
 use super::sql::{Outcome, Sql};
+use super::tally::Tally;
 use crate::account::User;
 use crate::inbox::{Audience, Event, Happening, Notice};
 use crate::storage::operation::Operation;
@@ -26,6 +27,7 @@ pub(super) struct Tx<'c> {
     pub(super) rules: &'c Rules,
     pub(super) now_ms: u64,
     pub(super) events: Vec<Event>,
+    pub(super) tally: Tally,
 }
 
 impl Tx<'_> {

@@ -14,6 +14,7 @@ use super::courier::Release;
 use super::indexing::Indexing;
 use super::retention::Sweep;
 use super::sql::{Fault, Sql, is_environment, refusal_of};
+use super::tally::Tally;
 use super::tx::{Execute, Tx};
 use crate::storage::operation::{Reply, Write};
 use crate::storage::refusal::Refusal;
@@ -116,6 +117,7 @@ impl Writer {
         let connection = connection.lock();
         let mut batch = Batch {
             releases: Vec::new(),
+            tally: Tally::default(),
             failed: None,
         };
         if let Err(error) = connection.run("BEGIN IMMEDIATE", []) {
@@ -125,8 +127,12 @@ impl Writer {
         for write in waiting.take(BATCH_MAX) {
             batch.perform(&connection, &self.rules, self.last_ms, write);
         }
+        let finish = || {
+            batch.tally.keep(&connection, self.last_ms)?;
+            connection.run("COMMIT", [])
+        };
         if batch.failed.is_none()
-            && let Err(error) = connection.run("COMMIT", [])
+            && let Err(error) = finish()
         {
             batch.failed = Some(refusal_of(&error));
         }
@@ -195,6 +201,7 @@ fn roll_back(connection: &Connection) {
 /// The writes of one transaction.
 struct Batch {
     releases: Vec<Release>,
+    tally: Tally,
     /// Why none of them can be done, once that is known.
     failed: Option<Refusal>,
 }
@@ -250,6 +257,11 @@ impl Batch {
             Write::SetMember(operation, reply) => step.perform(operation, reply),
             Write::MuteMember(operation, reply) => step.perform(operation, reply),
             Write::Dismiss(operation, reply) => step.perform(operation, reply),
+            Write::SetPosition(operation, reply) => step.perform(operation, reply),
+            Write::SubmitVerification(operation, reply) => step.perform(operation, reply),
+            Write::AnswerVerification(operation, reply) => step.perform(operation, reply),
+            Write::NoteSeen(operation, reply) => step.perform(operation, reply),
+            Write::FindWatched(operation, reply) => step.perform(operation, reply),
         }
     }
 }
@@ -268,6 +280,7 @@ impl Step<'_> {
             rules,
             now_ms,
             events: Vec::new(),
+            tally: Tally::default(),
         };
         let outcome = match batch.failed {
             Some(refusal) => Err(refusal),
@@ -284,6 +297,7 @@ impl Step<'_> {
             }),
         };
         let events = if outcome.is_ok() {
+            batch.tally.add(tx.tally, &tx.events);
             tx.events
         } else {
             Vec::new()

@@ -86,6 +86,8 @@ pub(crate) struct Load<S: Script> {
     interrupt: Interrupt,
     grace: Duration,
     handshake: Duration,
+    /// Connections that end come back.
+    returns: bool,
     /// How long connecting took.
     connecting: Duration,
 }
@@ -183,6 +185,7 @@ impl<S: Script> Load<S> {
             interrupt,
             grace: common.grace,
             handshake: common.handshake_timeout,
+            returns: false,
             connecting: Duration::ZERO,
             plan,
         };
@@ -231,6 +234,11 @@ impl<S: Script> Load<S> {
     /// Whether a signal asks to end.
     pub(crate) fn is_interrupted(&self) -> bool {
         self.interrupt.is_set()
+    }
+
+    /// Connections that end are made again: a moment without any is not the end.
+    pub(crate) fn expect_returns(&mut self) {
+        self.returns = true;
     }
 
     /// What the threads count, for others to watch.
@@ -339,12 +347,23 @@ impl<S: Script> Load<S> {
     /// was not waited for would look lost.
     pub(crate) fn drain(
         &mut self,
+        done: impl FnMut(&Totals) -> bool,
+        text: impl FnMut(&Totals) -> String,
+    ) -> anyhow::Result<Wait> {
+        self.insist("draining", self.grace, done, text)
+    }
+
+    /// As [`Load::wait`], whatever signals say.
+    pub(crate) fn insist(
+        &mut self,
+        name: &'static str,
+        time: Duration,
         mut done: impl FnMut(&Totals) -> bool,
         mut text: impl FnMut(&Totals) -> String,
     ) -> anyhow::Result<Wait> {
         let step = |_: &Self, totals: &Totals, _| done(totals);
         let text = |totals: &Totals, _| text(totals);
-        self.watch("draining", self.grace, LOOK_EVERY, false, step, text)
+        self.watch(name, time, LOOK_EVERY, false, step, text)
     }
 
     /// The same, with something to do `every` so often: `step` is given the time since the begin.
@@ -399,7 +418,8 @@ impl<S: Script> Load<S> {
     /// Whether every connection there was has ended, in a load whose connections are to last.
     fn is_alone(&self, totals: &Totals) -> bool {
         let all = u64::from(self.plan.connections);
-        totals.ready + totals.failed >= all && totals.ready > 0 && totals.open() == 0
+        let made = totals.ready + totals.failed >= all && totals.ready > 0;
+        made && totals.open() == 0 && !self.returns
     }
 
     /// Lets the threads go on for a while.

@@ -7,7 +7,7 @@ use common::ConnId;
 use network::Ctx;
 use network::codec::MessageKind;
 
-use super::{Needs, Setup, connections, goes_on, headline, log_in, outcome};
+use super::{Needs, Setup, connections, goes_on, headline, log_in, outcome, posted};
 use crate::latency::Latency;
 use crate::load::{Dialer, End, Load, Opened, Place, Script, Wait};
 use crate::native::{self, Incoming, Login, Names, Request, Writer};
@@ -20,6 +20,8 @@ const SENDER: u32 = 0;
 /// What stands around the numbers in a body, so that they are found whatever a server puts in
 /// front.
 const OPEN: &[u8] = b"[gb ";
+/// Time for the threads to take an order.
+const ORDER_TIME: Duration = Duration::from_millis(20);
 /// Rounds shown one by one; the JSON has all.
 const ROUNDS_SHOWN: usize = 10;
 
@@ -30,6 +32,10 @@ struct Listen {
     names: Names,
     /// Logs in; `None` if the server passes on whatever it is told.
     login: Option<Login>,
+    /// In JSON, whom the sender writes to.
+    to: String,
+    /// One of the connections sends.
+    sends: bool,
     writer: Writer,
     kind: MessageKind,
     size: usize,
@@ -64,22 +70,28 @@ impl Listen {
     fn send(&mut self, ctx: &mut Ctx<'_>) {
         let Some(conn) = self.sender else { return };
         let nanos = self.place.nanos();
-        let head = format!("[gb {:08x} {} {nanos}]", self.names.mark(), self.round);
-        let body = format_args!("{head:.<width$}", width = self.size);
+        let body = body(self.names.mark(), self.round, nanos, self.size);
         let sent = if self.login.is_some() {
-            let data = format_args!(r#"{{"to":{{"all":true}},"body":"{body}"}}"#);
+            let to = &self.to;
+            let data = format_args!(r#"{{"to":{to},"body":"{body}"}}"#);
             ctx.send(
                 conn,
                 self.kind,
                 self.writer.request(Request::All, nanos, data),
             )
         } else {
-            ctx.send(conn, self.kind, body.to_string().as_bytes())
+            ctx.send(conn, self.kind, body.as_bytes())
         };
         if sent.is_ok() {
             self.place.tally.sent.add(1);
         }
     }
+}
+
+/// A body that says in which round it was sent, and when.
+fn body(mark: u32, round: u32, nanos: u64, size: usize) -> String {
+    let head = format!("[gb {mark:08x} {round} {nanos}]");
+    format!("{head:.<size$}")
 }
 
 /// The round and the time of sending that a body of this run carries.
@@ -104,7 +116,7 @@ impl Script for Listen {
             self.heard.resize(slot + 1, 0);
         }
         self.heard[slot] = 0;
-        if opened.number == SENDER {
+        if opened.number == SENDER && self.sends {
             self.sender = Some(opened.conn);
         }
         match &mut self.login {
@@ -185,8 +197,13 @@ struct Round {
 
 pub(super) fn run(options: &Broadcast, common: &Common) -> anyhow::Result<Report> {
     let native = options.protocol == Protocol::Native;
+    if !native && options.names.is_some() {
+        anyhow::bail!("--names and --group are for servers that speak the native protocol");
+    }
+    // What is posted comes from none of the connections.
+    let sends = options.protocol != Protocol::Posted;
     let needs = Needs {
-        connections: options.receivers.saturating_add(1),
+        connections: options.receivers.saturating_add(sends.into()),
         native,
         text: true,
         message_bytes: options.size + 512,
@@ -199,7 +216,15 @@ pub(super) fn run(options: &Broadcast, common: &Common) -> anyhow::Result<Report
     let mut load = setup.start(|place| Listen {
         place,
         names,
-        login: native.then(|| Login::new(names)),
+        login: native.then(|| match &options.names {
+            Some(prefix) => Login::known(prefix.clone()),
+            None => Login::new(names),
+        }),
+        to: match options.group {
+            Some(group) => format!(r#"{{"group":{group}}}"#),
+            None => r#"{"all":true}"#.to_owned(),
+        },
+        sends,
         writer: Writer::default(),
         kind: MessageKind::Text,
         size: options.size as usize,
@@ -223,13 +248,14 @@ pub(super) fn run(options: &Broadcast, common: &Common) -> anyhow::Result<Report
     while goes_on(&waits) && rounds.len() < options.rounds as usize {
         // Joining messages of others settle, and the rounds do not run into each other.
         waits.push(load.wait("broadcasting", options.pause, |_| false, |_| String::new())?);
-        let (wait, round) = round(
-            &mut load,
-            &parts,
-            rounds.len() as u32 + 1,
-            options,
-            &mut latency,
-        )?;
+        let number = rounds.len() as u32 + 1;
+        let post = |nanos| {
+            let body = body(names.mark(), number, nanos, options.size as usize);
+            posted::broadcast(setup.targets[0].addr, body.as_bytes())
+        };
+        let post: Option<&dyn Fn(u64) -> anyhow::Result<()>> =
+            if sends { None } else { Some(&post) };
+        let (wait, round) = round(&mut load, &parts, number, options, post, &mut latency)?;
         waits.push(wait);
         // Who had yet to receive a round that was cut short has not lost it.
         if wait != Wait::Interrupted {
@@ -267,17 +293,21 @@ fn round(
     parts: &Receiver<Vec<u64>>,
     number: u32,
     options: &Broadcast,
+    post: Option<&dyn Fn(u64) -> anyhow::Result<()>>,
     latency: &mut Latency,
 ) -> anyhow::Result<(Wait, Round)> {
     let threads = usize::from(load.plan().threads);
     let before = load.totals();
-    let expected = before
-        .open()
-        .saturating_sub(1)
-        .min(before.logged_in.saturating_sub(1));
+    let senders = u64::from(post.is_none());
+    let expected = before.open().min(before.logged_in).saturating_sub(senders);
     // The sender is in thread 0: the others know of the round before it can reach them.
     for thread in (0..threads).rev() {
         load.order(thread, Order::Round(number));
+    }
+    if let Some(post) = post {
+        // All threads know of the round by then.
+        load.rest(ORDER_TIME)?;
+        post(load.nanos())?;
     }
     let wait = load.pace(
         "broadcasting",

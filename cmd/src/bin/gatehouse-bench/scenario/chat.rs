@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::talk::{Conversation, Order, Talked, Town};
+use super::talk::{Conversation, Order, Talked};
+use super::town::Town;
 use super::{Needs, SETUP_TIME, Setup, connections, goes_on, headline, log_in, outcome};
 use crate::options::{Chat, Common};
 use crate::report::Report;

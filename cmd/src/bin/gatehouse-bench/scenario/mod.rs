@@ -8,9 +8,13 @@ mod churn;
 mod connect;
 mod drain;
 mod echo;
+mod fill;
 mod hold;
+mod im;
 mod million;
+mod posted;
 mod talk;
+mod town;
 
 use std::time::Duration;
 
@@ -25,6 +29,8 @@ use crate::units;
 
 /// Where `gatehouse serve` speaks the native protocol unless it is told otherwise.
 const NATIVE: &str = "ws://127.0.0.1:8080/im";
+/// The same over TCP.
+const NATIVE_TCP: &str = "tcp://127.0.0.1:8081";
 /// Reasons shown per stage; the rest is in the JSON.
 const REASONS_SHOWN: usize = 8;
 /// Time for all logins, and for other preparations that each user takes part in.
@@ -39,6 +45,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Report> {
         Scenario::Churn(options) => churn::run(options, common),
         Scenario::Broadcast(options) => broadcast::run(options, common),
         Scenario::Chat(options) => chat::run(options, common),
+        Scenario::Im(options) => im::run(options, common),
+        Scenario::Fill(options) => fill::run(options, common),
         Scenario::Drain(options) => drain::run(options, common),
         Scenario::Attack(options) => attack::run(options, common),
         Scenario::Million(options) => million::run(options, common),
@@ -65,6 +73,8 @@ struct Needs {
     /// Connections come and go, so that source ports wear out.
     churn: bool,
     native: bool,
+    /// Over TCP as well, unless targets are given.
+    tcp: bool,
     text: bool,
     message_bytes: u32,
     /// Messages that may be under way on one connection.
@@ -74,7 +84,12 @@ struct Needs {
 impl<'a> Setup<'a> {
     fn new(common: &'a Common, needs: Needs) -> anyhow::Result<Self> {
         let message_bytes = needs.message_bytes as usize;
-        let mut targets = target::resolve(common, needs.native.then_some(NATIVE))?;
+        let default: &[&str] = match (needs.native, needs.tcp) {
+            (false, _) => &[],
+            (true, false) => &[NATIVE],
+            (true, true) => &[NATIVE, NATIVE_TCP],
+        };
+        let mut targets = target::resolve(common, default)?;
         for target in &mut targets {
             target.fit(message_bytes)?;
         }
@@ -235,7 +250,25 @@ fn connections<T>(report: &mut Report, ended: &Ended<T>, extra: &[(&str, &str, u
 
 /// Says what went wrong, by reason, and makes it a problem.
 fn troubles<T>(report: &mut Report, ended: &Ended<T>) {
-    let totals = &ended.totals;
+    reasons(report, ended);
+    report.problem(ended.totals.failed, "connection", "failed");
+    report.problem(ended.totals.ended, "connection", "ended early");
+    refusals(report, ended);
+}
+
+/// Makes it a problem what the server has refused.
+fn refusals<T>(report: &mut Report, ended: &Ended<T>) {
+    let refused: u64 = ended
+        .reasons
+        .iter()
+        .filter(|((at, _), _)| *at == Stage::Request)
+        .map(|(_, n)| n)
+        .sum();
+    report.problem(refused, "request", "refused");
+}
+
+/// Says what went wrong, by reason.
+fn reasons<T>(report: &mut Report, ended: &Ended<T>) {
     let mut machine = serde_json::Map::new();
     for (stage, title, key) in [
         (Stage::Dialing, "Why connections failed", "failed"),
@@ -262,15 +295,6 @@ fn troubles<T>(report: &mut Report, ended: &Ended<T>) {
         machine.insert(key.to_owned(), object.into());
     }
     report.fact("reasons", machine);
-    report.problem(totals.failed, "connection", "failed");
-    report.problem(totals.ended, "connection", "ended early");
-    let refused: u64 = ended
-        .reasons
-        .iter()
-        .filter(|((at, _), _)| *at == Stage::Request)
-        .map(|(_, n)| n)
-        .sum();
-    report.problem(refused, "request", "refused");
 }
 
 /// Makes it known that a run did not take its full time.

@@ -9,7 +9,6 @@
 //! what it has missed and how long it took.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
@@ -17,6 +16,7 @@ use common::ConnId;
 use network::Ctx;
 use network::codec::MessageKind;
 
+use super::town::Town;
 use super::{Pacer, Setup};
 use crate::latency::Latency;
 use crate::load::{Dialer, End, Load, Opened, Place, Script, Wait};
@@ -30,55 +30,6 @@ const QUIET: Duration = Duration::from_millis(300);
 /// The same where fewer were received than were taken: some may have been refused, or the server
 /// is slow.
 const SLOW: Duration = Duration::from_secs(2);
-
-/// What the threads must know of each other: ids that the server gave, and how many messages it
-/// took for which group.
-#[derive(Debug)]
-pub(super) struct Town {
-    /// By number of the user; zero while not logged in.
-    users: Vec<AtomicU64>,
-    groups: Vec<Group>,
-}
-
-#[derive(Debug, Default)]
-struct Group {
-    id: AtomicU64,
-    members: AtomicU64,
-    accepted: AtomicU64,
-}
-
-impl Town {
-    pub(super) fn new(users: u32, groups: u32) -> Arc<Self> {
-        Arc::new(Self {
-            users: (0..users).map(|_| AtomicU64::new(0)).collect(),
-            groups: (0..groups).map(|_| Group::default()).collect(),
-        })
-    }
-
-    fn group(&self, number: u32) -> Option<&Group> {
-        let groups = self.groups.len();
-        (groups > 0).then(|| &self.groups[number as usize % groups])
-    }
-
-    pub(super) fn has_groups(&self) -> bool {
-        !self.groups.is_empty()
-    }
-
-    /// Users who have joined their group.
-    pub(super) fn members(&self) -> u64 {
-        let members = |group: &Group| group.members.load(Ordering::Relaxed);
-        self.groups.iter().map(members).sum()
-    }
-
-    /// Pushes that the group messages taken so far lead to: one for each other member.
-    pub(super) fn group_pushes(&self) -> u64 {
-        let pushes = |group: &Group| {
-            let members = group.members.load(Ordering::Relaxed);
-            group.accepted.load(Ordering::Relaxed) * members.saturating_sub(1)
-        };
-        self.groups.iter().map(pushes).sum()
-    }
-}
 
 /// Lets the users of one thread talk.
 #[derive(Debug)]
@@ -158,19 +109,9 @@ pub(super) enum Order {
 }
 
 impl Talk {
-    fn request(&mut self, ctx: &mut Ctx<'_>, conn: ConnId, request: Request, group: u64) {
-        let data = format_args!(r#"{{"group":{group}}}"#);
-        // A connection that is gone is counted when its end is reported.
-        let _ = ctx.send(
-            conn,
-            MessageKind::Text,
-            self.writer.request(request, 0, data),
-        );
-    }
-
     /// The next user who can speaks.
     fn speak(&mut self, ctx: &mut Ctx<'_>) {
-        let to_group = self.next_is_group && !self.town.groups.is_empty();
+        let to_group = self.next_is_group && self.town.has_groups();
         self.next_is_group = !self.next_is_group;
         for _ in 0..self.users.len() {
             self.speaker = (self.speaker + 1) % self.users.len();
@@ -182,13 +123,12 @@ impl Talk {
                 let Some(group) = self.town.group(user.number).filter(|_| user.member) else {
                     continue;
                 };
-                let id = group.id.load(Ordering::Relaxed);
+                let id = group.id();
                 let head = format!("group {} {now} ", user.number);
                 let data = format_args!(r#"{{"to":{{"group":{id}}},"body":"{head:.<size$}"}}"#);
                 self.writer.request(Request::Group, now, data)
             } else {
-                let partner = self.town.users.get(user.number as usize ^ 1);
-                let id = partner.map_or(0, |id| id.load(Ordering::Relaxed));
+                let id = self.town.user(Town::partner(user.number));
                 if id == 0 {
                     continue;
                 }
@@ -211,22 +151,22 @@ impl Talk {
         let slot = conn.slot() as usize;
         let number = self.users[slot].number;
         if let Some(id) = user {
-            self.town.users[number as usize].store(id, Ordering::Relaxed);
+            self.town.set_user(number, id);
             self.users[slot].conn = Some(conn);
         }
         let group = self.town.group(number);
         match (&reply.outcome, reply.request, group) {
             (Ok(outcome), Request::Create, Some(group)) => {
-                group.id.store(outcome.group, Ordering::Relaxed);
-                group.members.fetch_add(1, Ordering::Relaxed);
+                group.set_id(outcome.group);
+                group.add_member();
                 self.users[slot].member = true;
             }
             (Ok(_), Request::Join, Some(group)) => {
-                group.members.fetch_add(1, Ordering::Relaxed);
+                group.add_member();
                 self.users[slot].member = true;
             }
             (Ok(_), Request::Group, Some(group)) => {
-                group.accepted.fetch_add(1, Ordering::Relaxed);
+                group.add_accepted();
             }
             (Ok(_), Request::Direct, _) => self.result.direct_accepted += 1,
             (Err(_), Request::Direct | Request::Group, _) => self.result.refused += 1,
@@ -234,7 +174,7 @@ impl Talk {
         }
         if matches!(reply.request, Request::Direct | Request::Group) {
             self.result.replies += 1;
-            self.result.reply.record(now - reply.nanos);
+            self.result.reply.record(now - reply.number);
             self.place.tally.answered.add(1);
         }
     }
@@ -292,7 +232,7 @@ impl Script for Talk {
                 conversation: "all",
                 ..
             }
-            | Incoming::Other => {}
+            | Incoming::Other { .. } => {}
             Incoming::Message { body, .. } => self.on_push(conn, body, now),
             Incoming::Unreadable => self.result.unreadable += 1,
         }
@@ -304,22 +244,18 @@ impl Script for Talk {
 
     fn on_end(&mut self, _: &mut Dialer, conn: ConnId, _: End) {
         let user = std::mem::take(&mut self.users[conn.slot() as usize]);
-        self.town.users[user.number as usize].store(0, Ordering::Relaxed);
+        self.town.set_user(user.number, 0);
     }
 
     fn on_order(&mut self, ctx: &mut Ctx<'_>, _: &mut Dialer, order: Order) {
         match order {
             Order::CreateGroups => {
-                for slot in 0..self.users.len() {
-                    let User { conn, number, .. } = self.users[slot];
-                    let Some(conn) = conn.filter(|_| (number as usize) < self.town.groups.len())
-                    else {
-                        continue;
-                    };
-                    let data = format_args!(r#"{{"name":"bench {number}"}}"#);
-                    // As above.
-                    let request = self.writer.request(Request::Create, 0, data);
-                    let _ = ctx.send(conn, MessageKind::Text, request);
+                for user in &self.users {
+                    if let Some(conn) = user.conn
+                        && user.number < self.town.groups()
+                    {
+                        self.login.create_group(ctx, conn, user.number);
+                    }
                 }
             }
             Order::JoinGroups => self.joining = Some(0),
@@ -341,21 +277,10 @@ impl Script for Talk {
         };
         let to = (from + USERS_PER_TURN).min(self.users.len());
         for slot in from..to {
-            let User {
-                conn,
-                number,
-                member,
-                ..
-            } = self.users[slot];
-            let id = self
-                .town
-                .group(number)
-                .map_or(0, |group| group.id.load(Ordering::Relaxed));
-            if let Some(conn) = conn
-                && !member
-                && id != 0
-            {
-                self.request(ctx, conn, Request::Join, id);
+            let user = &self.users[slot];
+            let group = self.town.group(user.number);
+            if let (Some(conn), Some(group), false) = (user.conn, group, user.member) {
+                self.login.join_group(ctx, conn, group.id());
             }
         }
         self.joining = (to < self.users.len()).then_some(to);

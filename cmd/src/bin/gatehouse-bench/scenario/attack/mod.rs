@@ -19,7 +19,8 @@ use serde_json::json;
 
 use self::siege::{Finding, Siege};
 use super::chat::faults;
-use super::talk::{Conversation, Talked, Town};
+use super::talk::{Conversation, Talked};
+use super::town::Town;
 use super::{Needs, Setup, connections, goes_on, headline, log_in, outcome};
 use crate::host::{Cores, kernel_tcp_bytes, resident_bytes};
 use crate::latency::{Latency, QUANTILES};

@@ -196,7 +196,7 @@ fn targets(
         per_source: common.per_source.min(PER_SOURCE),
         ..common.clone()
     };
-    let mut targets = target::resolve(&common, None)?;
+    let mut targets = target::resolve(&common, &[])?;
     for target in &mut targets {
         target.fit(options.size.max(options.broadcast_size) as usize)?;
     }

@@ -1,8 +1,8 @@
 //! The server, as a process of its own: started for the run, spoken to, and stopped.
 
 use std::env;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -12,10 +12,10 @@ use anyhow::{Context as _, anyhow, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::scenario::posted;
+
 /// What the program is called that stands beside this one.
 const PROGRAM: &str = "gatehouse";
-/// Time for the answer to a broadcast's request; the reactor that gives it may be in a turn.
-const ANSWER_TIME: Duration = Duration::from_secs(10);
 /// Time for the server to stop once nobody is connected.
 const STOP_TIME: Duration = Duration::from_secs(20);
 
@@ -96,29 +96,7 @@ impl Server {
 
     /// Has `body` sent to everybody who is connected.
     pub(super) fn broadcast(&self, body: &[u8]) -> anyhow::Result<()> {
-        let mut stream = TcpStream::connect_timeout(&self.http, ANSWER_TIME)
-            .context("connecting for a broadcast")?;
-        stream.set_read_timeout(Some(ANSWER_TIME))?;
-        let mut request = format!(
-            "POST /broadcast HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\
-             content-length: {}\r\n\r\n",
-            self.http,
-            body.len()
-        )
-        .into_bytes();
-        request.extend_from_slice(body);
-        stream.write_all(&request)?;
-        let mut answer = [0; 12];
-        stream
-            .read_exact(&mut answer)
-            .context("waiting for the answer to a broadcast")?;
-        if &answer != b"HTTP/1.1 202" {
-            bail!(
-                "a broadcast is answered with {:?}",
-                String::from_utf8_lossy(&answer)
-            );
-        }
-        Ok(())
+        posted::broadcast(self.http, body)
     }
 
     /// Asks it to stop, and waits until it has.

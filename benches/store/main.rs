@@ -1,8 +1,12 @@
 //! How many direct messages does the store acknowledge in a second, next to a bare loop that
 //! inserts the same rows in transactions of the same size on the same disk? And what do a page of
-//! history, a page of the inbox and the list of conversations cost as the store grows?
+//! history, a page of the inbox, the list of conversations, a search and a page of members cost as
+//! the store grows, and what does a group of 100,000?
 //!
-//! `cargo bench -p gatehouse-benches --bench store [-- --quick]`
+//! `cargo bench -p gatehouse-benches --bench store [-- --quick] [acknowledgements|pages|group]`
+
+mod group;
+mod pages;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,8 +17,7 @@ use common::UserId;
 use gatehouse_benches::table::{Table, figure};
 use gatehouse_benches::timing::{Effort, time};
 use module::account::EnterGuest;
-use module::inbox::Sync;
-use module::message::{Conversation, Conversations, Direction, History, Kind, Receipt, Send, To};
+use module::message::{Kind, Receipt, Send, To};
 use module::storage::refusal::Refusal;
 use module::storage::sqlite::{Location, SqliteStore, StoreConfig};
 use module::storage::store::Store;
@@ -32,18 +35,24 @@ const MANY: Crowd = Crowd {
     users: 1_000,
     peers: 20,
 };
-/// Few, so that every page is full from the first row of the table on.
-const FEW: Crowd = Crowd {
-    users: 50,
-    peers: 3,
-};
 
 const BODY_BYTES: usize = 100;
 
 fn main() -> anyhow::Result<()> {
     let effort = Effort::from_args();
-    acknowledgements(effort)?;
-    pages(effort)
+    let parts: [(&str, fn(Effort) -> anyhow::Result<()>); 3] = [
+        ("acknowledgements", acknowledgements),
+        ("pages", pages::run),
+        ("group", group::run),
+    ];
+    let asked = |name: &str| std::env::args().any(|argument| argument == name);
+    let some = parts.iter().any(|(name, _)| asked(name));
+    for (name, run) in parts {
+        if !some || asked(name) {
+            run(effort)?;
+        }
+    }
+    Ok(())
 }
 
 /// A store in a directory, with users who write to each other.
@@ -300,69 +309,6 @@ fn acknowledgements(effort: Effort) -> anyhow::Result<()> {
             &percentile(50),
             &percentile(99),
         ]);
-    }
-    table.print();
-    Ok(())
-}
-
-/// What is read in pages, in a store of more and more messages.
-fn pages(effort: Effort) -> anyhow::Result<()> {
-    let columns = ["messages", "history us", "sync us", "conversations us"];
-    let mut table = Table::new("pages of 50, median of reads by one client", columns);
-    let directory = tempfile::tempdir()?;
-    let mut subject = Subject::open(directory.path(), FEW)?;
-    for messages in effort.pick([20_000, 200_000, 1_000_000], [10_000, 20_000, 40_000]) {
-        let missing = messages - subject.sent as usize;
-        subject.send(missing, 2_048)?;
-        let reads = effort.pick(2_000, 200);
-        let mut costs = [Vec::new(), Vec::new(), Vec::new()];
-        for read in 0..reads {
-            let (user, peer) = FEW.pair(read);
-            let (user, peer) = (subject.users[user as usize], subject.users[peer as usize]);
-            let store = as_store(&subject.store);
-            let mut failed = None;
-            let history = time(|| {
-                let history = History {
-                    user,
-                    conversation: Conversation::between(user, peer),
-                    direction: Direction::Before(None),
-                    limit: 50,
-                };
-                failed = store.look_up_now(history).err();
-            });
-            let last = store.look_up_now(Sync {
-                user,
-                after: 0,
-                limit: 1,
-            })?;
-            let sync = time(|| {
-                let sync = Sync {
-                    user,
-                    after: last.last.saturating_sub(50),
-                    limit: 50,
-                };
-                failed = store.look_up_now(sync).err().or(failed);
-            });
-            let list = time(|| {
-                let list = Conversations {
-                    user,
-                    offset: 0,
-                    limit: 50,
-                };
-                failed = store.look_up_now(list).err().or(failed);
-            });
-            if let Some(refusal) = failed {
-                return Err(refusal.into());
-            }
-            for (costs, cost) in costs.iter_mut().zip([history, sync, list]) {
-                costs.push(cost);
-            }
-        }
-        let medians = costs.map(|mut costs| {
-            costs.sort();
-            figure(costs[costs.len() / 2].as_secs_f64() * 1e6)
-        });
-        table.row([&messages, &medians[0], &medians[1], &medians[2]]);
     }
     table.print();
     Ok(())

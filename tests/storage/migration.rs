@@ -1,0 +1,146 @@
+//! Stores of other versions: older ones are upgraded as a whole, newer ones refused.
+
+use std::path::Path;
+
+use common::UserId;
+use module::account::position::{Position, SetPosition};
+use module::account::{FindAccount, Origin};
+use module::message::{Conversation, To};
+use module::statistics::{Day, FindStatistics, day_of};
+use module::storage::sqlite::{Location, OpenError, SqliteStore, StoreConfig};
+use rusqlite::Connection;
+
+use crate::bench::{BEGIN_MS, Bench};
+
+/// The schema of version 1, as it was released.
+const VERSION_1: &str = include_str!("../../module/src/storage/sqlite/schema.sql");
+
+fn database(directory: &Path) -> Connection {
+    Connection::open(directory.join("gatehouse.db")).unwrap()
+}
+
+/// A store of version 1 with two users, one a guest, and what one has said to the other.
+fn version_1(directory: &Path) {
+    let db = database(directory);
+    db.execute_batch(VERSION_1).unwrap();
+    db.execute_batch(&format!(
+        "INSERT INTO users (name, name_key, origin, nickname, created_ms) VALUES
+            ('Ada', 'ada', 1, 'Countess', {BEGIN_MS}), ('Bob', 'bob', 0, 'Bob', {BEGIN_MS});
+         UPDATE meta SET value = 2 WHERE name = 'users';
+         INSERT INTO conversations (id, kind, a, b, last_seq, last_ms) VALUES
+            (1, 1, 1, 2, 2, {BEGIN_MS});
+         INSERT INTO messages (id, conversation, seq, sender, kind, time_ms, body) VALUES
+            (1, 1, 1, 1, 0, {BEGIN_MS}, 'one'), (2, 1, 2, 1, 0, {BEGIN_MS}, 'two');
+         INSERT INTO participants (user, conversation, first_seq, read_seq) VALUES
+            (1, 1, 1, 2), (2, 1, 1, 0);
+         INSERT INTO inboxes VALUES (1, 2, 0), (2, 2, 0);
+         INSERT INTO inbox VALUES (1, 1, 1), (1, 2, 2), (2, 1, 1), (2, 2, 2);
+         PRAGMA user_version = 1;"
+    ))
+    .unwrap();
+}
+
+fn version(directory: &Path) -> u64 {
+    let db = database(directory);
+    db.query_row("PRAGMA user_version", [], |row| row.get(0))
+        .unwrap()
+}
+
+fn open(directory: &Path) -> Result<SqliteStore, OpenError> {
+    let config = StoreConfig {
+        location: Location::Directory(directory.to_owned()),
+        ..StoreConfig::default()
+    };
+    SqliteStore::open(config, |_| {})
+}
+
+#[test]
+fn a_store_of_version_1_is_upgraded_and_has_all_that_it_had() {
+    let directory = tempfile::tempdir().unwrap();
+    version_1(directory.path());
+    let bench = Bench::in_directory(directory.path());
+    assert_eq!(version(directory.path()), 2);
+    let (ada, bob) = (UserId(1), UserId(2));
+    let account = bench.look_up_now(FindAccount { user: ada }).unwrap();
+    assert_eq!(account.nickname, "Countess");
+    assert_eq!(
+        (account.origin, account.verified),
+        (Origin::Registered, false)
+    );
+    let conversation = Conversation::between(ada, bob);
+    assert_eq!(bench.bodies(bob, conversation), ["one", "two"]);
+    assert_eq!(bench.send(bob, To::User(ada), "three").unwrap().seq, 3);
+    assert_eq!(bench.sync(ada, 0).last, 3);
+    let position = Position::new(1.0, 2.0);
+    bench
+        .change_now(SetPosition {
+            user: ada,
+            position,
+        })
+        .unwrap();
+    let found = bench
+        .look_up_now(FindStatistics { days: 0..=99_999 })
+        .unwrap();
+    assert_eq!((found.users, found.guests), (2, 1));
+    // Users are counted on their days; messages and activity from the upgrade on.
+    let day = Day {
+        day: day_of(BEGIN_MS),
+        users: 1,
+        guests: 1,
+        messages: 1,
+        active: 1,
+    };
+    assert_eq!(found.days, [day]);
+    drop(bench);
+    drop(open(directory.path()).unwrap());
+}
+
+#[test]
+fn an_upgrade_that_fails_leaves_the_store_as_it_was() {
+    let directory = tempfile::tempdir().unwrap();
+    version_1(directory.path());
+    // In the way of the last of what the upgrade makes.
+    database(directory.path())
+        .execute_batch("CREATE TABLE days (in_the_way)")
+        .unwrap();
+    assert!(matches!(
+        open(directory.path()),
+        Err(OpenError::Database(_))
+    ));
+    assert_eq!(version(directory.path()), 1);
+    let tables: u64 = database(directory.path())
+        .query_row(
+            "SELECT count(*) FROM sqlite_schema WHERE name IN ('positions', 'verifications')",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(tables, 0, "nothing of it is left");
+    database(directory.path())
+        .execute_batch("DROP TABLE days")
+        .unwrap();
+    drop(open(directory.path()).unwrap());
+    assert_eq!(version(directory.path()), 2);
+}
+
+#[test]
+fn a_store_of_a_later_version_is_refused_and_not_touched() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(open(directory.path()).unwrap());
+    let db = database(directory.path());
+    db.execute_batch("PRAGMA user_version = 99").unwrap();
+    drop(db);
+    let error = open(directory.path()).unwrap_err();
+    assert!(matches!(
+        error,
+        OpenError::TooNew {
+            found: 99,
+            known: 2
+        }
+    ));
+    assert_eq!(
+        error.to_string(),
+        "the store has version 99, and this release knows up to 2"
+    );
+    assert_eq!(version(directory.path()), 99);
+}
