@@ -139,8 +139,7 @@ def gather(ada, bob):
 
 def send_files(ada, bob, folder):
     """A picture and a file, dropped on the conversation."""
-    if not ada.elements('#attach:not([hidden])'):
-        return
+    ada.has('#attach:not([hidden])')
     picture, notes = folder / "mill.png", folder / "notes.txt"
     picture.write_bytes(png(640, 400))
     notes.write_text("Oil the mill.\n" * 40)
