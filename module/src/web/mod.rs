@@ -30,6 +30,7 @@ const CHAT: &[(&str, &[u8])] = &files![
     "chat/message.js",
     "chat/outbox.js",
     "chat/parts.css",
+    "chat/receipt.js",
     "chat/session.js",
     "chat/store.js",
     "chat/text.js",

@@ -56,13 +56,12 @@ export function showList() {
 }
 
 /** Says that a conversation is read, once for however many messages. */
-export async function markRead(conversation) {
+export function markRead(conversation) {
   const { lastSeq } = conversation;
   if (!isSeen(conversation) || lastSeq <= conversation.readSeq) return;
   conversation.read(lastSeq);
   draw();
-  if (!app.store.ready) return;
-  await ask('message.read', { conversation: conversation.key, seq: lastSeq }).catch(() => {});
+  app.receipts.tell(conversation.key, lastSeq);
 }
 
 /** Keeps what was begun to write, for the other devices too. */

@@ -5,6 +5,7 @@ import { Attachments } from './attachment.js';
 import { Inbox } from './inbox.js';
 import { Link } from './link.js';
 import { Outbox } from './outbox.js';
+import { Receipts } from './receipt.js';
 import { Store } from './store.js';
 import { forget, keepGuest, keepSession, remembered } from './session.js';
 import { errorText } from './text.js';
@@ -16,6 +17,7 @@ class App {
   link;
   inbox;
   outbox;
+  receipts;
   attachments;
   /** Credentials while one is logged in, or tries to be. */
   credentials = null;
@@ -47,6 +49,7 @@ class App {
   #begin() {
     this.store = new Store();
     this.outbox = new Outbox(this);
+    this.receipts = new Receipts(this);
     this.attachments = new Attachments(this.link, () => this.credentials?.token);
     this.inbox = new Inbox(this.store, this.link, {
       onMessage: (conversation, message) => this.on.message?.(conversation, message),
@@ -125,6 +128,7 @@ class App {
     this.on.enter?.();
     this.draw();
     this.outbox.flush();
+    this.receipts.flush();
   }
 
   #onRefused(error) {
