@@ -275,11 +275,11 @@ mod tests {
         for (at, call) in CALLS.iter().enumerate() {
             for other in &CALLS[at + 1..] {
                 assert_ne!(call.op, other.op);
-                assert!(
-                    (call.verb, call.path) != (other.verb, other.path),
-                    "{}",
-                    call.op
-                );
+                // Those of administrators are served elsewhere.
+                let staff = |call: &Entry| call.access == Access::Administrator;
+                let elsewhere = staff(call) != staff(other);
+                let same = (call.verb, call.path) == (other.verb, other.path);
+                assert!(elsewhere || !same, "{} {}", call.op, other.op);
             }
         }
     }
