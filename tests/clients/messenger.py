@@ -150,6 +150,17 @@ def send_files(ada, bob, folder):
     ada.drop(notes)
     bob.has('[data-testid="file"][href*="/files/"]')
     shoot_everywhere(bob, "files")
+    fetched = bob.driver.execute_async_script(
+        "const [done] = arguments;"
+        "const file = document.querySelector('[data-testid=file][href]');"
+        "fetch(file.href).then((reply) => reply.text()).then((text) => done([file.download, text]), (error) => done([String(error)]))"
+    )
+    assert fetched == ["notes.txt", notes.read_text()], fetched
+    bob.click("picture")
+    whole = "const picture = document.querySelector('.picture-large'); return picture?.complete && picture.naturalWidth"
+    bob.wait(lambda: bob.driver.execute_script(whole) == 640, "the whole picture")
+    shoot_everywhere(bob, "picture")
+    bob.click("dialog-close")
 
 
 def search(ada):
@@ -285,7 +296,10 @@ def main(program, screenshots):
         print("passed: away, offline, and caught up")
         own_account(ada)
         print("passed: the account")
+        # Nor are they online whose browser is gone.
+        bob.finds_online("Ada Lovelace", True)
         ada.close()
+        bob.finds_online("Ada Lovelace", False)
         bob.close()
         server.stop()
     print("6 passed, 0 failed")

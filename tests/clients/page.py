@@ -149,6 +149,12 @@ class Page:
         shown = lambda: next((e for e in self.elements(selector) if e.is_displayed()), None)
         self.wait(lambda: (found := shown()) and (found.click() or True), f"a click on {selector}")
 
+    def finds_online(self, name, online):
+        """Whether the other one of the conversation that is open is there; told long before a heartbeat is missed."""
+        assert self.find("pane-title").text == name
+        text = "Online" if online else "Not online"
+        self.wait(lambda: self.find("pane-subtitle").text == text, f"{name}: {text}")
+
     def say(self, text, state="sent"):
         field = self.find("message-input")
         field.send_keys(text, Keys.ENTER)
@@ -204,6 +210,11 @@ class Page:
         self.driver.execute_script(script)
 
     def shoot(self, name):
+        # What is just coming up is shown as it will be.
+        self.driver.execute_script(
+            "for (const animation of document.getAnimations())"
+            " if (animation.effect.getComputedTiming().endTime !== Infinity) animation.finish();"
+        )
         path = self.screenshots / f"{name}.png"
         assert self.driver.save_screenshot(str(path))
         print(f"  {path}")

@@ -4,4 +4,5 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 mkdir -p target/tests/screenshots
 target/tests/venv/bin/python tests/clients/matrix.py "$1" target/tests/npm
-exec target/tests/venv/bin/python tests/clients/chat_room.py "$1" target/tests/screenshots
+target/tests/venv/bin/python tests/clients/chat_room.py "$1" target/tests/screenshots
+exec target/tests/venv/bin/python tests/clients/messenger.py "$1" target/tests/screenshots
