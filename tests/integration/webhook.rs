@@ -157,6 +157,7 @@ fn a_webhook_that_hangs_keeps_only_senders_waiting_and_not_for_long() {
             let request = json!({"op": "message.send", "data": send_to(ada_id, "memo")});
             ada.send_raw(&request.to_string());
         }
+        // The first of them has reached the hook, which does not answer.
         let _ = server.next();
         bob.ok("conversation.list", json!({}));
         bob.ok("group.create", json!({"name": "Rust"}));
@@ -275,6 +276,30 @@ fn who_is_away_is_named_so_that_their_devices_can_be_woken() {
     let offline = server.event("message.offline");
     assert_eq!(offline["data"]["message"]["body"], "one away");
     assert_eq!(offline["data"]["users"], json!([bob_id]));
+}
+
+#[test]
+fn whoever_has_muted_a_conversation_is_left_in_peace() {
+    let server = HookServer::start(|_| Some((204, String::new())));
+    let (_im, node) = im(config(&server, &["message.offline"]));
+    let (mut ada, _) = NativeClient::login(&node, "Ada");
+    let (mut bob, _) = NativeClient::login(&node, "Bob");
+    let (mut cy, cy_id) = NativeClient::login(&node, "Cy");
+    let group = ada.ok("group.create", json!({"name": "Rust"}))["group"]["id"].take();
+    for client in [&mut bob, &mut cy] {
+        client.ok("group.join", json!({"group": group}));
+    }
+    let muted = json!({"conversation": format!("g:{group}"), "muted": 1});
+    bob.ok("conversation.set", muted);
+    for client in [&mut bob, &mut cy] {
+        client.ok("logout", json!({}));
+    }
+    ada.ok(
+        "message.send",
+        json!({"to": {"group": group}, "body": "two away"}),
+    );
+    let offline = server.event("message.offline");
+    assert_eq!(offline["data"]["users"], json!([cy_id]));
 }
 
 #[test]

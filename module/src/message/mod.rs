@@ -14,8 +14,8 @@ use crate::storage::refusal::Refusal;
 
 pub use kind::Kind;
 pub use operations::{
-    Clear, ConversationPage, ConversationView, Conversations, Delete, Direction, History,
-    HistoryPage, MarkRead, Readers, ReadersPage, Recall, SearchMessages, Send, SendSystem,
+    Clear, ConversationPage, ConversationView, Conversations, Delete, Direction, FindMuted,
+    History, HistoryPage, MarkRead, Readers, ReadersPage, Recall, SearchMessages, Send, SendSystem,
     SetConversation, Signal, SystemRecipients, To,
 };
 

@@ -160,6 +160,15 @@ pub struct SetConversation {
     pub origin: Option<SessionId>,
 }
 
+/// Which of these users have muted the conversation. Never refused.
+#[derive(Clone, Debug)]
+pub struct FindMuted {
+    /// Which.
+    pub conversation: Conversation,
+    /// Who is asked about.
+    pub users: Vec<UserId>,
+}
+
 /// Which way a page of history goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use common::UserId;
+
 use super::refusal::Refusal;
 use crate::account::{position, verification};
 use crate::{account, attachment, friend, group, inbox, message, presence, statistics};
@@ -148,6 +150,7 @@ operations! {
     Conversations(message::Conversations) -> message::ConversationPage;
     SearchMessages(message::SearchMessages) -> Vec<message::Message>;
     Readers(message::Readers) -> message::ReadersPage;
+    FindMuted(message::FindMuted) -> Vec<UserId>;
     Sync(inbox::Sync) -> inbox::SyncPage;
     ListFriends(friend::ListFriends) -> friend::FriendPage;
     ListRequests(friend::ListRequests) -> Vec<friend::FriendRequest>;

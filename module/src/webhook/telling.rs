@@ -15,7 +15,8 @@ use super::poster::{Answer, Patience, Poster, new_id};
 use super::stats::Stats;
 use crate::delivery::Delivery;
 use crate::group::{ListMembers, WhichMembers};
-use crate::message::Message;
+use crate::message::{FindMuted, Message};
+use crate::storage::operation::ReadOperation;
 use crate::storage::store::Store;
 
 /// Users of one request about a message that they have not seen.
@@ -81,10 +82,22 @@ impl Telling {
         }
     }
 
+    /// Tells of those who are away and have not muted the conversation.
     fn tell_offline(&self, told: &Told, message: &Message, users: &[UserId]) {
+        let muted = self.ask(FindMuted {
+            conversation: message.conversation,
+            users: users.to_vec(),
+        });
+        // Where the store does not say, it is told once too often rather than not at all.
+        let muted = muted.unwrap_or_default();
+        let wanting = users.iter().filter(|user| !muted.contains(user));
+        let users: Vec<u64> = wanting.map(|user| user.0).collect();
+        if users.is_empty() {
+            return;
+        }
         let offline = OfflineOut {
             message: MessageOut::of(message),
-            users: users.iter().map(|user| user.0).collect(),
+            users,
         };
         self.deliver(told, &offline);
     }
@@ -114,7 +127,6 @@ impl Telling {
         group: GroupId,
         after: UserId,
     ) -> Option<(Vec<UserId>, Option<UserId>)> {
-        let reach = self.reach.get()?;
         let list = ListMembers {
             user: sender,
             group,
@@ -122,21 +134,26 @@ impl Telling {
             after,
             limit: USERS_PER_REQUEST,
         };
-        let (answer, answered) = bounded(1);
-        // Not held while it is waited for: whoever lets go of the store last ends its threads.
-        reach
-            .store
-            .upgrade()?
-            .look_up(list, move |page| drop(answer.send(page)));
-        let page = select! {
-            recv(answered) -> page => page.ok()?.ok()?,
-            recv(self.open) -> _ => return None,
-        };
-        let delivery = reach.delivery.upgrade()?;
+        let page = self.ask(list)?;
+        let delivery = self.reach.get()?.delivery.upgrade()?;
         let members = page.members.iter().map(|member| member.user.id);
         let offline = members.filter(|user| *user != sender && !delivery.presence.is_online(*user));
         let last = page.members.last().filter(|_| page.more);
         Some((offline.collect(), last.map(|member| member.user.id)))
+    }
+
+    /// What the store answers. None if it fails, or the end comes.
+    fn ask<O: ReadOperation>(&self, question: O) -> Option<O::Output> {
+        let (answer, answered) = bounded(1);
+        // Not held while it is waited for: whoever lets go of the store last ends its threads.
+        let store = self.reach.get()?.store.upgrade()?;
+        // At the end nobody waits for the answer.
+        store.look_up(question, move |found| drop(answer.send(found)));
+        drop(store);
+        select! {
+            recv(answered) -> found => found.ok()?.ok(),
+            recv(self.open) -> _ => None,
+        }
     }
 
     /// Makes a request, again and again if need be.

@@ -9,7 +9,7 @@ use super::sql::{Outcome, Sql};
 use super::tx::{Execute, Tx};
 use crate::inbox::Notice;
 use crate::message::{
-    Conversation, ConversationPage, ConversationView, Conversations, SetConversation,
+    Conversation, ConversationPage, ConversationView, Conversations, FindMuted, SetConversation,
 };
 use crate::storage::refusal::Refusal;
 
@@ -164,6 +164,24 @@ impl Tx<'_> {
             last_seq: 0,
             read_seq: 0,
         })
+    }
+}
+
+impl Query for FindMuted {
+    fn query(self, db: &Connection) -> Outcome<Vec<UserId>> {
+        let Some(log) = find(db, self.conversation)? else {
+            return Ok(Vec::new());
+        };
+        let mut muted = Vec::new();
+        for user in self.users {
+            let found = db.first(
+                "SELECT 1 FROM participants WHERE user = ? AND conversation = ? AND muted <> 0",
+                (user.0, log.id),
+                |_| Ok(user),
+            )?;
+            muted.extend(found);
+        }
+        Ok(muted)
     }
 }
 

@@ -34,6 +34,7 @@ pub(super) fn perform(db: &Mutex<Connection>, read: Read) {
         Read::Conversations(operation, reply) => answer(db, operation, reply),
         Read::SearchMessages(operation, reply) => answer(db, operation, reply),
         Read::Readers(operation, reply) => answer(db, operation, reply),
+        Read::FindMuted(operation, reply) => answer(db, operation, reply),
         Read::Sync(operation, reply) => answer(db, operation, reply),
         Read::ListFriends(operation, reply) => answer(db, operation, reply),
         Read::ListRequests(operation, reply) => answer(db, operation, reply),
