@@ -6,6 +6,7 @@ use common::{GroupId, UserId};
 use module::group::{FindGroup, ListGroups, ListMembers, Role, WhichGroups, WhichMembers};
 use module::inbox::Content;
 use module::message::{Conversation, Conversations, SearchMessages, To};
+use module::statistics::{Day, FindStatistics};
 use module::storage::sqlite::fill::{FillError, Filling, fill};
 use module::storage::sqlite::{Location, Rules, StoreConfig};
 
@@ -114,6 +115,22 @@ fn look_at(bench: &Bench, members: u32, is_channel: bool) {
         assert_eq!(inbox, entered.remove(&user).unwrap_or_default());
     }
     assert_eq!(ids.len(), MESSAGES as usize, "each stands somewhere");
+    let statistics = bench.look_up_now(FindStatistics {
+        days: 0..=1_000_000,
+    });
+    let statistics = statistics.unwrap();
+    assert_eq!(
+        (statistics.users, statistics.guests, statistics.groups),
+        (USERS.into(), USERS.into(), GROUPS.into())
+    );
+    let of_days = |count: fn(&Day) -> u64| statistics.days.iter().map(count).sum::<u64>();
+    assert_eq!(of_days(|day| day.messages), u64::from(MESSAGES));
+    assert_eq!(of_days(|day| day.guests), u64::from(USERS));
+    assert_eq!(
+        statistics.days[0].active,
+        u64::from(USERS),
+        "all came that day"
+    );
     for group in (1..=GROUPS).map(|group| GroupId(group.into())) {
         let list = ListMembers {
             user: UserId(1),

@@ -8,6 +8,7 @@
 
 mod shape;
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ use crate::account::Origin;
 use crate::group::{Joining, Role};
 use crate::im::now_ms;
 use crate::message::Kind;
+use crate::statistics::{Day, day_of};
 use shape::Shape;
 
 /// What a store is filled with.
@@ -152,6 +154,8 @@ fn write(file: &Path, shape: Shape, progress: &mut dyn FnMut(Progress)) -> Resul
         logs: vec![Log::default(); conversations],
         read: vec![[0; 2]; shape.directs() as usize],
         groups_of: vec![Vec::new(); shape.filling.users as usize],
+        active: vec![0; shape.filling.users as usize],
+        days: BTreeMap::new(),
         shape,
         progress,
     };
@@ -160,6 +164,7 @@ fn write(file: &Path, shape: Shape, progress: &mut dyn FnMut(Progress)) -> Resul
     filler.groups()?;
     let indexes = take_indexes(&db, "messages")?;
     filler.messages()?;
+    filler.days()?;
     filler.inboxes()?;
     filler.participants()?;
     filler.conversations()?;
@@ -189,6 +194,9 @@ struct Filler<'a> {
     read: Vec<[u32; 2]>,
     /// By number of the user, with what they have said last.
     groups_of: Vec<Vec<(u32, u32)>>,
+    /// By number of the user, the last day on which they were active.
+    active: Vec<u64>,
+    days: BTreeMap<u64, Day>,
 }
 
 impl Filler<'_> {
@@ -213,9 +221,11 @@ impl Filler<'_> {
             let id = u64::from(number) + 1;
             index.execute((id, text::indexed(&format!("{name} {name}"))))?;
             user.execute((id, name, Origin::Guest as u8, begin_ms))?;
+            self.count(number, begin_ms).guests += 1;
             self.report("users", number.into(), users.into());
         }
         self.db.set_meta("users", users.into())?;
+        self.db.set_meta("guests", users.into())?;
         Ok(())
     }
 
@@ -283,6 +293,8 @@ impl Filler<'_> {
                 number,
             };
             let seq = log.seq;
+            let time_ms = self.shape.time_ms(number);
+            self.count(said.sender, time_ms).messages += 1;
             self.shape.write_body(number, &mut body);
             insert.execute(params![
                 u64::from(number) + 1,
@@ -290,7 +302,7 @@ impl Filler<'_> {
                 seq,
                 u64::from(said.sender) + 1,
                 Kind::Text.number(),
-                self.shape.time_ms(number),
+                time_ms,
                 format!("fill-{number:010}"),
                 &body,
             ])?;
@@ -307,6 +319,34 @@ impl Filler<'_> {
                 }
             }
             self.report("messages", number.into(), messages.into());
+        }
+        Ok(())
+    }
+
+    /// The counts of the day, in which this user is active.
+    fn count(&mut self, user: u32, time_ms: u64) -> &mut Day {
+        let today = day_of(time_ms);
+        let day = self.days.entry(today).or_default();
+        let active = &mut self.active[user as usize];
+        if *active < today {
+            *active = today;
+            day.active += 1;
+        }
+        day
+    }
+
+    fn days(&self) -> Result<(), FillError> {
+        let mut user = self
+            .db
+            .prepare("UPDATE users SET active_day = ? WHERE id = ?")?;
+        for (number, active) in self.active.iter().enumerate() {
+            user.execute((active, number + 1))?;
+        }
+        let mut insert = self.db.prepare(
+            "INSERT INTO days (day, users, guests, messages, active) VALUES (?, ?, ?, ?, ?)",
+        )?;
+        for (number, day) in &self.days {
+            insert.execute((number, day.users, day.guests, day.messages, day.active))?;
         }
         Ok(())
     }
