@@ -26,6 +26,7 @@ const CHAT: &[(&str, &[u8])] = &files![
     "chat/dom.js",
     "chat/hub.js",
     "chat/inbox.js",
+    "chat/lists.js",
     "chat/link.js",
     "chat/message.js",
     "chat/outbox.js",

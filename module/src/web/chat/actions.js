@@ -70,6 +70,7 @@ export function saveDraft(conversation) {
   conversation.savedDraft = conversation.draft;
   conversation.draftTime = Date.now();
   if (conversation.lastSeq === 0 || !app.store.ready) return;
+  // A draft that could not be kept there is still in this tab.
   ask('conversation.set', { conversation: conversation.key, draft: conversation.draft }).catch(() => {});
 }
 

@@ -79,7 +79,7 @@ class App {
     this.on.openConversation?.(this.store.conversation);
   }
 
-  /** Ends the session, here and in the other tabs. */
+  /** Ends the session, here and in the other tabs; here also if the server can't be told. */
   async leave() {
     if (this.credentials?.kind === 'token') {
       const { sessions } = await this.link.request('session.list').catch(() => ({ sessions: [] }));

@@ -73,11 +73,12 @@ export class Attachments {
 
   /** What the server says of an attachment, with addresses that are good now. */
   async find(id) {
+    // What failed for another is asked for again here.
     const known = await this.#known.get(id)?.catch(() => null);
     if (known && !(known.expires < Date.now() + FRESH)) return known;
     const found = this.#link.request('attachment.get', { attachment: id }).then((ok) => ok.attachment ?? ok);
     this.#known.set(id, found);
-    // What failed is asked for again.
+    // And by those who come after.
     found.then(
       (view) => this.#keep(view),
       () => this.#known.delete(id),

@@ -89,7 +89,7 @@ export class Connection {
     if (this.state === 'waiting') this.#connect();
   }
 
-  /** Finds out soon whether a quiet connection is still there. */
+  /** Finds out soon whether a quiet connection is still there; what is not closes, and tells. */
   probe() {
     if (this.state === 'connected') this.request('heartbeat').catch(() => {});
   }
@@ -210,6 +210,7 @@ export class Connection {
     try {
       message = JSON.parse(text);
     } catch {
+      // Not of this protocol: nothing in it could be meant for anyone.
       return;
     }
     if (typeof message !== 'object' || message === null) return;

@@ -1,13 +1,11 @@
 // How the store comes to know what happened: lists at the first login, then the entries of the inbox, in order, whether
 // they are pushed or asked for. A gap in their numbers, or a new connection, asks for what was missed.
 
-import { RequestError } from './connection.js';
-import { parseKey, groupKey } from './conversation.js';
+import { groupKey } from './conversation.js';
+import { Lists } from './lists.js';
 import { messageOf } from './message.js';
 
 const PAGE = 500;
-/** Pages of a list that are read; who has more finds the rest by searching. */
-const PAGES_MAX = 4;
 /** What is done in a row is looked up together. */
 const SOON = 60;
 /** How long somebody is taken to be typing after they said so. */
@@ -19,7 +17,10 @@ const ONLY_LOOKS =
 export class Inbox {
   #store;
   #link;
+  #lists;
   #events;
+  /** Whether the lists were read since they had to be read anew. */
+  #isRead = false;
   #catching = null;
   #again = false;
   #soon = 0;
@@ -29,13 +30,14 @@ export class Inbox {
   constructor(store, link, events) {
     this.#store = store;
     this.#link = link;
+    this.#lists = new Lists(store, link, events.onChange);
     this.#events = events;
   }
 
   /** After every login; `ok` is its reply. */
   async enter(ok) {
     const store = this.#store;
-    const isKnown = store.inbox >= 0 && store.instance === ok.instance && store.me?.id === ok.user.id;
+    const isKnown = this.#isRead && store.instance === ok.instance && store.me?.id === ok.user.id;
     store.me = ok.user;
     store.instance = ok.instance;
     if (!isKnown) {
@@ -43,7 +45,7 @@ export class Inbox {
       await this.#readAll();
     } else {
       // Lists that stand in no inbox; conversations and requests follow from the entries.
-      await Promise.all([this.catchUp(), this.#readPresence(), this.#readFriends()]);
+      await Promise.all([this.catchUp(), this.#lists.presence(), this.#lists.friends()]);
     }
     store.ready = true;
     this.#events.onReady();
@@ -65,10 +67,10 @@ export class Inbox {
     } else if (op === 'message.read') {
       if (!own) store.conversations.get(data.conversation)?.read(ok.seq);
     } else if (op === 'account.set') {
-      this.#readAccount();
+      this.#quietly(this.#lists.account());
     } else if (!ONLY_LOOKS.test(op)) {
       clearTimeout(this.#soon);
-      this.#soon = setTimeout(() => this.catchUp().catch(() => {}), SOON);
+      this.#soon = setTimeout(() => this.#quietly(this.catchUp()), SOON);
     }
     if (!own) this.#events.onChange();
   }
@@ -82,7 +84,7 @@ export class Inbox {
       store.inbox = number;
       take();
     } else if (number > store.inbox) {
-      this.catchUp().catch(() => {});
+      this.#quietly(this.catchUp());
     }
   }
 
@@ -168,7 +170,7 @@ export class Inbox {
     const standsAlone = conversation.kind === 'all' || store.groups.get(conversation.id)?.channel === true;
     const gapAfter = conversation.lastSeq;
     if (standsAlone && store.ready && gapAfter > 0 && message.seq > gapAfter + 1) {
-      this.fill(conversation, gapAfter).catch(() => {});
+      this.#quietly(this.fill(conversation, gapAfter));
     }
     if (message.own) {
       this.#events.onDone(message);
@@ -240,31 +242,31 @@ export class Inbox {
         within?.remove((message) => message.seq <= data.seq);
         within?.read(data.seq);
         if (within) within.hasOlder = false;
-        this.#readLists();
+        this.#readConversations();
         break;
       case 'conversation_changed':
-        this.#readLists();
+        this.#readConversations();
         break;
       case 'friend_requested':
       case 'friend_answered':
-        this.#readFriends();
+        this.#quietly(this.#lists.friends());
         break;
       case 'friend_removed':
         store.friends.delete(data.user);
         break;
       case 'friend_changed':
-        this.#readFriends();
-        this.#readLists();
+        this.#quietly(this.#lists.friends());
+        this.#readConversations();
         break;
       case 'block_changed':
-        this.#readBlocks();
+        this.#quietly(this.#lists.blocks());
         break;
       case 'profile_changed':
-        this.#readAccount();
+        this.#quietly(this.#lists.account());
         break;
       case 'applied':
       case 'application_answered':
-        this.#readApplications();
+        this.#quietly(this.#lists.applications());
         break;
       default:
         this.#groupNotice(data, time);
@@ -280,7 +282,7 @@ export class Inbox {
     const other = by && by.id !== user?.id ? by : null;
     const say = (...parts) => conversation.notice(parts, time);
     conversation.members = null;
-    this.#readGroup(group);
+    this.#quietly(this.#lists.group(group));
     switch (notice) {
       case 'group_joined':
         if (self) {
@@ -306,147 +308,27 @@ export class Inbox {
     }
   }
 
-  // Lists
-
   async #readAll() {
     const store = this.#store;
+    this.#isRead = false;
     for (const conversation of store.conversations.values()) conversation.unload();
-    await Promise.all([
-      this.#readPresence(),
-      this.#readFriends(),
-      this.#readBlocks(),
-      this.#readAccount(),
-      this.#readApplications(),
-      this.#readGroups().then(() => this.#readListsNow(true)),
-    ]);
+    await this.#lists.all();
     const all = store.conversations.get('all');
     if (all.lastSeq === 0) await this.fill(all, 0);
+    this.#isRead = true;
     this.#events.onChange();
   }
 
-  async #pages(op, data, field) {
-    const items = [];
-    let after;
-    for (let page = 0; page < PAGES_MAX; page += 1) {
-      const ok = await this.#link.request(op, { ...data, after, limit: PAGE });
-      items.push(...ok[field]);
-      if (ok.next === undefined) return { items, total: ok.total ?? items.length };
-      after = ok.next;
-    }
-    return { items, total: items.length };
-  }
-
-  /** Reads a list and has the page drawn; without a connection it is read again after the next login. */
-  async #refresh(read) {
-    try {
-      await read();
-      this.#events.onChange();
-    } catch (error) {
-      if (error.code === 'lost') throw error;
-      console.warn('gatehouse:', error.code, error.message);
-    }
-  }
-
-  #readPresence() {
-    return this.#refresh(async () => {
-      // Subscribed first, read second: nobody who comes or goes in between is missed.
-      // Where that is not allowed it is friends of whom one hears, before the reply to the second request.
-      const all = await this.#link.request('presence.subscribe', { all: true }).then(
-        () => true,
-        ({ code }) => {
-          if (code !== 'forbidden') throw new RequestError(code, '');
-          return false;
-        },
-      );
-      this.#store.people.clear();
-      this.#store.peopleTotal = 1;
-      if (!all) {
-        await this.#link.request('presence.subscribe');
-        return;
-      }
-      const ok = await this.#link.request('users.online', { limit: PAGE });
-      const others = ok.users.filter((user) => user.id !== this.#store.me.id);
-      this.#store.people = new Map(others.map((user) => [user.id, user]));
-      this.#store.peopleTotal = ok.total;
-    });
-  }
-
-  #readFriends() {
-    return this.#refresh(async () => {
-      const store = this.#store;
-      const [friends, requests, made] = await Promise.all([
-        this.#pages('friend.list', {}, 'friends'),
-        this.#pages('friend.requests', {}, 'requests'),
-        this.#pages('friend.requests', { made: true }, 'requests'),
-      ]);
-      store.friends = new Map(friends.items.map((friend) => [friend.id, friend]));
-      store.requests = requests.items.filter((request) => request.state === 'open');
-      store.requestsMade = made.items.filter((request) => request.state === 'open');
-    }).catch(() => {});
-  }
-
-  #readBlocks() {
-    return this.#refresh(async () => {
-      const { items } = await this.#pages('block.list', {}, 'users');
-      this.#store.blocked = new Map(items.map((user) => [user.id, user]));
-    }).catch(() => {});
-  }
-
-  #readAccount() {
-    return this.#refresh(async () => {
-      const { account } = await this.#link.request('account.get');
-      this.#store.account = account;
-      this.#store.me = { id: account.id, name: account.name };
-    }).catch(() => {});
-  }
-
-  #readApplications() {
-    return this.#refresh(async () => {
-      const { applications } = await this.#link.request('group.applications', { limit: PAGE });
-      this.#store.applications = applications.filter((application) => application.state === 'open');
-    }).catch(() => {});
-  }
-
-  #readGroups() {
-    return this.#refresh(async () => {
-      const { items } = await this.#pages('group.list', { joined: true }, 'groups');
-      for (const group of items) this.#store.group(group);
-    });
-  }
-
-  #readGroup(id) {
-    return this.#refresh(async () => {
-      const { group } = await this.#link.request('group.get', { group: id });
-      this.#store.group(group);
-    }).catch(() => {});
-  }
-
   /** Several changes in a row are looked up together. */
-  #readLists() {
+  #readConversations() {
     clearTimeout(this.#listing);
-    this.#listing = setTimeout(() => this.#refresh(() => this.#readListsNow()).catch(() => {}), SOON);
+    this.#listing = setTimeout(() => this.#quietly(this.#lists.conversations()), SOON);
   }
 
-  async #readListsNow() {
-    const store = this.#store;
-    const listed = new Set(['all']);
-    for (let offset = 0, page = 0; page < PAGES_MAX; page += 1) {
-      const ok = await this.#link.request('conversation.list', { offset, limit: PAGE });
-      for (const view of ok.conversations) {
-        const last = view.last ? messageOf(view.last, store.me.id) : null;
-        store.open(view.conversation).list(view, last);
-        listed.add(view.conversation);
-      }
-      offset += ok.conversations.length;
-      if (offset >= ok.total || ok.conversations.length === 0) break;
-    }
-    // What was taken off the list on another device goes here too, unless it is just being looked at.
-    for (const conversation of [...store.conversations.values()]) {
-      const { kind, id } = parseKey(conversation.key, store.me.id);
-      const stays = kind === 'group' && !conversation.left && store.groups.get(id)?.joined;
-      const unused = conversation.lastSeq > 0 && !conversation.last && !conversation.draft;
-      if (!listed.has(conversation.key) && !stays && unused && conversation.key !== store.current)
-        store.forget(conversation);
-    }
+  /** What fails for want of a connection is caught up with after the next login. */
+  #quietly(work) {
+    work.catch((error) => {
+      if (error.code !== 'lost') console.warn('gatehouse:', error.code, error.message);
+    });
   }
 }

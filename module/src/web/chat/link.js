@@ -130,6 +130,7 @@ export class Link {
       };
       this.#port = port;
     } catch {
+      // No shared workers here, or not allowed.
       this.#goAlone();
     }
   }

@@ -7,6 +7,7 @@ const WITH_FILE = new Set(['picture', 'voice', 'video', 'file']);
 const TEXT = new Set(['text', 'prompt', 'quote', 'mention', 'announcement']);
 const QUOTE_CHARS_MAX = 200;
 
+/** The object that a text holds, or nothing: what other clients send may be anything. */
 const objectIn = (text) => {
   try {
     const value = JSON.parse(text);

@@ -5,6 +5,7 @@
 //                  gatehouse.name              the last name of a guest
 //   sessionStorage gatehouse.who               who this tab belongs to, for when it is loaded again
 
+/** What is read from the storage, or nothing where the browser forbids it. */
 const guard = (read) => {
   try {
     return read();

@@ -1,4 +1,4 @@
-// What this page knows: users, friends, groups and conversations. Only inbox.js and the actions change it.
+// What this page knows: users, friends, groups and conversations. Only inbox.js, lists.js and the actions change it.
 
 import { Conversation, directKey, groupKey, parseKey } from './conversation.js';
 

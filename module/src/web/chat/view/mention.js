@@ -39,6 +39,7 @@ export async function suggestMentions(conversation) {
     closeMentions();
     return;
   }
+  // Without members there is nothing to suggest.
   if (!conversation.members) await readMembers(conversation).catch(() => {});
   if (wordAtCursor() !== word || !conversation.members) return;
   options = [...conversation.members.values()]
