@@ -1,12 +1,12 @@
-//! Bytes of a body on its way, counted for as long as anyone holds them.
+//! Bytes on their way, counted for as long as anyone holds them.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use network::MemoryBudget;
 
-/// A piece of a body, and the node's memory that it is accounted to: queues, jobs of other threads
-/// and outboxes may hold it, one after the other, and it counts once.
+/// A piece of a body or a message to many, and the node's memory that it is accounted to: queues,
+/// jobs of other threads and any number of outboxes may hold it, and it counts once.
 struct Held {
     bytes: Bytes,
     memory: Arc<MemoryBudget>,

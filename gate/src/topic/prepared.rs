@@ -1,12 +1,12 @@
 //! A message on its way to many.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use common::TopicId;
 use network::codec::{EncodeError, MessageKind, WireForm};
-use network::{Ctx, Delivery, MemoryBudget, Overflow};
+use network::{Ctx, Delivery, Overflow};
 use parking_lot::Mutex;
+
+use crate::held::hold;
 
 /// A payload and its kind: what a module sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,38 +105,9 @@ impl Prepared {
         }
         let bytes = ctx
             .encode(form, self.message.kind, &self.message.payload)
-            .map(|bytes| Held::account(bytes, ctx.memory()));
+            .map(|bytes| hold(bytes, ctx.memory()));
         encoded.push((form, bytes.clone()));
         bytes
-    }
-}
-
-/// Bytes that many outboxes may hold at once: the node's memory accounts for them once, from here
-/// until the last of these is through with them.
-struct Held {
-    bytes: Bytes,
-    memory: Arc<MemoryBudget>,
-}
-
-impl Held {
-    fn account(bytes: Bytes, memory: &Arc<MemoryBudget>) -> Bytes {
-        memory.take(bytes.len());
-        Bytes::from_owner(Self {
-            bytes,
-            memory: Arc::clone(memory),
-        })
-    }
-}
-
-impl AsRef<[u8]> for Held {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.memory.give_back(self.bytes.len());
     }
 }
 
@@ -159,7 +130,7 @@ impl LocalForms {
         let bytes = prepared
             .wire(ctx, form)
             .ok()
-            .map(|bytes| Held::account(Bytes::copy_from_slice(&bytes), ctx.memory()));
+            .map(|bytes| hold(Bytes::copy_from_slice(&bytes), ctx.memory()));
         self.0.push((form, bytes.clone()));
         bytes
     }

@@ -90,6 +90,17 @@ impl<S> Connection<S> {
         self.state.is_open() && !self.flags.has(Flags::UNUSUAL)
     }
 
+    /// Whether it has something to write from now on, and had not before. While the kernel is full,
+    /// its event starts the next write.
+    #[inline]
+    pub(crate) fn mark_dirty(&mut self) -> bool {
+        let marks = !self.flags.has(Flags::DIRTY | Flags::BLOCKED);
+        if marks {
+            self.flags.set(Flags::DIRTY);
+        }
+        marks
+    }
+
     /// Whether a frame has begun that is not complete, or what came is not decoded.
     #[inline]
     pub(crate) fn is_mid_input(&self) -> bool {

@@ -412,9 +412,7 @@ impl Net {
         conn.outbox.append(&mut self.pool, |out| {
             ws::encode_whole(kind, payload, out);
         });
-        // As `mark_dirty` does, without looking the connection up once more.
-        if !conn.flags.has(Flags::DIRTY | Flags::BLOCKED) {
-            conn.flags.set(Flags::DIRTY);
+        if conn.mark_dirty() {
             self.dirty.push(id.slot());
             self.flush_if_many();
         }
@@ -470,9 +468,7 @@ impl Net {
             conn.outbox
                 .mark_last(bytes, overflow.run_kind(delivery.key));
         }
-        // As `mark_dirty` does, without looking the connection up once more.
-        if !conn.flags.has(Flags::DIRTY | Flags::BLOCKED) {
-            conn.flags.set(Flags::DIRTY);
+        if conn.mark_dirty() {
             self.dirty.push(id.slot());
             self.flush_if_many();
         }
@@ -855,9 +851,7 @@ impl Net {
         let Some(conn) = self.conns.at(slot) else {
             return;
         };
-        // While the kernel is full, its event starts the next write.
-        if !conn.flags.has(Flags::DIRTY | Flags::BLOCKED) {
-            conn.flags.set(Flags::DIRTY);
+        if conn.mark_dirty() {
             self.dirty.push(slot);
         }
     }
