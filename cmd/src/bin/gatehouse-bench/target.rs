@@ -15,6 +15,10 @@ use rustls::{ClientConnection, StreamOwned};
 use crate::options::Common;
 use crate::units;
 
+/// Time in which a close is to be answered: as much as a connect may take by default. A server that
+/// shares its cores with the load gets behind when all leave at once.
+pub(crate) const CLOSE_SECONDS: u32 = 15;
+
 /// One server address and what is spoken there.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
@@ -148,6 +152,7 @@ impl Target {
         let mut profile = Profile::new(self.framing.clone());
         profile.tls = self.tls.clone().map(Tls::Client);
         profile.handshake_seconds = handshake.as_secs_f64().ceil().max(1.0) as u32;
+        profile.close_seconds = CLOSE_SECONDS;
         // The client has no opinion about silence.
         profile.idle_seconds = 24 * 3600;
         // Above half of its limit a connection would stop reading, and so would the load.

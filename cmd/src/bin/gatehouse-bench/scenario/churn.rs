@@ -16,8 +16,8 @@ use crate::target;
 use crate::units;
 
 /// A close that took so long was not answered: the reactor has reset the connection
-/// (`CLOSE_SECONDS`, less what its clock of one-second ticks may be early).
-const CLOSE_UNANSWERED: u64 = (common::limits::CLOSE_SECONDS as u64 - 1) * 1_000_000_000;
+/// ([`target::CLOSE_SECONDS`], less what its clock of one-second ticks may be early).
+const CLOSE_UNANSWERED: u64 = (target::CLOSE_SECONDS as u64 - 1) * 1_000_000_000;
 
 /// Lives short lives on one thread.
 #[derive(Debug)]

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::findings::{Echoes, Findings};
 use crate::report::Report;
+use crate::target;
 use crate::units;
 
 const CONNECTS_PER_SECOND: f64 = 5000.0;
@@ -255,7 +256,7 @@ impl Lines {
 
     fn answers(&mut self, missing: u64) {
         let value = units::count(missing);
-        let none = "0".to_owned();
+        let none = format!("0 within {} s", target::CLOSE_SECONDS);
         self.add("closes without an answer", value, none, missing == 0);
     }
 
