@@ -4,7 +4,7 @@ use common::{CloseReason, SessionId};
 use network::{Drops, Messages};
 
 use crate::context::Context;
-use crate::envelope::{BodyPiece, Envelope, Handshake, HttpRequest};
+use crate::envelope::{BodyPiece, Envelope, EnvelopePayload, Handshake, HttpRequest};
 
 /// The meaning of messages: is told what sessions do, and answers through [`Context`].
 ///
@@ -22,7 +22,14 @@ pub trait Module: Send {
     /// reactor. Those that are not taken, and all that come in another way, come to
     /// [`Module::on_message`].
     fn on_messages(&mut self, context: &mut Context<'_>, messages: &mut Messages<'_>) {
-        while let Some(envelope) = context.next_of(messages) {
+        let session = messages.conn();
+        while let Some((kind, payload)) = context.take_from(messages) {
+            let payload = EnvelopePayload::Borrowed(payload);
+            let envelope = Envelope {
+                session,
+                kind,
+                payload,
+            };
             self.on_message(context, envelope);
         }
     }

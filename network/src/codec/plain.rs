@@ -49,7 +49,7 @@ impl PlainForm {
 
     /// Takes a message that stands whole at the front of `input`: how many bytes it takes, and
     /// itself. `None` says nothing about what is there instead, and leaves it as it was.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn decode<'a>(
         &self,
         input: &'a mut [u8],

@@ -41,7 +41,7 @@ impl<'a> Messages<'a> {
     /// The next of them. `None` does not say that nothing more has come, but that what comes next
     /// is to be looked at closer: another kind of frame, part of one, or one behind which something
     /// else than a message to the same connection was asked for.
-    #[inline]
+    #[inline(always)]
     pub fn next(&mut self, ctx: &Ctx<'_>) -> Option<(MessageKind, &mut [u8])> {
         let form = ctx.net.undisturbed_form()?;
         if self.count == self.count_max {

@@ -15,7 +15,7 @@ const LENGTH_16_MASKED: u8 = MASK | LENGTH_16;
 ///
 /// `None` says nothing about what is there instead, and leaves it as it was:
 /// [`decode_with`](super::WsCodec::decode_with) knows.
-#[inline]
+#[inline(always)]
 pub(crate) fn decode_whole(
     message_bytes_max: usize,
     input: &mut [u8],
@@ -50,7 +50,7 @@ pub(crate) fn decode_whole(
 }
 
 /// The payload behind a header of `HEADER` bytes, which ends with the key.
-#[inline]
+#[inline(always)]
 fn unmask<const HEADER: usize>(
     message_bytes_max: usize,
     length: usize,
