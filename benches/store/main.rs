@@ -79,6 +79,7 @@ impl Subject {
         let waiting: Vec<_> = names
             .map(|enter| {
                 let (sender, receiver) = channel();
+                // All receivers are kept until they have heard.
                 as_store(&store).change(enter, move |user| drop(sender.send(user)));
                 receiver
             })

@@ -22,6 +22,7 @@ export AUTOBAHN_VENV=${AUTOBAHN_VENV:-$PWD/target/tests/autobahn-venv}
 tests/conformance/autobahn.sh --install
 
 server=
+# It may have ended by itself.
 trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true' EXIT
 status=0
 
@@ -37,6 +38,7 @@ serve_echo() {
     "$gatehouse" echo --listen 127.0.0.1:0 "${options[@]}" >"$out/$name.out" 2>"$out/$name.err" &
     server=$!
     for _ in $(seq 100); do
+        # Nothing to find until it has started.
         url=$(grep -om1 'ws://[0-9.:]*' "$out/$name.out" || true)
         [ -z "$url" ] || break
         kill -0 "$server" || { cat "$out/$name.err" >&2; exit 1; }

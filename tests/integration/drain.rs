@@ -177,6 +177,7 @@ fn at_a_rate_those_who_are_not_told_yet_are_served() {
                 thread::spawn(move || {
                     let mut echoes = 0;
                     loop {
+                        // Once the server has gone this fails, and the frame below says so.
                         let _ = client.script.try_send(frame(Opcode::Text, "still there?"));
                         match client.take_frame() {
                             WsFrame::Text(_) => echoes += 1,

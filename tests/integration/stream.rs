@@ -81,6 +81,7 @@ impl Module for Depot {
 impl Depot {
     fn tell(&self, heard: Heard) {
         // A test that has heard enough has dropped its end.
+        // A test that has heard enough listens no more.
         let _ = self.heard.send(heard);
     }
 }

@@ -288,6 +288,7 @@ fn who_leaves_in_the_middle_of_a_handshake_is_forgotten() {
     gone(1);
     let mut client = Script::connect(node.web());
     client.send(&hello);
+    // The server's answer has begun.
     let _ = client.take(5);
     client.cut();
     gone(2);
@@ -296,6 +297,7 @@ fn who_leaves_in_the_middle_of_a_handshake_is_forgotten() {
     node.until("it is gone", |node| closed(node, CloseReason::PeerEof) == 1);
     let mut client = Script::connect(node.web());
     client.send(&hello);
+    // The server's answer has begun.
     let _ = client.take(5);
     client.reset();
     node.until("it is gone", |node| node.connections() == 0);

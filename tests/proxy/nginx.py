@@ -153,6 +153,7 @@ class Nginx:
     def wait_for_answer(self):
         deadline = time.monotonic() + LIMIT_S
         while True:
+            # Until then nobody listens.
             with contextlib.suppress(OSError):
                 if self.answers():
                     return
@@ -300,6 +301,7 @@ def tcp_clients_are_counted(nginx):
                 ("127.0.0.1", nginx.port), LIMIT_S, source_address=(local, 0)
             )
             stack.enter_context(client)
+            # Who is refused may see it at either step.
             with contextlib.suppress(BrokenPipeError):
                 client.sendall(b'{"id":1,"op":"login","data":{"name":"%d"}}\n' % client.fileno())
             with contextlib.suppress(ConnectionResetError):

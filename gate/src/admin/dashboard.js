@@ -284,6 +284,7 @@ async function poll() {
     $("main").hidden = false;
     take(answer);
   } catch {
+    // One that is missing shows nowhere; a server that stays silent does.
     if (Date.now() - heard > GONE_MS) gone();
   }
   setTimeout(poll, INTERVAL_MS);

@@ -235,6 +235,7 @@ impl Block {
             if !row.note.is_empty() {
                 line += &format!("  {}", row.note);
             }
+            // Writing to a string cannot fail.
             let _ = writeln!(text, "    {}", line.trim_end());
         }
     }

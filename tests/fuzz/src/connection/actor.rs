@@ -235,6 +235,7 @@ impl Actor {
         if let Some(log) = self.logs.get_mut(&id)
             && std::mem::take(&mut log.asked)
         {
+            // It may be gone, or have been answered.
             let _ = ctx.respond(id, &http::Response::text(200, "late"));
         }
     }
@@ -321,6 +322,7 @@ impl Actor {
                 }
                 Err(_) => {
                     let response = http::Response::text(200, vec![b'.'; usize::from(mood) * 40]);
+                    // Too large for some outboxes, which closes.
                     let _ = ctx.respond(id, &response);
                 }
             },
@@ -387,6 +389,7 @@ impl Handler for Actor {
             log.ended = true;
             ctx.close(conn, CloseReason::Idle, "");
         } else if deadline == Deadline::Idle {
+            // Refused where the framing has none.
             let _ = ctx.ping(conn);
         }
     }

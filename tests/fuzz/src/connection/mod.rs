@@ -198,6 +198,7 @@ impl Scene {
             24 => self.act(|actor, ctx| actor.answer(ctx, id)),
             25 => self.act(|actor, ctx| actor.end_last(ctx, id)),
             26 => self.act(|_, ctx| {
+                // To any id, at any time.
                 let _ = ctx.ping(id);
             }),
             27 => {

@@ -115,6 +115,7 @@ impl Peer {
             && !std::mem::replace(&mut self.shut, true)
             && let Some(stream) = &self.stream
         {
+            // The other side may have ended it.
             let _ = stream.shutdown(Shutdown::Write);
         }
     }
