@@ -23,9 +23,14 @@ test: tools lint unit counts conformance clients proxy rest hundred-thousand ## 
 tools: ## install what the tests need and the machine lacks
 	tests/tools.sh
 
-lint: ## formatting and lints, warnings denied
+# Workspaces of their own, which build what is here and keep their own lock.
+APART := benches/peers tests/fuzz/libfuzzer
+
+lint: ## formatting and lints, warnings denied; that every lock fits
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	@for folder in $(APART); do cargo update --quiet --workspace --locked --manifest-path $$folder/Cargo.toml \
+	  || { echo "$$folder/Cargo.lock does not fit: cargo update --workspace --manifest-path $$folder/Cargo.toml"; exit 1; }; done
 
 unit: ## unit, integration, process and tidy tests, examples and documentation
 	cargo nextest run --workspace --locked --no-fail-fast
