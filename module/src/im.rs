@@ -18,6 +18,7 @@ use crate::attachment::{Attachments, AttachmentsConfig, AttachmentsError};
 use crate::blocking::BlockingPool;
 use crate::delivery::Delivery;
 use crate::event::Audience;
+use crate::friend::FindBlockers;
 use crate::message::{Draft, Receipt, Send, To};
 use crate::outlet::Outlet;
 use crate::presence::{FindLastSeen, FindWatched, LastSeen, Platform, Seat, UserPresence, Watch};
@@ -133,6 +134,9 @@ pub struct Page<T> {
     /// What to pass as `after` for the next page, if there is one.
     pub next: Option<u64>,
 }
+
+/// Users who are online, with their platforms.
+pub(crate) type OnlinePage = Page<(User, Vec<Platform>)>;
 
 /// The instant-messaging server behind all protocols: commands in, events out. One is shared by
 /// all workers. What it keeps is in the store, and who is online in presence.
@@ -444,10 +448,10 @@ impl Im {
         watch: Watch,
         then: impl FnOnce(Result<(), ImError>) + std::marker::Send + 'static,
     ) {
-        // Where everyone is somebody's guest there are no friends to speak of.
-        if watch == Watch::Everyone && !self.config.accounts.guests {
-            let text = "sessions hear of friends, and of users whom they name";
-            return then(Err(ImError::new(ErrorCode::Forbidden, text)));
+        if watch == Watch::Everyone
+            && let Err(error) = self.check_everyone()
+        {
+            return then(Err(error));
         }
         let (user, session) = (login.user.id, login.seat.session);
         let find = FindWatched {
@@ -508,16 +512,71 @@ impl Im {
         });
     }
 
-    /// Users who are online, with their platforms, by ascending id.
-    #[must_use]
-    pub fn online(&self, after: UserId, limit: usize) -> Page<(User, Vec<Platform>)> {
-        let (entries, more) = self.delivery.presence.page(after, limit);
-        let next = entries.last().filter(|_| more).map(|(user, _)| user.id.0);
-        Page {
-            entries,
-            total: self.delivery.presence.count(),
-            next,
+    /// Where everyone is somebody's guest there are no friends to speak of, and who is online is
+    /// everybody's to know. Elsewhere it is known of friends, and of users who are named.
+    fn check_everyone(&self) -> Result<(), ImError> {
+        if self.config.accounts.guests {
+            return Ok(());
         }
+        let text = "who is online is told of friends, and of users who are named";
+        Err(ImError::new(ErrorCode::Forbidden, text))
+    }
+
+    /// Users who are online, with their platforms, by ascending id; those who have blocked
+    /// `viewer` are left out.
+    ///
+    /// Refused with `forbidden`.
+    pub(crate) fn online(
+        &self,
+        viewer: UserId,
+        after: UserId,
+        limit: usize,
+        then: impl FnOnce(Result<OnlinePage, ImError>) + std::marker::Send + 'static,
+    ) {
+        if let Err(error) = self.check_everyone() {
+            return then(Err(error));
+        }
+        let (mut entries, more) = self.delivery.presence.page(after, limit);
+        let next = entries.last().filter(|_| more).map(|(user, _)| user.id.0);
+        let total = self.delivery.presence.count();
+        let find = FindBlockers {
+            blocked: viewer,
+            among: entries.iter().map(|(user, _)| user.id).collect(),
+        };
+        self.store().look_up(find, move |blockers| {
+            let page = blockers.map(|blockers| {
+                entries.retain(|(user, _)| !blockers.contains(&user.id));
+                Page {
+                    entries,
+                    total,
+                    next,
+                }
+            });
+            then(page.map_err(ImError::from));
+        });
+    }
+
+    /// Those of these users who are online, without those who have blocked `viewer`.
+    pub(crate) fn online_among(
+        &self,
+        viewer: UserId,
+        mut users: Vec<UserId>,
+        then: impl FnOnce(Result<Vec<UserId>, Refusal>) + std::marker::Send + 'static,
+    ) {
+        users.retain(|user| self.is_online(*user));
+        if users.is_empty() {
+            return then(Ok(users));
+        }
+        let find = FindBlockers {
+            blocked: viewer,
+            among: users.clone(),
+        };
+        self.store().look_up(find, move |blockers| {
+            then(blockers.map(|blockers| {
+                users.retain(|user| !blockers.contains(user));
+                users
+            }));
+        });
     }
 
     /// Whether a user is online.

@@ -86,6 +86,19 @@ fn expect_kicked(client: &mut NativeClient, reason: &str) {
 }
 
 #[test]
+fn without_guests_nobody_is_told_of_everyone() {
+    let bench = Bench::new(AccountConfig {
+        guests: false,
+        ..accounts()
+    });
+    bench.register("Ada");
+    let mut ada = bench.connect(&bench.log_in("Ada", Platform::Web).token);
+    assert_eq!(ada.error("users.online", json!({})), "forbidden");
+    let all = json!({"all": true});
+    assert_eq!(ada.error("presence.subscribe", all), "forbidden");
+}
+
+#[test]
 fn the_sessions_of_a_token_end_with_it_and_are_told_why() {
     let bench = Bench::new(accounts());
     let ada = bench.register("Ada");

@@ -92,6 +92,49 @@ fn friendships_and_blocks_change_who_is_heard_at_once() {
 }
 
 #[test]
+fn who_has_blocked_a_user_is_online_for_them_in_no_list() {
+    let node = im();
+    let (mut ada, ada_id) = NativeClient::login(&node, "Ada");
+    let (mut bob, bob_id) = NativeClient::login(&node, "Bob");
+    befriend(&mut ada, &mut bob, ada_id, bob_id);
+    let group = json!({"name": "Two", "members": [bob_id]});
+    let group = ada.ok("group.create", group)["group"]["id"].take();
+    // Whether `client` is told anywhere that a user is online.
+    let told = |client: &mut NativeClient, user: u64, name: &str| {
+        let found = client.ok("user.search", json!({ "query": name }));
+        let friends = client.ok("friend.list", json!({}));
+        let members = client.ok("group.members", json!({ "group": group }));
+        let of = |list: &Value| {
+            let list = list.as_array().unwrap();
+            let one = list.iter().find(|one| one["id"] == user);
+            one.expect("they are on the list")["online"].clone()
+        };
+        let all = client.ok("users.online", json!({}));
+        let all = all["users"].as_array().unwrap();
+        [
+            client.ok("user.get", json!({ "user": user }))["user"]["online"].take(),
+            of(&found["users"]),
+            of(&friends["friends"]),
+            of(&members["members"]),
+            json!(all.iter().any(|one| one["id"] == user)),
+        ]
+    };
+    assert_eq!(
+        told(&mut bob, ada_id, "Ada"),
+        [true, true, true, true, true]
+    );
+    ada.ok("block.add", json!({ "user": bob_id }));
+    assert_eq!(
+        told(&mut bob, ada_id, "Ada"),
+        [false, false, false, false, false]
+    );
+    assert_eq!(
+        told(&mut ada, bob_id, "Bob"),
+        [true, true, true, true, true]
+    );
+}
+
+#[test]
 fn a_session_is_heard_until_it_says_that_it_is_enough() {
     let node = im();
     let (mut ada, _) = NativeClient::login(&node, "Ada");

@@ -10,6 +10,7 @@ use super::answer::Answer;
 use super::call::{Access, Call, Verb};
 use super::caller::Caller;
 use super::input::{Limit, Number, PageIn, UserIn};
+use super::online::{WhoIsOnline, answer_with_online};
 use super::output::{Done, UserOut, UsersOut};
 use crate::friend::{
     self, AnswerFriend, Friend, FriendPage, ListBlocks, ListFriends, ListRequests, RemoveFriend,
@@ -236,9 +237,9 @@ struct FriendOut {
 }
 
 impl FriendOut {
-    fn of(friend: Friend, im: &Im) -> Self {
+    fn of(friend: Friend, online: &WhoIsOnline) -> Self {
         Self {
-            online: im.is_online(friend.user.id),
+            online: online.has(friend.user.id),
             user: friend.user.into(),
             picture: friend.picture,
             remark: friend.remark,
@@ -275,8 +276,7 @@ impl Call for List {
             after: input.after.user(),
             limit: input.limit.get(),
         };
-        let online = Arc::clone(im);
-        let out = move |page: FriendPage| ListOut {
+        let out = |page: FriendPage, online: &WhoIsOnline| ListOut {
             next: page
                 .friends
                 .last()
@@ -286,10 +286,12 @@ impl Call for List {
             friends: page
                 .friends
                 .into_iter()
-                .map(|friend| FriendOut::of(friend, &online))
+                .map(|friend| FriendOut::of(friend, online))
                 .collect(),
         };
-        im.store().look_up(list, answer.with(out));
+        let users = |page: &FriendPage| page.friends.iter().map(|f| f.user.id).collect();
+        let then = answer_with_online(im, caller, answer, users, out);
+        im.store().look_up(list, then);
     }
 }
 

@@ -11,6 +11,7 @@ use super::call::{Access, Call, Verb};
 use super::caller::Caller;
 use super::friend::StateWord;
 use super::input::{Limit, Number};
+use super::online::{WhoIsOnline, answer_with_online};
 use super::output::{Done, UserOut};
 use super::word::Word;
 use crate::account::NAME_CHARS_MAX;
@@ -66,9 +67,9 @@ struct MemberOut {
 }
 
 impl MemberOut {
-    fn of(member: Member, im: &Im) -> Self {
+    fn of(member: Member, online: &WhoIsOnline) -> Self {
         Self {
-            online: im.is_online(member.user.id),
+            online: online.has(member.user.id),
             user: member.user.into(),
             role: member.role.into(),
             picture: member.picture,
@@ -112,8 +113,7 @@ impl Call for List {
             after: input.after.user(),
             limit: input.limit.get(),
         };
-        let online = Arc::clone(im);
-        let out = move |page: MemberPage| ListOut {
+        let out = |page: MemberPage, online: &WhoIsOnline| ListOut {
             next: page
                 .members
                 .last()
@@ -123,10 +123,12 @@ impl Call for List {
             members: page
                 .members
                 .into_iter()
-                .map(|member| MemberOut::of(member, &online))
+                .map(|member| MemberOut::of(member, online))
                 .collect(),
         };
-        im.store().look_up(list, answer.with(out));
+        let users = |page: &MemberPage| page.members.iter().map(|m| m.user.id).collect();
+        let then = answer_with_online(im, caller, answer, users, out);
+        im.store().look_up(list, then);
     }
 }
 

@@ -23,6 +23,7 @@ pub(crate) mod input;
 mod list;
 mod member;
 mod message;
+mod online;
 pub(crate) mod output;
 mod position;
 mod presence;

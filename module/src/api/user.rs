@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use common::UserId;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -10,9 +9,10 @@ use super::answer::Answer;
 use super::call::{Access, Call, Verb};
 use super::caller::Caller;
 use super::input::{PageIn, QueryIn, UserIn};
+use super::online::{WhoIsOnline, answer_with_online};
 use super::output::UserOut;
 use crate::account::{Account, FindAccount, SearchUsers, User};
-use crate::im::Im;
+use crate::im::{Im, OnlinePage};
 
 /// A user, as others see them.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -37,9 +37,9 @@ struct ProfileOut {
 }
 
 impl ProfileOut {
-    fn of(account: Account, im: &Im) -> Self {
+    fn of(account: Account, online: &WhoIsOnline) -> Self {
         Self {
-            online: im.is_online(account.id),
+            online: online.has(account.id),
             id: account.id.0,
             name: account.nickname,
             login: account.name,
@@ -69,15 +69,16 @@ impl Call for Get {
     type In = UserIn;
     type Out = GetOut;
 
-    fn perform(input: UserIn, _: &Caller, im: &Arc<Im>, answer: Answer<GetOut>) {
+    fn perform(input: UserIn, caller: &Caller, im: &Arc<Im>, answer: Answer<GetOut>) {
         let find = FindAccount {
             user: input.user.user(),
         };
-        let online = Arc::clone(im);
-        let out = move |account| GetOut {
-            user: ProfileOut::of(account, &online),
+        let out = |account: Account, online: &WhoIsOnline| GetOut {
+            user: ProfileOut::of(account, online),
         };
-        im.store().look_up(find, answer.with(out));
+        let users = |account: &Account| vec![account.id];
+        let then = answer_with_online(im, caller, answer, users, out);
+        im.store().look_up(find, then);
     }
 }
 
@@ -100,19 +101,20 @@ impl Call for Search {
     type In = QueryIn;
     type Out = FoundOut;
 
-    fn perform(input: QueryIn, _: &Caller, im: &Arc<Im>, answer: Answer<FoundOut>) {
+    fn perform(input: QueryIn, caller: &Caller, im: &Arc<Im>, answer: Answer<FoundOut>) {
         let search = SearchUsers {
             query: input.query,
             limit: input.limit.get(),
         };
-        let online = Arc::clone(im);
-        let out = move |found: Vec<Account>| FoundOut {
+        let out = |found: Vec<Account>, online: &WhoIsOnline| FoundOut {
             users: found
                 .into_iter()
-                .map(|account| ProfileOut::of(account, &online))
+                .map(|account| ProfileOut::of(account, online))
                 .collect(),
         };
-        im.store().look_up(search, answer.with(out));
+        let users = |found: &Vec<Account>| found.iter().map(|account| account.id).collect();
+        let then = answer_with_online(im, caller, answer, users, out);
+        im.store().look_up(search, then);
     }
 }
 
@@ -146,20 +148,22 @@ impl Call for Online {
     const VERB: Verb = Verb::Get;
     const PATH: &'static str = "/users/online";
     const ACCESS: Access = Access::User;
-    const SUMMARY: &'static str = "Users that have a session";
+    const SUMMARY: &'static str =
+        "Users that have a session, where guests are let in; elsewhere it is `forbidden`";
     type In = PageIn;
     type Out = ListOut;
 
-    fn perform(input: PageIn, _: &Caller, im: &Arc<Im>, answer: Answer<ListOut>) {
-        let page = im.online(UserId(input.after.0), input.limit.get());
+    fn perform(input: PageIn, caller: &Caller, im: &Arc<Im>, answer: Answer<ListOut>) {
         let online = |(user, platforms): (User, Vec<crate::presence::Platform>)| OnlineOut {
             user: user.into(),
             platforms: platforms.iter().map(|platform| platform.as_str()).collect(),
         };
-        answer.give::<crate::ImError>(Ok(ListOut {
+        let out = move |page: OnlinePage| ListOut {
             users: page.entries.into_iter().map(online).collect(),
             total: page.total,
             next: page.next,
-        }));
+        };
+        let (after, limit) = (input.after.user(), input.limit.get());
+        im.online(caller.user, after, limit, answer.with(out));
     }
 }

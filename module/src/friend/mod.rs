@@ -179,3 +179,12 @@ pub struct ListBlocks {
     /// Most to give.
     pub limit: usize,
 }
+
+/// Those of some users who have blocked a user, in the order asked for.
+#[derive(Clone, Debug)]
+pub struct FindBlockers {
+    /// Whom they have blocked.
+    pub blocked: UserId,
+    /// Who may have.
+    pub among: Vec<UserId>,
+}

@@ -155,6 +155,7 @@ operations! {
     ListFriends(friend::ListFriends) -> friend::FriendPage;
     ListRequests(friend::ListRequests) -> Vec<friend::FriendRequest>;
     ListBlocks(friend::ListBlocks) -> Vec<account::User>;
+    FindBlockers(friend::FindBlockers) -> Vec<UserId>;
     FindGroup(group::FindGroup) -> group::GroupView;
     ListGroups(group::ListGroups) -> group::GroupPage;
     SearchGroups(group::SearchGroups) -> Vec<group::GroupView>;

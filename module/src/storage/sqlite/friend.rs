@@ -8,8 +8,8 @@ use super::sql::{Outcome, Sql};
 use super::tx::{Execute, Tx};
 use crate::account::User;
 use crate::friend::{
-    AnswerFriend, Friend, FriendPage, FriendRequest, ListBlocks, ListFriends, ListRequests,
-    RemoveFriend, RequestFriend, RequestState, Requested, SetBlock, SetFriend,
+    AnswerFriend, FindBlockers, Friend, FriendPage, FriendRequest, ListBlocks, ListFriends,
+    ListRequests, RemoveFriend, RequestFriend, RequestState, Requested, SetBlock, SetFriend,
 };
 use crate::inbox::Notice;
 use crate::storage::refusal::Refusal;
@@ -22,13 +22,18 @@ pub(super) fn state(number: u8) -> RequestState {
     }
 }
 
+/// Whether `user` has blocked `other`.
+pub(super) fn blocks(db: &Connection, user: UserId, other: UserId) -> rusqlite::Result<bool> {
+    db.has(
+        "SELECT 1 FROM blocks WHERE user = ? AND blocked = ?",
+        (user.0, other.0),
+    )
+}
+
 impl Tx<'_> {
     /// Whether `user` has blocked `other`.
     pub(super) fn blocks(&self, user: UserId, other: UserId) -> Outcome<bool> {
-        Ok(self.db.has(
-            "SELECT 1 FROM blocks WHERE user = ? AND blocked = ?",
-            (user.0, other.0),
-        )?)
+        Ok(blocks(self.db, user, other)?)
     }
 
     /// Whether `user` has `other` for a friend.
@@ -319,5 +324,17 @@ impl Query for ListBlocks {
             |row| user(row, 0),
         )?;
         Ok(blocked)
+    }
+}
+
+impl Query for FindBlockers {
+    fn query(self, db: &Connection) -> Outcome<Vec<UserId>> {
+        let mut blockers = Vec::new();
+        for user in self.among {
+            if blocks(db, user, self.blocked)? {
+                blockers.push(user);
+            }
+        }
+        Ok(blockers)
     }
 }

@@ -3,6 +3,7 @@
 use common::UserId;
 use rusqlite::Connection;
 
+use super::friend::blocks;
 use super::readers::Query;
 use super::sql::{Outcome, Sql};
 use super::tx::{Execute, Tx, find_user};
@@ -53,10 +54,7 @@ impl Query for FindLastSeen {
                 continue;
             };
             let hidden = match self.viewer {
-                Some(viewer) => db.has(
-                    "SELECT 1 FROM blocks WHERE user = ? AND blocked = ?",
-                    (id.0, viewer.0),
-                )?,
+                Some(viewer) => blocks(db, id, viewer)?,
                 None => false,
             };
             let seen = if hidden {

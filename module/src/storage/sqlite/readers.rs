@@ -39,6 +39,7 @@ pub(super) fn perform(db: &Mutex<Connection>, read: Read) {
         Read::ListFriends(operation, reply) => answer(db, operation, reply),
         Read::ListRequests(operation, reply) => answer(db, operation, reply),
         Read::ListBlocks(operation, reply) => answer(db, operation, reply),
+        Read::FindBlockers(operation, reply) => answer(db, operation, reply),
         Read::FindGroup(operation, reply) => answer(db, operation, reply),
         Read::ListGroups(operation, reply) => answer(db, operation, reply),
         Read::SearchGroups(operation, reply) => answer(db, operation, reply),
