@@ -275,6 +275,42 @@ fn search_finds_what_the_user_may_see_latest_first() {
 }
 
 #[test]
+fn nobody_plants_what_others_find_among_their_own() {
+    let bench = Bench::new();
+    let (ada, mallory) = (bench.user("Ada"), bench.user("Mallory"));
+    // The first conversation of the store: what is said there bears the mark "c1x" in the index.
+    bench.send(ada, To::User(ada), "an invoice").unwrap();
+    // Characters that Rust has for letters, or signs upon them, and the index for gaps.
+    for gap in ["Ⓐ", "कि", "a\u{332}"] {
+        let planted = format!("{gap}c1xinvoice");
+        bench.send(mallory, To::User(mallory), &planted).unwrap();
+    }
+    for body in ["Ⓐbarley", "corn"] {
+        bench.send(mallory, To::User(mallory), body).unwrap();
+    }
+    let search = |user, conversation, query: &str| -> Vec<String> {
+        let found = bench.look_up_now(SearchMessages {
+            user,
+            query: query.to_owned(),
+            conversation,
+            before: None,
+            limit: 10,
+        });
+        let bodies = found.unwrap().into_iter().map(|message| message.body);
+        bodies.collect()
+    };
+    // The last that is indexed.
+    while search(mallory, None, "corn").is_empty() {
+        std::thread::yield_now();
+    }
+    let notes = Some(Conversation::between(ada, ada));
+    for conversation in [None, notes] {
+        assert_eq!(search(ada, conversation, "invoice"), ["an invoice"]);
+    }
+    assert_eq!(search(mallory, None, "barley"), ["Ⓐbarley"]);
+}
+
+#[test]
 fn the_operator_speaks_to_some_and_to_all() {
     let bench = Bench::new();
     let ada = bench.user("Ada");

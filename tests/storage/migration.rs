@@ -5,7 +5,7 @@ use std::path::Path;
 use common::UserId;
 use module::account::position::{Position, SetPosition};
 use module::account::{FindAccount, Origin};
-use module::message::{Conversation, To};
+use module::message::{Conversation, SearchMessages, To};
 use module::statistics::{Day, FindStatistics, day_of};
 use module::storage::sqlite::{Location, OpenError, SqliteStore, StoreConfig};
 use rusqlite::Connection;
@@ -128,6 +128,40 @@ fn an_upgrade_that_fails_leaves_the_store_as_it_was() {
         .unwrap();
     drop(open(directory.path()).unwrap());
     assert_eq!(version(directory.path()), latest());
+}
+
+#[test]
+fn an_index_whose_words_were_divided_otherwise_is_made_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let bench = Bench::in_directory(directory.path());
+    let ada = bench.user("Ada");
+    bench.send(ada, To::User(ada), "barley").unwrap();
+    let found = |bench: &Bench| {
+        let search = SearchMessages {
+            user: ada,
+            query: "barley".to_owned(),
+            conversation: None,
+            before: None,
+            limit: 10,
+        };
+        !bench.look_up_now(search).unwrap().is_empty()
+    };
+    while !found(&bench) {
+        std::thread::yield_now();
+    }
+    drop(bench);
+    // As a release would leave it that knows of no rules, and finds other words.
+    database(directory.path())
+        .execute_batch(
+            "DELETE FROM meta WHERE name = 'index_rules';
+             INSERT INTO message_index (message_index) VALUES ('delete-all');
+             INSERT INTO message_index (rowid, text) VALUES (1, 'oats')",
+        )
+        .unwrap();
+    let bench = Bench::in_directory(directory.path());
+    while !found(&bench) {
+        std::thread::yield_now();
+    }
 }
 
 #[test]

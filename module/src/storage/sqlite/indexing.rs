@@ -12,6 +12,9 @@ const STEP: usize = 128;
 /// Most messages that are looked at in one step.
 const LOOK: u64 = 8_192;
 
+/// By which rules texts are divided into words; an index that was made by others is made anew.
+pub(super) const RULES: u64 = 1;
+
 /// The statement that takes a message up, with its number and its text as it is indexed.
 pub(super) const INSERT: &str = "INSERT INTO message_index (rowid, text) VALUES (?, ?)";
 
@@ -20,6 +23,8 @@ pub(super) const INSERT: &str = "INSERT INTO message_index (rowid, text) VALUES 
 pub(super) struct Indexing {
     indexed: u64,
     last: u64,
+    /// What is indexed was so by the rules of this release.
+    by_rules: bool,
     /// The statement that finds the next texts.
     texts: String,
 }
@@ -32,6 +37,7 @@ impl Indexing {
             .filter(|kind| kind.is_text())
             .map(|kind| kind.number().to_string())
             .collect();
+        let by_rules = db.meta("index_rules")? == RULES;
         Ok(Self {
             texts: format!(
                 "SELECT id, conversation, body FROM messages
@@ -39,7 +45,8 @@ impl Indexing {
                     AND kind IN ({}) ORDER BY id LIMIT ?",
                 kinds.join(", ")
             ),
-            indexed: db.meta("indexed")?,
+            indexed: if by_rules { db.meta("indexed")? } else { 0 },
+            by_rules,
             last: last.flatten().unwrap_or(0),
         })
     }
@@ -61,6 +68,11 @@ impl Indexing {
     /// Indexes the next messages.
     pub(super) fn step(&mut self, db: &Connection) -> rusqlite::Result<()> {
         db.run("BEGIN IMMEDIATE", [])?;
+        if !self.by_rules {
+            let forget = "INSERT INTO message_index (message_index) VALUES ('delete-all')";
+            db.run(forget, [])?;
+            db.set_meta("index_rules", RULES)?;
+        }
         let mut to = self.last.min(self.indexed + LOOK);
         let texts: Vec<(u64, u64, String)> =
             db.rows(&self.texts, (self.indexed, to, STEP), |row| {
@@ -77,6 +89,7 @@ impl Indexing {
         db.set_meta("indexed", to)?;
         db.run("COMMIT", [])?;
         self.indexed = to;
+        self.by_rules = true;
         Ok(())
     }
 }

@@ -123,11 +123,12 @@ impl History {
 
 impl Query for SearchMessages {
     fn query(self, db: &Connection) -> Outcome<Vec<Message>> {
+        let mut only = None;
         let places: Vec<u64> = match self.conversation {
-            Some(conversation) => conversation::seen(db, self.user, conversation)?
-                .map(|seen| seen.id)
-                .into_iter()
-                .collect(),
+            Some(conversation) => {
+                only = conversation::seen(db, self.user, conversation)?.map(|seen| seen.id);
+                only.into_iter().collect()
+            }
             None => db.rows(
                 "SELECT conversation FROM participants WHERE user = ?
                  ORDER BY conversation DESC LIMIT ?",
@@ -138,19 +139,22 @@ impl Query for SearchMessages {
         let Some(query) = text::query_in(&places, &self.query) else {
             return Ok(Vec::new());
         };
+        // The marks in the index say where to look. Whose a message is, its own row says.
         let sql = format!(
             "SELECT {COLUMNS}, c.kind, c.a, c.b FROM message_index i
              JOIN messages m ON m.id = i.rowid JOIN conversations c ON c.id = m.conversation
              LEFT JOIN participants p ON p.user = ?2 AND p.conversation = m.conversation
              LEFT JOIN users u ON u.id = m.sender
              WHERE message_index MATCH ?1 AND i.rowid < ?3 AND m.recalled = 0
+                AND (p.user IS NOT NULL OR c.kind = 0) AND (?5 IS NULL OR m.conversation = ?5)
                 AND m.seq BETWEEN coalesce(p.first_seq, 1) AND coalesce(p.left_seq, m.seq)
                 AND NOT EXISTS (SELECT 1 FROM deleted d WHERE d.user = ?2
                     AND d.conversation = m.conversation AND d.seq = m.seq)
              ORDER BY i.rowid DESC LIMIT ?4"
         );
         let before = self.before.unwrap_or(i64::MAX as u64);
-        let found = db.rows(&sql, (query, self.user.0, before, self.limit), |row| {
+        let params = (query, self.user.0, before, self.limit, only);
+        let found = db.rows(&sql, params, |row| {
             message(row, conversation::from_row(row, 10)?)
         })?;
         Ok(found)

@@ -20,6 +20,7 @@ mod group_list;
 mod inbox;
 mod indexing;
 mod inline;
+mod letter;
 mod member;
 mod message;
 mod open;

@@ -4,6 +4,8 @@
 //! give one word per sentence, so their characters are indexed one by one, and a query for several
 //! asks for them in a row.
 
+use super::letter::{is_indexed, is_of_word};
+
 /// Most words of a query that are looked for.
 const WORDS_MAX: usize = 8;
 
@@ -37,14 +39,9 @@ pub(super) fn indexed(text: &str) -> String {
     spread
 }
 
-/// Whether the character is part of a word: a letter, a digit, or an accent upon one.
-fn is_of_word(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '\u{0300}'..='\u{036f}')
-}
-
-/// The words of a text, and what stands alone, one by one.
+/// The words of a text, and what stands alone, one by one, as the tokenizer leaves them whole.
 fn pieces(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !is_of_word(c)).flat_map(|run| {
+    text.split(|c: char| !is_indexed(c)).flat_map(|run| {
         run.split_inclusive(stands_alone).flat_map(|piece| {
             // What stands alone is the last of its piece.
             let last = piece.char_indices().next_back();
@@ -52,7 +49,9 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> {
                 .filter(|&(_, c)| stands_alone(c))
                 .map_or(piece.len(), |(at, _)| at);
             let (word, alone) = piece.split_at(at);
-            [word, alone].into_iter().filter(|piece| !piece.is_empty())
+            // Of an accent by itself nothing would be left but the mark.
+            let says_something = |piece: &&str| piece.contains(char::is_alphanumeric);
+            [word, alone].into_iter().filter(says_something)
         })
     })
 }
@@ -81,9 +80,9 @@ pub(super) fn indexed_in(conversation: u64, text: &str) -> String {
 pub(super) fn query_in(conversations: &[u64], text: &str) -> Option<String> {
     let words: Vec<Vec<&str>> = text
         .split(|c: char| !is_of_word(c))
-        .filter(|word| !word.is_empty())
+        .map(|word| pieces(word).collect::<Vec<_>>())
+        .filter(|pieces| !pieces.is_empty())
         .take(WORDS_MAX)
-        .map(|word| pieces(word).collect())
         .collect();
     if words.is_empty() || conversations.is_empty() {
         return None;
@@ -135,6 +134,10 @@ mod tests {
         assert_eq!(indexed_in(7, "ab你好c"), "c7xab c7x你 c7x好 c7xc ");
         assert_eq!(indexed_in(7, "cafe\u{301}s"), "c7xcafe\u{301}s ");
         assert_eq!(
+            indexed_in(7, "हिन्दी ⓒred \u{301}"),
+            "c7xह c7xन c7xद c7xred "
+        );
+        assert_eq!(
             query_in(&[7, 12], "red fo").unwrap(),
             "(\"c7xred\"* AND \"c7xfo\"*) OR (\"c12xred\"* AND \"c12xfo\"*)"
         );
@@ -142,7 +145,12 @@ mod tests {
             query_in(&[7], "a你好\" OR").unwrap(),
             "(\"c7xa c7x你 c7x好\"* AND \"c7xOR\"*)"
         );
-        assert_eq!(query_in(&[7], " \"*()-: "), None);
+        assert_eq!(
+            query_in(&[7], "दिन ⓒ").unwrap(),
+            "(\"c7xद c7xन\"*)",
+            "in a row, though a sign stands between"
+        );
+        assert_eq!(query_in(&[7], " \"*()-: \u{93f} \u{301}"), None);
         assert_eq!(query_in(&[], "red"), None);
     }
 }

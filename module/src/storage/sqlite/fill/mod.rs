@@ -477,6 +477,7 @@ impl Filler<'_> {
             self.report("search", number.into(), messages.into());
         }
         self.db.set_meta("indexed", messages.into())?;
+        self.db.set_meta("index_rules", super::indexing::RULES)?;
         Ok(())
     }
 }
