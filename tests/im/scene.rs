@@ -150,6 +150,7 @@ impl World {
             platform: Platform::Web,
             expires_ms,
             policy: LoginPolicy::PerPlatform,
+            password: None,
             replaces: None,
         });
         let token = self

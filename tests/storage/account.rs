@@ -15,8 +15,10 @@ use module::account::{
 use module::blocking::BlockingPool;
 use module::inbox::{Happening, SessionEnd};
 use module::presence::Platform;
+use module::storage::operation::{Read, Write};
 use module::storage::refusal::Refusal;
 use module::storage::sqlite::{SqliteStore, StoreConfig};
+use module::storage::store::Store;
 
 use crate::bench::{BEGIN_MS, Bench};
 
@@ -27,6 +29,7 @@ fn open(user: UserId, token: u8, platform: Platform, policy: LoginPolicy) -> Ope
         platform,
         expires_ms: u64::from(u32::MAX) * 1_000_000,
         policy,
+        password: None,
         replaces: None,
     }
 }
@@ -250,6 +253,10 @@ fn outcome<T: Send + 'static>(
 
 fn accounts(backend: Option<&Backend>) -> Accounts {
     let store = SqliteStore::open(StoreConfig::default(), |_| {}).unwrap();
+    accounts_in(Arc::new(store), backend)
+}
+
+fn accounts_in(store: Arc<dyn Store>, backend: Option<&Backend>) -> Accounts {
     let config = AccountConfig {
         hash_cost: HashCost {
             memory_kib: 64,
@@ -258,7 +265,7 @@ fn accounts(backend: Option<&Backend>) -> Accounts {
         ..AccountConfig::default()
     };
     Accounts::new(
-        Arc::new(store),
+        store,
         Arc::new(BlockingPool::new(2, 64).unwrap()),
         Tokens::new(None, backend).unwrap(),
         config,
@@ -314,6 +321,47 @@ fn a_password_opens_a_session_that_its_token_stands_for_until_it_ends() {
         Ok(1)
     );
     assert_eq!(who(&last.token), Err(Refusal::TokenInvalid));
+}
+
+/// A store in which every session is opened just after a new password was given.
+#[derive(Debug)]
+struct TooLate(SqliteStore);
+
+impl Store for TooLate {
+    fn write(&self, write: Write) {
+        if let Write::OpenSession(OpenSession { user, .. }, _) = &write {
+            let store: &dyn Store = &self.0;
+            let change = ChangePassword {
+                user: *user,
+                old: None,
+                new: "hash of another password".to_owned(),
+                keep: None,
+            };
+            store.change_now(change).unwrap();
+        }
+        self.0.write(write);
+    }
+
+    fn instance(&self) -> &str {
+        self.0.instance()
+    }
+
+    fn read(&self, read: Read) {
+        self.0.read(read);
+    }
+}
+
+#[test]
+fn a_password_that_is_changed_while_it_is_checked_opens_nothing() {
+    let store = SqliteStore::open(StoreConfig::default(), |_| {}).unwrap();
+    let store: Arc<dyn Store> = Arc::new(TooLate(store));
+    let accounts = accounts_in(Arc::clone(&store), None);
+    let password = || "correct horse".to_owned();
+    let ada = outcome(|then| accounts.register("Ada", None, password(), then)).unwrap();
+    let late = outcome(|then| accounts.log_in("Ada", password(), Platform::Web, then));
+    assert_eq!(late, Err(Refusal::WrongPassword));
+    let open = store.look_up_now(ListSessions { user: ada.id });
+    assert_eq!(open, Ok(vec![]));
 }
 
 #[test]

@@ -129,6 +129,7 @@ fn a_restored_store_goes_on_under_another_name_and_without_sessions() {
             platform: Platform::Web,
             expires_ms: u64::from(u32::MAX) * 1_000_000,
             policy: LoginPolicy::Single,
+            password: None,
             replaces: None,
         };
         bench.change_now(open).unwrap();

@@ -171,7 +171,9 @@ impl Accounts {
         let name = name.trim().to_owned();
         self.work(then, move |shared, then| {
             match shared.verified(&name, &password) {
-                Ok(credentials) => shared.grant(credentials.user, platform, None, then),
+                Ok(Credentials { user, password, .. }) => {
+                    shared.grant(user, platform, Proof::Password(password), then);
+                }
                 Err(refusal) => then(Err(refusal)),
             }
         });
@@ -301,7 +303,7 @@ impl Accounts {
                 ..
             }) => self
                 .shared
-                .grant(user, platform, Some(token), Box::new(then)),
+                .grant(user, platform, Proof::Token(token), Box::new(then)),
             // Those of others are renewed there.
             Ok(Claim::Vouched(_)) => then(Err(Refusal::TokenInvalid)),
             Err(refusal) => then(Err(refusal)),
@@ -317,6 +319,14 @@ impl Accounts {
 }
 
 const BAD_PASSWORD: Refusal = Refusal::Invalid("a password has 6 characters to 128 bytes");
+
+/// With what somebody has come who wants a token. It must still be good when the session opens.
+enum Proof {
+    /// A password, which has this hash.
+    Password(String),
+    /// The token of a session, which the new one takes the place of.
+    Token(TokenId),
+}
 
 impl Shared {
     /// Has a user come in whom others vouch for, with an account made if there is none.
@@ -391,19 +401,24 @@ impl Shared {
         self: &Arc<Self>,
         user: UserId,
         platform: Platform,
-        replaces: Option<TokenId>,
+        proof: Proof,
         then: Box<dyn FnOnce(Result<Granted, Refusal>) + Send>,
     ) {
         let now_ms = now_ms();
         // Tokens count in seconds.
         let expires_ms = now_ms / 1_000 * 1_000 + self.config.token_lifetime.as_millis() as u64;
         let token: TokenId = rand::random();
+        let (password, replaces) = match proof {
+            Proof::Password(hash) => (Some(hash), None),
+            Proof::Token(token) => (None, Some(token)),
+        };
         let open = OpenSession {
             user,
             token,
             platform,
             expires_ms,
             policy: self.config.policy,
+            password,
             replaces,
         };
         let shared = Arc::clone(self);

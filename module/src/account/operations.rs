@@ -69,7 +69,8 @@ pub enum LoginPolicy {
 }
 
 /// Opens a session for a token, and ends those that the policy does not allow beside it. Refused:
-/// `UserUnknown`, `AccountDisabled`.
+/// `UserUnknown`, `AccountDisabled`, `WrongPassword` if the password has been changed since it was
+/// checked.
 #[derive(Clone, Debug)]
 pub struct OpenSession {
     /// Who.
@@ -82,6 +83,8 @@ pub struct OpenSession {
     pub expires_ms: u64,
     /// What may be open beside it.
     pub policy: LoginPolicy,
+    /// The hash that the password was checked against; who renews a token has shown none.
+    pub password: Option<String>,
     /// The session that it takes the place of, when a token is renewed.
     pub replaces: Option<TokenId>,
 }

@@ -34,6 +34,16 @@ impl Tx<'_> {
         self.end_tokens(user, tokens, why)
     }
 
+    /// The hash of a user's password, if they have one.
+    fn password(&self, user: UserId) -> Outcome<Option<String>> {
+        let found = self
+            .db
+            .first("SELECT password FROM users WHERE id = ?", [user.0], |row| {
+                row.get(0)
+            })?;
+        Ok(found.ok_or(Refusal::UserUnknown)?)
+    }
+
     fn end_tokens(
         &mut self,
         user: UserId,
@@ -58,6 +68,10 @@ impl Execute for OpenSession {
         let account = find_account(tx.db, self.user)?;
         if account.disabled {
             return Err(Refusal::AccountDisabled.into());
+        }
+        // Checking a password takes a while, in which a new one may have ended all sessions.
+        if self.password.is_some() && self.password != tx.password(self.user)? {
+            return Err(Refusal::WrongPassword.into());
         }
         if let Some(replaced) = self.replaces {
             // The same login goes on under a new token, and nobody is thrown out.
@@ -119,14 +133,7 @@ impl Execute for CloseSessions {
 
 impl Execute for ChangePassword {
     fn execute(self, tx: &mut Tx<'_>) -> Outcome<()> {
-        let known: Option<Option<String>> = tx.db.first(
-            "SELECT password FROM users WHERE id = ?",
-            [self.user.0],
-            |row| row.get(0),
-        )?;
-        let Some(known) = known else {
-            return Err(Refusal::UserUnknown.into());
-        };
+        let known = tx.password(self.user)?;
         if known.is_none() || (self.old.is_some() && self.old != known) {
             return Err(Refusal::WrongPassword.into());
         }
