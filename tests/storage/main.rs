@@ -17,6 +17,7 @@ mod message;
 mod migration;
 mod nearby;
 mod presence;
+mod retention;
 mod statistics;
 mod torn;
 mod verification;

@@ -1,5 +1,7 @@
 //! Taking away what is too old, a little at a time.
 
+use std::mem;
+use std::ops::Range;
 use std::time::Duration;
 
 use common::UserId;
@@ -29,10 +31,20 @@ enum Stage {
     Begin,
     /// Inboxes of users above this one.
     Inboxes { after: u64, before_id: u64 },
-    /// Rows of messages from this one on.
-    Messages { from_id: u64, before_id: u64 },
+    /// Rows of messages.
+    Messages(Old),
     /// Attachments that no message names.
     Attachments,
+}
+
+/// What is left to be taken out of the messages, by their numbers.
+#[derive(Debug)]
+struct Old {
+    /// Of these the notices, which are found from inboxes only: without their entries they are of
+    /// no use.
+    notices: Range<u64>,
+    /// Of these all.
+    messages: Range<u64>,
 }
 
 impl Sweep {
@@ -44,7 +56,7 @@ impl Sweep {
         now_ms: u64,
     ) -> rusqlite::Result<bool> {
         db.run("BEGIN IMMEDIATE", [])?;
-        let next = match self.stage {
+        let next = match mem::take(&mut self.stage) {
             Stage::Begin => {
                 db.run("DELETE FROM sessions WHERE expires_ms < ?", [now_ms])?;
                 positions(db, now_ms)?;
@@ -55,15 +67,9 @@ impl Sweep {
             }
             Stage::Inboxes { after, before_id } => match inboxes(db, after, before_id)? {
                 Some(after) => Some(Stage::Inboxes { after, before_id }),
-                None => Some(messages_begin(db, retention, now_ms, before_id)?),
+                None => Some(Old::find(db, retention, now_ms, before_id)?.stage()),
             },
-            Stage::Messages { from_id, before_id } => {
-                let from_id = messages(db, from_id, before_id, retention, now_ms)?;
-                match from_id < before_id {
-                    true => Some(Stage::Messages { from_id, before_id }),
-                    false => Some(Stage::Attachments),
-                }
-            }
+            Stage::Messages(old) => Some(old.step(db, now_ms)?.stage()),
             Stage::Attachments => {
                 let before_ms = now_ms.saturating_sub(retention.attachments.as_millis() as u64);
                 attachment::sweep(db, before_ms)?.then_some(Stage::Attachments)
@@ -152,53 +158,56 @@ fn inboxes(db: &Connection, after: u64, before_id: u64) -> rusqlite::Result<Opti
     Ok(users.last().map(|(user, ..)| *user))
 }
 
-fn messages_begin(
-    db: &Connection,
-    retention: &Retention,
-    now_ms: u64,
-    inbox_before: u64,
-) -> rusqlite::Result<Stage> {
-    // Notices are found from inboxes only: without their entries they are of no use.
-    let old = match retention.messages {
-        Some(age) => first_since(db, now_ms, age.max(retention.inbox))?,
-        None => 0,
-    };
-    let before_id = inbox_before.max(old);
-    // What an earlier pass has left where messages are kept for ever, it need not look at again.
-    let from_id = db.meta("swept")?.min(before_id);
-    Ok(match from_id < before_id {
-        true => Stage::Messages { from_id, before_id },
-        false => Stage::Attachments,
-    })
-}
+impl Old {
+    fn find(
+        db: &Connection,
+        retention: &Retention,
+        now_ms: u64,
+        inbox_before: u64,
+    ) -> rusqlite::Result<Self> {
+        let old = match retention.messages {
+            Some(age) => first_since(db, now_ms, age.max(retention.inbox))?,
+            None => 0,
+        };
+        // Each has come as far as earlier passes have got, whatever was kept for how long then.
+        Ok(Self {
+            notices: db.meta("swept")?..inbox_before,
+            messages: db.meta("gone")?..old,
+        })
+    }
 
-/// Takes away old notices, and old messages if they are not kept for ever; where to go on.
-fn messages(
-    db: &Connection,
-    from_id: u64,
-    before_id: u64,
-    retention: &Retention,
-    now_ms: u64,
-) -> rusqlite::Result<u64> {
-    let to = before_id.min(from_id + ROWS);
-    db.run(
-        "DELETE FROM messages WHERE id >= ? AND id < ? AND conversation IS NULL",
-        (from_id, to),
-    )?;
-    db.set_meta("swept", to)?;
-    if let Some(age) = retention.messages {
-        let old = first_since(db, now_ms, age.max(retention.inbox))?;
-        let gone = db.meta("gone")?;
-        let end = old.min(gone + ROWS);
-        if gone < end {
-            db.run(
-                "DELETE FROM message_index WHERE rowid >= ? AND rowid < ?",
-                (gone, end),
-            )?;
-            db.run("DELETE FROM messages WHERE id >= ? AND id < ?", (gone, end))?;
-            attachment::unlink(db, gone, end, now_ms)?;
-            db.set_meta("gone", end)?;
+    fn stage(self) -> Stage {
+        match self.notices.is_empty() && self.messages.is_empty() {
+            true => Stage::Attachments,
+            false => Stage::Messages(self),
         }
     }
-    Ok(to)
+
+    /// Takes the next of them away.
+    fn step(mut self, db: &Connection, now_ms: u64) -> rusqlite::Result<Self> {
+        if let Some((from, to)) = next_rows(&mut self.notices) {
+            db.run(
+                "DELETE FROM messages WHERE id >= ? AND id < ? AND conversation IS NULL",
+                (from, to),
+            )?;
+            db.set_meta("swept", to)?;
+        }
+        if let Some((from, to)) = next_rows(&mut self.messages) {
+            db.run(
+                "DELETE FROM message_index WHERE rowid >= ? AND rowid < ?",
+                (from, to),
+            )?;
+            db.run("DELETE FROM messages WHERE id >= ? AND id < ?", (from, to))?;
+            attachment::unlink(db, from, to, now_ms)?;
+            db.set_meta("gone", to)?;
+        }
+        Ok(self)
+    }
+}
+
+/// Takes as many as one step may have off the front of a range.
+fn next_rows(range: &mut Range<u64>) -> Option<(u64, u64)> {
+    let from = range.start;
+    range.start = range.end.min(from + ROWS).max(from);
+    (from < range.start).then_some((from, range.start))
 }
