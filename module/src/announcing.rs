@@ -37,7 +37,7 @@ impl Delivery {
             Watch::Users(_) => announcing.add_named(session, protocol, &allowed.users)?,
         };
         for other in new {
-            self.tell_presence(outlet, &seat, other);
+            self.tell_presence(outlet, &seat, other, true);
         }
         // Before somebody else is told to go.
         outlet.flush();
@@ -57,12 +57,29 @@ impl Delivery {
         }
     }
 
-    /// Tells a session of a user who is online.
-    fn tell_presence(&self, outlet: &mut dyn Outlet, seat: &Seat, of: UserId) {
+    /// Has the sessions of a user that hear of friends hear of one more.
+    pub(crate) fn befriend(
+        &self,
+        outlet: &mut dyn Outlet,
+        watches: &mut Watches,
+        user: UserId,
+        friend: UserId,
+    ) {
+        for seat in self.seats(user) {
+            if watches.befriend(seat.session, friend) {
+                self.tell_presence(outlet, &seat, friend, true);
+            }
+        }
+        outlet.flush();
+    }
+
+    /// Tells a session of a user who is online: that they are, or that they are not for this
+    /// session.
+    fn tell_presence(&self, outlet: &mut dyn Outlet, seat: &Seat, of: UserId, online: bool) {
         let Some(user) = self.presence.find(of) else {
             return;
         };
-        let event = Event::Presence { user, online: true };
+        let event = Event::Presence { user, online };
         if let Some(message) = seat.protocol.encode(&event, None) {
             outlet.send(seat.session, message);
         }
@@ -86,14 +103,8 @@ impl Delivery {
                 ..
             } => {
                 let mut announcing = self.announcing.lock();
-                for (user, friend) in [(from.id, to.id), (to.id, from.id)] {
-                    for seat in self.seats(user) {
-                        if announcing.befriend(seat.session, friend) {
-                            self.tell_presence(outlet, &seat, friend);
-                        }
-                    }
-                }
-                outlet.flush();
+                self.befriend(outlet, &mut announcing, from.id, to.id);
+                self.befriend(outlet, &mut announcing, to.id, from.id);
             }
             // Whoever has ended it, neither is the friend of a friend.
             Notice::FriendRemoved { user } => {
@@ -113,9 +124,13 @@ impl Delivery {
                 let mut announcing = self.announcing.lock();
                 for &(owner, _) in numbers {
                     for seat in self.seats(*user) {
-                        announcing.refuse(seat.session, owner);
+                        if announcing.refuse(seat.session, owner) {
+                            // Or the last that it has heard would stay true for ever.
+                            self.tell_presence(outlet, &seat, owner, false);
+                        }
                     }
                 }
+                outlet.flush();
             }
             _ => {}
         }

@@ -191,6 +191,10 @@ impl Delivery {
                 from,
                 body,
             },
+            Happening::FriendUnblocked { user, friend } => {
+                self.befriend(outlet, &mut self.announcing.lock(), user, friend);
+                return;
+            }
             Happening::ChannelMember { group, user, hears } => {
                 self.seat_in_channel(outlet, user, Audience::Channel(group), hears);
                 return;

@@ -85,10 +85,36 @@ fn friendships_and_blocks_change_who_is_heard_at_once() {
     ada.ok("presence.subscribe", json!({"users": [bob_id, 999]}));
     assert_eq!(presence(&mut ada), (bob_id, true), "named, friend or not");
     bob.ok("block.add", json!({"user": ada_id}));
+    assert_eq!(presence(&mut ada), (bob_id, false), "not for her any more");
     bob.ok("logout", json!({}));
     bob.ok("login", json!({"name": "Bob"}));
     ada.ok("presence.subscribe", json!({"users": [bob_id]}));
     expect_no_presence(&mut ada);
+}
+
+#[test]
+fn a_friend_who_blocks_goes_and_is_back_when_the_block_ends() {
+    let node = im();
+    let (mut ada, ada_id) = NativeClient::login(&node, "Ada");
+    let (mut bob, bob_id) = NativeClient::login(&node, "Bob");
+    bob.ok("presence.subscribe", json!({}));
+    ada.ok("friend.request", json!({ "user": bob_id }));
+    ada.ok("block.add", json!({ "user": bob_id }));
+    let accept = || json!({"user": ada_id, "accept": true});
+    assert_eq!(bob.error("friend.answer", accept()), "forbidden");
+    expect_no_presence(&mut bob);
+    ada.ok("block.remove", json!({ "user": bob_id }));
+    expect_no_presence(&mut bob);
+    bob.ok("friend.answer", accept());
+    assert_eq!(presence(&mut bob), (ada_id, true));
+
+    ada.ok("block.add", json!({ "user": bob_id }));
+    assert_eq!(presence(&mut bob), (ada_id, false));
+    ada.ok("block.remove", json!({ "user": bob_id }));
+    assert_eq!(presence(&mut bob), (ada_id, true));
+    drop(ada);
+    assert_eq!(presence(&mut bob), (ada_id, false));
+    expect_no_presence(&mut bob);
 }
 
 #[test]

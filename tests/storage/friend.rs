@@ -95,6 +95,37 @@ fn a_request_that_is_refused_can_be_made_again() {
 }
 
 #[test]
+fn a_request_from_before_a_block_makes_no_friends_while_it_stands() {
+    let bench = Bench::new();
+    let (ada, bob) = (bench.user("Ada"), bench.user("Bob"));
+    let block = |user, other, blocked| {
+        bench
+            .change_now(SetBlock {
+                user,
+                other,
+                blocked,
+                origin: None,
+            })
+            .unwrap();
+    };
+    ask(&bench, ada, bob).unwrap();
+    block(ada, bob, true);
+    assert_eq!(answer(&bench, ada, bob, true), Err(Refusal::Blocked));
+    assert_eq!(ask(&bench, bob, ada), Err(Refusal::Blocked));
+    block(ada, bob, false);
+    block(bob, ada, true);
+    assert_eq!(answer(&bench, ada, bob, true), Err(Refusal::Blocking));
+    assert_eq!(ask(&bench, bob, ada), Err(Refusal::Blocking));
+    assert_eq!(
+        (friends(&bench, ada), friends(&bench, bob)),
+        (vec![], vec![])
+    );
+    block(bob, ada, false);
+    answer(&bench, ada, bob, true).unwrap();
+    assert_eq!(friends(&bench, ada), [bob]);
+}
+
+#[test]
 fn a_friend_is_removed_from_one_list_or_from_both() {
     let bench = Bench::new();
     let (ada, bob) = (bench.user("Ada"), bench.user("Bob"));

@@ -32,7 +32,8 @@ pub enum Requested {
     Friends,
 }
 
-/// Answers a friend request. Refused: `RequestUnknown`, `LimitReached`.
+/// Answers a friend request. Refused: `RequestUnknown`; to accept it, `LimitReached`, and `Blocked`
+/// or `Blocking` if one of the two has blocked the other.
 #[derive(Clone, Debug)]
 pub struct AnswerFriend {
     /// Who had asked.

@@ -53,6 +53,13 @@ pub enum Happening {
         /// What it goes on with.
         new: Credential,
     },
+    /// A friend has blocked a user no longer, whose sessions may hear of them again. In no inbox.
+    FriendUnblocked {
+        /// Who hears.
+        user: UserId,
+        /// Of whom.
+        friend: UserId,
+    },
     /// A user's sessions begin or cease to hear a group's channel. Comes before the notice of a
     /// join and after that of a leave; in no inbox.
     ChannelMember {

@@ -124,13 +124,16 @@ impl Watches {
         }
     }
 
-    /// The session must not hear of this user, whatever it has asked for.
-    pub(crate) fn refuse(&mut self, session: SessionId, user: UserId) {
+    /// The session must not hear of this user, whatever it has asked for. Whether it has.
+    pub(crate) fn refuse(&mut self, session: SessionId, user: UserId) -> bool {
         let both = Why {
             friend: true,
             named: true,
         };
+        let of = self.ears.get(&session).map(|ears| &ears.of);
+        let heard = of.is_some_and(|of| of.contains_key(&user));
         self.remove(session, user, both);
+        heard
     }
 
     /// The session hears of nobody any more.
@@ -226,7 +229,7 @@ mod tests {
         watches.remove_named(one, &[ada]);
         assert_eq!(watches.watchers(ada, NATIVE), []);
         assert!(watches.befriend(one, ada), "it still hears of friends");
-        watches.refuse(one, ada);
+        assert!(watches.refuse(one, ada) && !watches.refuse(one, ada));
         assert_eq!(watches.watchers(ada, NATIVE), []);
     }
 

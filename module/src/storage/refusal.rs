@@ -84,6 +84,9 @@ pub enum Refusal {
     /// The other one has blocked this user.
     #[error("the user does not take messages from you")]
     Blocked,
+    /// This user has blocked the other one.
+    #[error("you have blocked the user")]
+    Blocking,
     /// Only friends may do this.
     #[error("only friends may do this")]
     NotFriends,
@@ -152,6 +155,7 @@ impl Refusal {
             | Self::Muted
             | Self::GroupMuted
             | Self::Blocked
+            | Self::Blocking
             | Self::NotFriends
             | Self::NotSender
             | Self::NotOwner

@@ -11,7 +11,7 @@ use crate::friend::{
     AnswerFriend, FindBlockers, Friend, FriendPage, FriendRequest, ListBlocks, ListFriends,
     ListRequests, RemoveFriend, RequestFriend, RequestState, Requested, SetBlock, SetFriend,
 };
-use crate::inbox::Notice;
+use crate::inbox::{Audience, Happening, Notice};
 use crate::storage::refusal::Refusal;
 
 pub(super) fn state(number: u8) -> RequestState {
@@ -36,12 +36,28 @@ impl Tx<'_> {
         Ok(blocks(self.db, user, other)?)
     }
 
+    /// Refuses what needs that `user` and `other` are both willing.
+    fn check_blocks(&self, user: UserId, other: UserId) -> Outcome<()> {
+        if self.blocks(other, user)? {
+            return Err(Refusal::Blocked.into());
+        }
+        if self.blocks(user, other)? {
+            return Err(Refusal::Blocking.into());
+        }
+        Ok(())
+    }
+
     /// Whether `user` has `other` for a friend.
     pub(super) fn are_friends(&self, user: UserId, other: UserId) -> Outcome<bool> {
         Ok(self.db.has(
             "SELECT 1 FROM friends WHERE user = ? AND friend = ?",
             (user.0, other.0),
         )?)
+    }
+
+    /// Whether each of the two has the other for a friend.
+    fn are_both_friends(&self, one: UserId, other: UserId) -> Outcome<bool> {
+        Ok(self.are_friends(one, other)? && self.are_friends(other, one)?)
     }
 
     /// Makes one the other's friend, in this direction.
@@ -105,6 +121,8 @@ impl Tx<'_> {
             return Err(Refusal::RequestUnknown.into());
         }
         if accept {
+            // A request may be older than a block.
+            self.check_blocks(to, from)?;
             self.befriend(from, to)?;
             self.befriend(to, from)?;
         }
@@ -124,10 +142,8 @@ impl Execute for RequestFriend {
             return Err(Refusal::Oneself.into());
         }
         let (from, to) = (tx.user(self.from)?, tx.user(self.to)?);
-        if tx.blocks(self.to, self.from)? {
-            return Err(Refusal::Blocked.into());
-        }
-        if tx.are_friends(self.from, self.to)? && tx.are_friends(self.to, self.from)? {
+        tx.check_blocks(self.from, self.to)?;
+        if tx.are_both_friends(self.from, self.to)? {
             return Err(Refusal::AlreadyFriends.into());
         }
         let asked_back = tx.db.has(
@@ -241,7 +257,15 @@ impl Execute for SetBlock {
             user: self.other,
             blocked: self.blocked,
         };
-        tx.notify(&[self.user], notice, self.origin)
+        tx.notify(&[self.user], notice, self.origin)?;
+        if !self.blocked && tx.are_both_friends(self.user, self.other)? {
+            let happening = Happening::FriendUnblocked {
+                user: self.other,
+                friend: self.user,
+            };
+            tx.emit(happening, Audience::Nobody, None);
+        }
+        Ok(())
     }
 }
 
