@@ -1,5 +1,7 @@
 //! Groups: making, changing, ending; small ones and channels.
 
+use std::time::Duration;
+
 use common::UserId;
 use module::group::{
     CreateGroup, Dismiss, FindGroup, Joining, Leave, ListGroups, ListMembers, Role, SearchGroups,
@@ -202,14 +204,34 @@ fn who_has_read_a_group_message_is_counted() {
         origin: None,
     };
     bench.change_now(read).unwrap();
-    let readers = Readers {
-        user: ada,
-        group,
-        seq: 1,
-        limit: 10,
+    let readers = |user| {
+        let readers = Readers {
+            user,
+            group,
+            seq: 1,
+            limit: 10,
+        };
+        bench.look_up_now(readers)
     };
-    let page = bench.look_up_now(readers).unwrap();
-    assert_eq!((page.read, page.members, page.readers), (1, 2, vec![eve]));
+    let page = readers(ada).unwrap();
+    assert_eq!((page.read, page.members), (1, 2));
+    assert_eq!(page.readers, [eve]);
+
+    // Who joins later has nothing unread, and has not read what was said before.
+    bench.advance(Duration::from_secs(1));
+    let kim = bench.user("Kim");
+    bench.join(kim, group).unwrap();
+    assert_eq!(readers(ada).unwrap(), page);
+    assert_eq!(readers(kim), Err(Refusal::MessageUnknown));
+    let leave = Leave {
+        user: bob,
+        group,
+        hand_over: false,
+        origin: None,
+    };
+    bench.change_now(leave).unwrap();
+    assert_eq!(readers(bob), Err(Refusal::NotMember));
+    assert_eq!(readers(ada).unwrap().members, 1);
 }
 
 #[test]

@@ -415,9 +415,9 @@ pub(super) struct ReadersIn {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Readers")]
 pub(super) struct ReadersOut {
-    /// How many of the members have, the sender left out.
+    /// How many of the members have.
     read: u64,
-    /// How many members there are, the sender left out.
+    /// How many members could have: those who were it when it was said, the sender left out.
     members: u64,
     /// The ids of the first of those who have.
     readers: Vec<u64>,

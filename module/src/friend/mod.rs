@@ -10,7 +10,7 @@ pub const TEXT_CHARS_MAX: usize = 255;
 pub const REMARK_CHARS_MAX: usize = 64;
 
 /// Asks somebody to become a friend. Whoever was asked by them becomes their friend at once.
-/// Refused: `Oneself`, `UserUnknown`, `AlreadyFriends`, `Blocked`, `LimitReached`.
+/// Refused: `Oneself`, `UserUnknown`, `AlreadyFriends`, `Blocked`, `Blocking`, `LimitReached`.
 #[derive(Clone, Debug)]
 pub struct RequestFriend {
     /// Who asks.

@@ -279,7 +279,7 @@ pub struct SearchMessages {
     pub limit: usize,
 }
 
-/// Who has read a message of a group, by ascending id. Refused: `ConversationUnknown`,
+/// Who has read a message of a group, by ascending id. Refused: `ConversationUnknown`, `NotMember`,
 /// `MessageUnknown`; `LimitReached` in a channel, where nobody keeps count.
 #[derive(Clone, Debug)]
 pub struct Readers {
@@ -296,9 +296,9 @@ pub struct Readers {
 /// Who has read a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadersPage {
-    /// How many of the members have, the sender left out.
+    /// How many of the members have.
     pub read: u64,
-    /// How many members there are, the sender left out.
+    /// How many members could have: those who were it when it was said, the sender left out.
     pub members: u64,
     /// The first of those who have.
     pub readers: Vec<UserId>,

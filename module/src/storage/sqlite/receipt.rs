@@ -41,6 +41,14 @@ impl Query for Readers {
         let conversation = Conversation::Group(self.group);
         let seen =
             conversation::seen(db, self.user, conversation)?.ok_or(Refusal::ConversationUnknown)?;
+        // Who has left sees what was said before, and no longer who the members are.
+        let is_member = db.has(
+            "SELECT 1 FROM members WHERE grp = ? AND user = ?",
+            (self.group.0, self.user.0),
+        )?;
+        if !is_member {
+            return Err(Refusal::NotMember.into());
+        }
         if !(seen.first_seq..=seen.last_seq).contains(&self.seq) {
             return Err(Refusal::MessageUnknown.into());
         }
@@ -52,21 +60,26 @@ impl Query for Readers {
         if channel == Some(true) {
             return Err(Refusal::LimitReached("nobody keeps count in a group of this size").into());
         }
-        // At most as many members as a message fans out to.
+        let said: Option<(u64, u64)> = db.first(
+            "SELECT sender, time_ms FROM messages WHERE conversation = ? AND seq = ?",
+            (seen.id, self.seq),
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        let (sender, time_ms) = said.ok_or(Refusal::MessageUnknown)?;
+        // At most as many members as a message fans out to. Who has joined later has nothing
+        // unread, and cannot see it.
         let mut read = db.rows(
             "SELECT p.user FROM members g JOIN participants p
                 ON p.user = g.user AND p.conversation = ?2
-             WHERE g.grp = ?1 AND p.read_seq >= ?3
-                AND p.user <> (SELECT sender FROM messages WHERE conversation = ?2 AND seq = ?3)
+             WHERE g.grp = ?1 AND g.user <> ?3 AND g.joined_ms <= ?4 AND p.read_seq >= ?5
              ORDER BY p.user",
-            (self.group.0, seen.id, self.seq),
+            (self.group.0, seen.id, sender, time_ms, self.seq),
             |row| Ok(UserId(row.get(0)?)),
         )?;
         let members: u64 = db
             .first(
-                "SELECT count(*) FROM members WHERE grp = ?1 AND user <>
-                    (SELECT sender FROM messages WHERE conversation = ?2 AND seq = ?3)",
-                (self.group.0, seen.id, self.seq),
+                "SELECT count(*) FROM members WHERE grp = ? AND user <> ? AND joined_ms <= ?",
+                (self.group.0, sender, time_ms),
                 |row| row.get(0),
             )?
             .unwrap_or(0);
