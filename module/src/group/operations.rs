@@ -295,6 +295,18 @@ pub struct ListMembers {
     pub limit: usize,
 }
 
+/// The ids of a group's members, ascending: for the server itself, whoever may know them. Never
+/// refused.
+#[derive(Clone, Debug)]
+pub struct ListMemberIds {
+    /// Of which.
+    pub group: GroupId,
+    /// From the first id above this on.
+    pub after: UserId,
+    /// Most to give.
+    pub limit: usize,
+}
+
 /// A choice among applications.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhichApplications {

@@ -159,6 +159,7 @@ operations! {
     ListGroups(group::ListGroups) -> group::GroupPage;
     SearchGroups(group::SearchGroups) -> Vec<group::GroupView>;
     ListMembers(group::ListMembers) -> group::MemberPage;
+    ListMemberIds(group::ListMemberIds) -> Vec<UserId>;
     ListApplications(group::ListApplications) -> Vec<group::Application>;
     FindNearby(position::FindNearby) -> position::NearbyPage;
     FindVerification(verification::FindVerification) -> verification::Verification;

@@ -10,8 +10,8 @@ use super::sql::{Outcome, Sql};
 use super::text;
 use crate::group::{
     Application, FindGroup, GroupPage, GroupView, ListAllGroups, ListApplications, ListGroups,
-    ListMembers, Member, MemberPage, Role, SearchGroups, WhichApplications, WhichGroups,
-    WhichMembers,
+    ListMemberIds, ListMembers, Member, MemberPage, Role, SearchGroups, WhichApplications,
+    WhichGroups, WhichMembers,
 };
 use crate::storage::refusal::Refusal;
 
@@ -139,6 +139,17 @@ impl Query for ListAllGroups {
             total: db.meta("groups")?,
             more,
         })
+    }
+}
+
+impl Query for ListMemberIds {
+    fn query(self, db: &Connection) -> Outcome<Vec<UserId>> {
+        let ids = db.rows(
+            "SELECT user FROM members WHERE grp = ? AND user > ? ORDER BY user LIMIT ?",
+            (self.group.0, self.after.0, self.limit),
+            |row| Ok(UserId(row.get(0)?)),
+        )?;
+        Ok(ids)
     }
 }
 

@@ -43,6 +43,7 @@ pub(super) fn perform(db: &Mutex<Connection>, read: Read) {
         Read::ListGroups(operation, reply) => answer(db, operation, reply),
         Read::SearchGroups(operation, reply) => answer(db, operation, reply),
         Read::ListMembers(operation, reply) => answer(db, operation, reply),
+        Read::ListMemberIds(operation, reply) => answer(db, operation, reply),
         Read::ListApplications(operation, reply) => answer(db, operation, reply),
         Read::FindNearby(operation, reply) => answer(db, operation, reply),
         Read::FindVerification(operation, reply) => answer(db, operation, reply),
