@@ -169,7 +169,14 @@ class App {
 
   drawNow() {
     this.#drawWanted = false;
-    for (const view of this.views) view();
+    for (const view of this.views) {
+      // What one part cannot draw takes none of the others with it.
+      try {
+        view();
+      } catch (error) {
+        console.error('gatehouse: a part of the page could not be drawn:', error);
+      }
+    }
   }
 }
 

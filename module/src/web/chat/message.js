@@ -17,6 +17,9 @@ const objectIn = (text) => {
   }
 };
 
+/** A text, or another where there is none: of what others send not even that may be taken for granted. */
+const words = (value, or = '') => (typeof value === 'string' ? value : or);
+
 /** 128 random bits in hex; crypto.randomUUID is missing on plain http. */
 export function newClientId() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, '0')).join('');
@@ -34,7 +37,7 @@ export function messageOf(data, me) {
     from,
     own: from.id === me,
     kind: data.kind ?? 'text',
-    body: String(data.body ?? ''),
+    body: words(data.body),
     extra: objectIn(data.extra ?? '') ?? {},
     clientId: data.client_id ?? '',
     recalled: data.recalled === true,
@@ -77,8 +80,8 @@ export function fileOf(message) {
   const number = (value) => (Number.isFinite(value) && value > 0 ? value : 0);
   return {
     id: said?.attachment ?? 0,
-    name: String(said?.name ?? 'File'),
-    type: String(said?.type ?? ''),
+    name: words(said?.name, 'File'),
+    type: words(said?.type),
     size: number(said?.size),
     width: number(said?.width),
     height: number(said?.height),
@@ -107,12 +110,13 @@ export const quoteOf = (message) => ({
 /** The quote in an answer, if it is one. */
 export function quotedIn(message) {
   const quote = message.extra.quote;
-  if (typeof quote !== 'object' || quote === null || !Number.isInteger(quote.seq)) return null;
-  return { seq: quote.seq, name: String(quote.from?.name ?? ''), text: String(quote.text ?? '') };
+  if (typeof quote !== 'object' || quote === null) return null;
+  if (!Number.isSafeInteger(quote.seq) || quote.seq < 1) return null;
+  return { seq: quote.seq, name: words(quote.from?.name), text: words(quote.text) };
 }
 
 /** Whom a message calls, as its sender wrote them. */
 export function mentionedIn(message) {
   const list = Array.isArray(message.extra.mentions) ? message.extra.mentions.slice(0, 100) : [];
-  return list.filter((who) => Number.isInteger(who?.id) && typeof who?.name === 'string');
+  return list.filter((who) => Number.isInteger(who?.id) && words(who?.name) !== '');
 }

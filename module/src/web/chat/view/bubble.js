@@ -146,14 +146,16 @@ function linked(text, mentioned) {
 
 /** Text with the names of those whom it calls lifted out. */
 function called(text, mentioned) {
-  const next = mentioned
-    .map(({ id, name }) => ({ id, sign: `@${name}`, at: text.indexOf(`@${name}`) }))
-    .filter(({ at }) => at >= 0)
-    .sort((a, b) => a.at - b.at)[0];
-  if (!next) return [text];
-  const { at, sign, id } = next;
-  const mark = el('span', { class: id === app.store.me.id ? 'call self' : 'call' }, sign);
-  return [text.slice(0, at), mark, ...called(text.slice(at + sign.length), mentioned)];
+  const nodes = [];
+  let end = 0;
+  for (let at = text.indexOf('@'); at >= 0; at = text.indexOf('@', Math.max(at + 1, end))) {
+    const who = mentioned.find(({ name }) => text.startsWith(name, at + 1));
+    if (!who) continue;
+    const mark = el('span', { class: who.id === app.store.me.id ? 'call self' : 'call' }, `@${who.name}`);
+    nodes.push(text.slice(end, at), mark);
+    end = at + 1 + who.name.length;
+  }
+  return [...nodes, text.slice(end)];
 }
 
 const STATES = { sending: 'sending', sent: 'sent', failed: 'not sent' };

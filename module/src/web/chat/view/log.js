@@ -66,6 +66,16 @@ function linesOf(conversation) {
   return lines;
 }
 
+/** One message that cannot be shown hides none of the others. */
+function built({ key, build }) {
+  try {
+    return build();
+  } catch (error) {
+    console.error('gatehouse: a message could not be drawn:', key, error);
+    return el('div', { class: 'notice' }, 'This message cannot be shown.');
+  }
+}
+
 function startsRun(entry, previous) {
   return (
     previous?.type !== 'message' ||
@@ -117,11 +127,12 @@ function sync(lines, moves) {
     nodes.delete(key);
   }
   let cursor = log.firstElementChild;
-  for (const { key, from, build, isLast } of lines) {
+  for (const line of lines) {
+    const { key, from, isLast } = line;
     let node = nodes.get(key);
     const isSame = node && node.from.length === from.length && node.from.every((part, at) => part === from[at]);
     if (!isSame) {
-      const fresh = build();
+      const fresh = built(line);
       fresh.from = from;
       fresh.dataset.key = key;
       if (node) {
