@@ -25,6 +25,7 @@ export function isSeen(conversation) {
 
 export function openConversation(conversation) {
   const before = app.store.conversation;
+  conversation.failed = false;
   if (before !== conversation) {
     app.on.leaveConversation?.(before);
     saveDraft(before);
@@ -88,27 +89,32 @@ export async function clearConversation(conversation, unlist) {
 
 // History
 
+/** Asks for a page of history and has it taken. */
+async function askHistory(conversation, around, take) {
+  const page = await ask('message.history', { conversation: conversation.key, limit: HISTORY_PAGE, ...around });
+  conversation.peerRead = Math.max(conversation.peerRead, page.peer_read_seq ?? 0);
+  conversation.readSeq = Math.max(conversation.readSeq, page.read_seq);
+  take(
+    page.messages.map((data) => messageOf(data, app.store.me.id)),
+    page,
+  );
+}
+
 async function readHistory(conversation, around, take) {
   if (conversation.loading || !app.store.ready) return;
-  conversation.loading = true;
-  conversation.failed = false;
   draw();
   try {
-    const page = await ask('message.history', { conversation: conversation.key, limit: HISTORY_PAGE, ...around });
-    conversation.peerRead = Math.max(conversation.peerRead, page.peer_read_seq ?? 0);
-    conversation.readSeq = Math.max(conversation.readSeq, page.read_seq);
-    take(
-      page.messages.map((data) => messageOf(data, app.store.me.id)),
-      page,
+    await conversation.readPage(() =>
+      askHistory(conversation, around, take).catch((error) => {
+        // A group that one never was in, or a person with whom nothing was said yet, has no history.
+        if (error.code !== 'not_found' && error.code !== 'forbidden') throw error;
+        conversation.loaded = true;
+      }),
     );
   } catch (error) {
-    // A group that one never was in, or a person with whom nothing was said yet, has no history.
-    if (error.code === 'not_found' || error.code === 'forbidden') conversation.loaded = true;
-    else conversation.failed = error.code !== 'lost';
-  } finally {
-    conversation.loading = false;
-    draw();
+    conversation.failed = error.code !== 'lost';
   }
+  draw();
 }
 
 /** Reads the latest page, if it is not there. */
@@ -124,7 +130,9 @@ export function load(conversation) {
 
 export function loadOlder(conversation) {
   if (!conversation.loaded || !conversation.hasOlder) return;
-  readHistory(conversation, { before: conversation.firstSeq }, (messages, page) => {
+  // Where all messages of the window are deleted, those before it come before what is to be.
+  const before = conversation.firstSeq || conversation.lastSeq + 1;
+  readHistory(conversation, { before }, (messages, page) => {
     conversation.prepend(messages, page.more);
   });
 }
@@ -142,15 +150,21 @@ export function loadLatest(conversation) {
   load(conversation);
 }
 
-/** Opens a conversation where a message stands. */
+/** Opens a conversation where a message stands. Fails if that part of it cannot be read. */
 export async function openAt(conversation, seq) {
   openConversation(conversation);
-  if (!conversation.find(seq)) {
-    await readHistory(conversation, { before: seq + AROUND, limit: AROUND * 2 }, (messages, page) => {
-      conversation.show(messages, { hasOlder: page.more, atEnd: (messages.at(-1)?.seq ?? 0) >= page.last_seq });
-    });
+  // The message may be in the page that is on its way; if not, the one around it is asked for after that.
+  while (conversation.loading) await conversation.reading.catch(() => {});
+  if (!conversation.find(seq) && app.store.ready) {
+    const around = { before: seq + AROUND, limit: AROUND * 2 };
+    await conversation.readPage(() =>
+      askHistory(conversation, around, (messages, page) => {
+        if (messages.length === 0) return;
+        conversation.show(messages, { hasOlder: page.more, atEnd: messages.at(-1).seq >= page.last_seq });
+      }),
+    );
   }
-  app.on.showMessage?.(conversation, seq);
+  if (app.store.conversation === conversation) app.on.showMessage?.(conversation, seq);
 }
 
 // Messages

@@ -123,6 +123,8 @@ class App {
   }
 
   #onReady() {
+    // What could not be read before may be tried again.
+    for (const conversation of this.store.conversations.values()) conversation.failed = false;
     this.outbox.restore();
     this.attachments.probe().then(() => this.draw());
     this.on.enter?.();

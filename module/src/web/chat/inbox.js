@@ -239,9 +239,7 @@ export class Inbox {
         within?.remove((message) => data.seqs.includes(message.seq));
         break;
       case 'cleared':
-        within?.remove((message) => message.seq <= data.seq);
-        within?.read(data.seq);
-        if (within) within.hasOlder = false;
+        within?.clear(data.seq);
         this.#readConversations();
         break;
       case 'conversation_changed':

@@ -93,7 +93,12 @@ function buildQuote(message, conversation) {
   if (!quote) return null;
   return el(
     'button',
-    { class: 'quote', type: 'button', 'data-testid': 'quote', onclick: () => openAt(conversation, quote.seq) },
+    {
+      class: 'quote',
+      type: 'button',
+      'data-testid': 'quote',
+      onclick: () => attempt(() => openAt(conversation, quote.seq)),
+    },
     el('bdi', { class: 'quote-name' }, quote.name),
     el('span', { class: 'quote-text', dir: 'auto' }, quote.text),
   );

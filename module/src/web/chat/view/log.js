@@ -2,7 +2,7 @@
 
 import { app, draw } from '../app.js';
 import { isSeen, load, loadLatest, loadNewer, loadOlder, markRead } from '../actions.js';
-import { byId, el, setText, syncOne, timeElement } from '../dom.js';
+import { button, byId, el, setText, syncOne, timeElement } from '../dom.js';
 import { keyOf } from '../message.js';
 import { count, dayOf, dayText } from '../text.js';
 import { buildMessage, drawProgress } from './bubble.js';
@@ -100,19 +100,21 @@ function drawLog() {
   const { conversation } = app.store;
   const isOther = shown !== conversation;
   if (isOther) {
+    if (shown) shown.follows = true;
     shown = conversation;
     log.replaceChildren();
     nodes.clear();
     follow = true;
     chipCount = 0;
   }
+  conversation.follows = follow;
   if (!conversation.loaded && !conversation.failed) load(conversation);
   const place = follow ? null : placeOfScroll();
   // Readers of the screen are told what comes, not what was there before.
   log.setAttribute('aria-busy', String(conversation.loading || isOther));
   sync(linesOf(conversation), !isOther && follow && conversation.loaded);
   if (follow) scroll.scrollTop = scroll.scrollHeight;
-  else if (place) scroll.scrollTop += place.node.getBoundingClientRect().top - place.top;
+  else if (place?.node.isConnected) scroll.scrollTop += place.node.getBoundingClientRect().top - place.top;
   drawState(conversation);
   drawChip(conversation);
   fillScreen(conversation);
@@ -163,8 +165,15 @@ function placeOfScroll() {
 function drawState(conversation) {
   const isEmpty = conversation.loaded && log.childElementCount === 0;
   byId('empty').hidden = !isEmpty;
-  const text = conversation.failed ? 'The messages could not be read.' : conversation.loading ? 'Loading…' : '';
-  setText(byId('log-state'), text);
+  const { failed, loading } = conversation;
+  syncOne(byId('log-state'), [conversation.key, failed, loading], () =>
+    failed
+      ? [
+          'The messages could not be read.',
+          button('Try again', () => readAgain(conversation), { class: 'button small' }),
+        ]
+      : loading && 'Loading…',
+  );
   if (!isEmpty) return;
   syncOne(byId('empty-mark'), [conversation.key, conversation.title], () => conversationAvatar(conversation, 'large'));
   setText(byId('empty-title'), conversation.kind === 'all' ? 'It is quiet here' : conversation.title);
@@ -177,6 +186,12 @@ function drawState(conversation) {
       system: 'What the operator has to say appears here.',
     }[conversation.kind],
   );
+}
+
+/** The drawing asks for what is missing. */
+function readAgain(conversation) {
+  conversation.failed = false;
+  draw();
 }
 
 function drawChip(conversation) {
@@ -212,6 +227,7 @@ scroll.addEventListener(
     if (app.screen === 'login' || shown !== app.store.conversation) return;
     const { conversation } = app.store;
     follow = conversation.atEnd && scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 40;
+    conversation.follows = follow;
     if (follow) chipCount = 0;
     drawChip(conversation);
     fillScreen(conversation);
