@@ -66,13 +66,20 @@ export function markRead(conversation) {
 }
 
 /** Keeps what was begun to write, for the other devices too. */
-export function saveDraft(conversation) {
+export async function saveDraft(conversation) {
   if (!conversation || conversation.draft === conversation.savedDraft) return;
-  conversation.savedDraft = conversation.draft;
-  conversation.draftTime = Date.now();
+  const { key, draft } = conversation;
   if (conversation.lastSeq === 0 || !app.store.ready) return;
-  // A draft that could not be kept there is still in this tab.
-  ask('conversation.set', { conversation: conversation.key, draft: conversation.draft }).catch(() => {});
+  try {
+    await ask('conversation.set', { conversation: key, draft });
+    conversation.savedDraft = draft;
+  } catch {
+    /* what could not be kept there is still in this tab, and is told after the next login */
+  }
+}
+
+export function saveDrafts() {
+  for (const conversation of app.store.conversations.values()) saveDraft(conversation);
 }
 
 export const setPinned = (conversation, pinned) => ask('conversation.set', { conversation: conversation.key, pinned });

@@ -36,10 +36,7 @@ class App {
       onLogin: (ok) => this.#onLogin(ok),
       onRefused: (error) => this.#onRefused(error),
       onPush: (message) => this.inbox.push(message),
-      onSession: (session) => {
-        this.credentials = session;
-        keepSession(session);
-      },
+      onSession: (session) => this.#keep(session),
       onEcho: (op, data, ok, own) => this.inbox.echo(op, data, ok, own),
     });
     this.#begin();
@@ -65,9 +62,16 @@ class App {
     // Of a session that is remembered the user is known, so there is something to show before the server answers.
     if (credentials.kind === 'token') {
       this.store.me = credentials.user;
+      this.store.instance = credentials.instance ?? '';
       this.#show();
     }
     this.link.open(credentials);
+  }
+
+  /** Keeps a session, and of which server it is: what is written before the next login waits for that one. */
+  #keep(session) {
+    this.credentials = { ...session, instance: this.store.instance };
+    keepSession(this.credentials);
   }
 
   /** The server keeps something else than before: ids mean nothing any more. What was said to all still can be. */
@@ -76,6 +80,7 @@ class App {
     this.#begin();
     this.store.me = user;
     this.outbox.messages = outbox.messages.filter((message) => message.conversation === 'all');
+    outbox.messages = [];
     this.on.openConversation?.(this.store.conversation);
   }
 
@@ -113,6 +118,7 @@ class App {
     const { inbox, store } = this;
     try {
       const entered = inbox.enter(ok);
+      if (this.credentials.kind === 'token' && this.credentials.instance !== ok.instance) this.#keep(this.credentials);
       this.#show();
       await entered;
     } catch (error) {
