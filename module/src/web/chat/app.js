@@ -7,8 +7,8 @@ import { Link } from './link.js';
 import { Outbox } from './outbox.js';
 import { Receipts } from './receipt.js';
 import { Store } from './store.js';
-import { forget, keepGuest, keepSession, remembered } from './session.js';
-import { errorText } from './text.js';
+import { forget, keepGuest, keepSession, sessionOf } from './session.js';
+import { refusalText } from './text.js';
 
 export const isPhone = matchMedia('(max-width: 720px)');
 
@@ -98,9 +98,28 @@ class App {
     this.#hide('');
   }
 
-  /** Takes the connection back from where one has logged in later. */
+  /** With what the connection may be taken back from where one has logged in later, or null: that ends a session. */
+  get #other() {
+    const { credentials } = this;
+    if (credentials?.kind === 'guest') return credentials;
+    const stored = credentials?.login ? sessionOf(credentials.login) : null;
+    return stored && stored.token !== credentials.token ? stored : null;
+  }
+
+  get mayTakeOver() {
+    return this.#other !== null;
+  }
+
   takeOver() {
-    this.link.open(remembered() ?? this.credentials);
+    this.credentials = this.#other;
+    this.link.open(this.credentials);
+  }
+
+  /** From where one has logged in later the way back is the login form. */
+  logInAgain() {
+    forget(this.credentials);
+    this.link.close();
+    this.#hide('');
   }
 
   #onState() {
@@ -140,10 +159,17 @@ class App {
   }
 
   #onRefused(error) {
-    // A token that is good no longer: its session was ended elsewhere, or is too old.
     const hadSession = this.credentials?.kind === 'token';
-    if (error.code !== 'lost' && hadSession) forget(this.credentials);
-    this.#hide(hadSession ? 'Your session has ended. Please log in again.' : errorText(error));
+    if (hadSession && error.code === 'unauthenticated') {
+      // Another tab may have renewed the session, and with that ended its old token.
+      const stored = sessionOf(this.credentials.login);
+      if (stored && stored.token !== this.credentials.token) {
+        this.enter(stored);
+        return;
+      }
+    }
+    if (hadSession && error.code !== 'lost') forget(this.credentials);
+    this.#hide(refusalText(error, hadSession));
   }
 
   #show() {
