@@ -28,6 +28,7 @@ const CHAT: &[(&str, &[u8])] = &files![
     "chat/inbox.js",
     "chat/lists.js",
     "chat/link.js",
+    "chat/lookup.js",
     "chat/message.js",
     "chat/outbox.js",
     "chat/parts.css",

@@ -221,9 +221,9 @@ function push(conversation, message) {
 let saysTyping = true;
 let toldTyping = 0;
 
-export function tellTyping({ kind, id, members }) {
+export function tellTyping({ kind, id, membersTotal }) {
   const now = Date.now();
-  const isFew = kind === 'direct' || (kind === 'group' && (members?.size ?? 0) <= TYPING_MEMBERS_MAX);
+  const isFew = kind === 'direct' || (kind === 'group' && membersTotal <= TYPING_MEMBERS_MAX);
   if (!saysTyping || !isFew || !app.store.ready || now - toldTyping < TYPING_EVERY) return;
   toldTyping = now;
   const to = kind === 'direct' ? { user: id } : { group: id };

@@ -163,6 +163,13 @@ export class Conversation {
     entries.splice(isLast ? entries.length : before + 1, 0, message);
   }
 
+  /** Counts what came since the last message that was known, as far as it was not read meanwhile. */
+  missed(unread, { known, readSeq }) {
+    const since = this.readSeq > readSeq ? this.lastSeq - this.readSeq : unread + this.lastSeq - known;
+    this.unread = Math.max(0, since);
+    if (this.unread > 0 && this.unreadFrom === 0) this.unreadFrom = this.readSeq + 1;
+  }
+
   /** Something that happened, in between; it is gone when the page is loaded again. */
   notice(parts, time) {
     if (!this.loaded || !this.atEnd) return;
