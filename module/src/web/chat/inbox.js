@@ -255,7 +255,7 @@ export class Inbox {
           recalled: true,
           body: '',
           extra: {},
-          recalledBy: data.by.id === me ? '' : data.by.name,
+          recalledBy: data.by,
         });
         break;
       case 'read':

@@ -41,7 +41,7 @@ export function messageOf(data, me) {
     extra: objectIn(data.extra ?? '') ?? {},
     clientId: data.client_id ?? '',
     recalled: data.recalled === true,
-    recalledBy: '',
+    recalledBy: null,
   };
 }
 
@@ -61,7 +61,7 @@ export function draftOf(conversation, me, { kind, body, extra = {}, mentions = [
     mentions,
     clientId: newClientId(),
     recalled: false,
-    recalledBy: '',
+    recalledBy: null,
     tries: 0,
     failure: '',
   };

@@ -78,12 +78,13 @@ export function buildMessage(message, { first, isRead, conversation }) {
 const memberPicture = (conversation, id) => conversation.members?.get(id)?.picture || app.store.pictureOf(id);
 
 function buildRecalled(message) {
-  const who = message.own && !message.recalledBy ? ['You'] : [el('bdi', {}, message.recalledBy || message.from.name)];
+  // Who did it is told when it happens, and is not always the sender.
+  const { recalledBy: by } = message;
+  const who = by && (by.id === app.store.me.id ? 'You' : el('bdi', {}, app.store.nameOf(by.id, by.name)));
   return el(
     'div',
     { class: 'notice', 'data-testid': 'recalled', 'data-seq': message.seq },
-    who,
-    ' took back a message',
+    who ? [who, ' took back a message'] : 'A message was taken back',
     timeElement(message.time),
   );
 }
