@@ -30,6 +30,7 @@ const CHAT: &[(&str, &[u8])] = &files![
     "chat/link.js",
     "chat/lookup.js",
     "chat/message.js",
+    "chat/notice.js",
     "chat/outbox.js",
     "chat/parts.css",
     "chat/receipt.js",

@@ -130,7 +130,7 @@ export function load(conversation) {
   readHistory(conversation, {}, (messages, page) => {
     conversation.show(messages, { hasOlder: page.more, atEnd: true });
     conversation.lastSeq = Math.max(conversation.lastSeq, page.last_seq);
-    conversation.last ??= messages.at(-1) ?? null;
+    if ((messages.at(-1)?.seq ?? 0) > (conversation.last?.seq ?? 0)) conversation.last = messages.at(-1);
     markRead(conversation);
   });
 }

@@ -5,6 +5,7 @@ import { groupKey } from './conversation.js';
 import { Lists } from './lists.js';
 import { Lookups } from './lookup.js';
 import { messageOf } from './message.js';
+import { groupNotice } from './notice.js';
 
 const PAGE = 500;
 /** What is done in a row is looked up together. */
@@ -154,7 +155,7 @@ export class Inbox {
     await this.fill(conversation, conversation.lastSeq);
   }
 
-  /** Reads what came after `after`: all of it, or the last message if it is much. One at a time for a conversation. */
+  /** Reads what came after `after`, all of it where it is shown and else the last; once at a time for a conversation. */
   async fill(conversation, after) {
     if (this.#filling.has(conversation)) {
       // What is on its way may have been read before this.
@@ -298,42 +299,22 @@ export class Inbox {
     }
   }
 
-  #groupNotice({ notice, group, user, by }, time) {
+  #groupNotice(data, time) {
+    const { notice, group, user } = data;
     if (group === undefined) return;
     const store = this.#store;
     const conversation = store.open(groupKey(group));
-    const self = user?.id === store.me.id;
-    const who = (someone) => (someone?.id === store.me.id ? 'You' : { name: someone?.name ?? '' });
-    const other = by && by.id !== user?.id ? by : null;
-    const say = (...parts) => conversation.notice(parts, time);
     this.#lookups.want(conversation.key, () => {
       // Who has its members open reads them again.
       conversation.members = null;
       return this.#lists.group(group);
     });
-    switch (notice) {
-      case 'group_joined':
-        if (self) {
-          conversation.left = false;
-          conversation.unload();
-        } else if (other) say(who(other), ' brought ', who(user), ' into the group');
-        else say(who(user), ' joined the group');
-        break;
-      case 'group_left':
-        if (self) conversation.left = true;
-        if (other) say(who(other), ' removed ', self ? 'you' : who(user));
-        else say(who(user), ' left the group');
-        break;
-      case 'group_changed':
-        say(who(by), ' changed the group');
-        break;
-      case 'member_changed':
-        break;
-      case 'group_dismissed':
-        say(who(by), ' dismissed the group');
-        break;
-      default:
-    }
+    if (user?.id === store.me.id && notice === 'group_joined') {
+      conversation.left = false;
+      conversation.unload();
+    } else if (user?.id === store.me.id && notice === 'group_left') conversation.left = true;
+    const parts = groupNotice(data, store.me.id);
+    if (parts) conversation.notice(parts, time);
   }
 
   async #readAll() {
