@@ -73,6 +73,8 @@ export async function saveDraft(conversation) {
   try {
     await ask('conversation.set', { conversation: key, draft });
     conversation.savedDraft = draft;
+    // It may have been sent meanwhile, and is a draft no more.
+    if (conversation.draft === '') saveDraft(conversation);
   } catch {
     /* what could not be kept there is still in this tab, and is told after the next login */
   }

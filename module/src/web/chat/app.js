@@ -68,7 +68,7 @@ class App {
     this.link.open(credentials);
   }
 
-  /** Keeps a session, and of which server it is: what is written before the next login waits for that one. */
+  /** Keeps a session, and which instance its ids belong to: under that is kept what is written before the next login. */
   #keep(session) {
     this.credentials = { ...session, instance: this.store.instance };
     keepSession(this.credentials);

@@ -168,10 +168,7 @@ function drawState(conversation) {
   const { failed, loading } = conversation;
   syncOne(byId('log-state'), [conversation.key, failed, loading], () =>
     failed
-      ? [
-          'The messages could not be read.',
-          button('Try again', () => readAgain(conversation), { class: 'button small' }),
-        ]
+      ? ['The messages could not be read.', button('Try again', readAgain, { class: 'button small' })]
       : loading && 'Loading…',
   );
   if (!isEmpty) return;
@@ -189,8 +186,8 @@ function drawState(conversation) {
 }
 
 /** The drawing asks for what is missing. */
-function readAgain(conversation) {
-  conversation.failed = false;
+function readAgain() {
+  app.store.conversation.failed = false;
   draw();
 }
 
