@@ -20,6 +20,9 @@ const objectIn = (text) => {
 /** A text, or another where there is none: of what others send not even that may be taken for granted. */
 const words = (value, or = '') => (typeof value === 'string' ? value : or);
 
+/** Whether it may be the number of a message or of a file. */
+const isNumber = (value) => Number.isSafeInteger(value) && value >= 1;
+
 /** 128 random bits in hex; crypto.randomUUID is missing on plain http. */
 export function newClientId() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, '0')).join('');
@@ -79,7 +82,8 @@ export function fileOf(message) {
   if (typeof said?.attachment !== 'number' && !message.upload) return null;
   const number = (value) => (Number.isFinite(value) && value > 0 ? value : 0);
   return {
-    id: said?.attachment ?? 0,
+    // Nothing has the number 0: it is shown as gone.
+    id: isNumber(said?.attachment) ? said.attachment : 0,
     name: words(said?.name, 'File'),
     type: words(said?.type),
     size: number(said?.size),
@@ -111,7 +115,7 @@ export const quoteOf = (message) => ({
 export function quotedIn(message) {
   const quote = message.extra.quote;
   if (typeof quote !== 'object' || quote === null) return null;
-  if (!Number.isSafeInteger(quote.seq) || quote.seq < 1) return null;
+  if (!isNumber(quote.seq)) return null;
   return { seq: quote.seq, name: words(quote.from?.name), text: words(quote.text) };
 }
 
