@@ -33,12 +33,16 @@ pub(crate) fn encode_push(event: &Event, inbox: Option<u64>) -> Option<Message> 
                 online: *online,
             },
         ),
-        Event::Notice(Notice::GroupJoined { group, user, .. }) => {
-            push("group.joined", inbox, &GroupUserOut::of(*group, user))
-        }
-        Event::Notice(Notice::GroupLeft { group, user, .. }) => {
-            push("group.left", inbox, &GroupUserOut::of(*group, user))
-        }
+        Event::Notice(Notice::GroupJoined { group, user, by }) => push(
+            "group.joined",
+            inbox,
+            &GroupUserOut::of(*group, user, by.as_ref()),
+        ),
+        Event::Notice(Notice::GroupLeft { group, user, by }) => push(
+            "group.left",
+            inbox,
+            &GroupUserOut::of(*group, user, by.as_ref()),
+        ),
         Event::Notice(Notice::Read {
             conversation,
             seq,
@@ -217,13 +221,16 @@ struct PresenceOut<'a> {
 struct GroupUserOut<'a> {
     group: u64,
     user: UserOut<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<UserOut<'a>>,
 }
 
 impl<'a> GroupUserOut<'a> {
-    fn of(group: GroupId, user: &'a User) -> Self {
+    fn of(group: GroupId, user: &'a User, by: Option<&'a User>) -> Self {
         Self {
             group: group.0,
             user: UserOut::of(user),
+            by: by.map(UserOut::of),
         }
     }
 }
