@@ -172,7 +172,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    fn tell_change(
+    pub(super) fn tell_change(
         &mut self,
         group: GroupId,
         by: UserId,
@@ -207,6 +207,13 @@ impl Execute for CreateGroup {
         )?;
         tx.index_group(id, &self.name)?;
         tx.admit(id, self.owner, Role::Owner, None)?;
+        // The owner's other devices hear of it as those of the members do.
+        let made = Notice::GroupJoined {
+            group: id,
+            user: owner.clone(),
+            by: None,
+        };
+        tx.notify(&[self.owner], made, self.origin)?;
         for user in self.members {
             if user == self.owner || tx.blocks(user, self.owner)? {
                 continue;

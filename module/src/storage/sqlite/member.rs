@@ -288,7 +288,8 @@ impl Execute for Leave {
             return Err(Refusal::GroupUnknown.into());
         }
         let own = tx.membership(self.group, self.user)?.role;
-        if own == Role::Owner && row.members > 1 && !row.dismissed {
+        let hands_over = own == Role::Owner && row.members > 1 && !row.dismissed;
+        if hands_over {
             if !self.hand_over {
                 return Err(Refusal::OwnerCannotLeave.into());
             }
@@ -311,6 +312,9 @@ impl Execute for Leave {
             }
         }
         tx.part(self.group, &row, self.user, None, self.origin)?;
+        if hands_over {
+            tx.tell_change(self.group, self.user, self.origin)?;
+        }
         if row.members == 1 && !row.dismissed {
             tx.end_group(self.group)?;
         }
