@@ -6,11 +6,12 @@ use common::{GroupId, UserId};
 use module::friend::RequestState;
 use module::group::{
     AnswerApplication, CreateGroup, Invite, Invited, Joined, Joining, Kick, ListApplications,
-    MuteMember, Role, SetRole, WhichApplications,
+    ListMembers, MuteMember, Role, SetRole, WhichApplications, WhichMembers,
 };
 use module::inbox::Notice;
 use module::message::{Conversation, Recall, To};
 use module::storage::refusal::Refusal;
+use module::storage::sqlite::Rules;
 
 use crate::bench::Bench;
 
@@ -197,4 +198,41 @@ fn one_removes_mutes_and_recalls_only_below_oneself() {
     let last = bench.notices(dan).pop().unwrap();
     assert!(matches!(last, Notice::GroupLeft { by: Some(by), .. } if by.id == bob));
     kick(ada, &[bob, eve]).unwrap();
+}
+
+#[test]
+fn who_is_in_too_many_groups_holds_nobody_up() {
+    let bench = Bench::with_rules(Rules {
+        groups_per_user_max: 2,
+        ..Rules::default()
+    });
+    let (ada, bob) = (bench.user("Ada"), bench.user("Bob"));
+    let (eve, dan) = (bench.user("Eve"), bench.user("Dan"));
+    for _ in 0..2 {
+        bench.group(eve, &[bob]);
+    }
+    assert!(matches!(
+        bench.join(bob, bench.group(ada, &[])),
+        Err(Refusal::LimitReached(_))
+    ));
+    let group = bench.group(ada, &[bob, dan]);
+    let members = ListMembers {
+        user: ada,
+        group,
+        which: WhichMembers::All,
+        after: UserId(0),
+        limit: 10,
+    };
+    let page = bench.look_up_now(members).unwrap();
+    let ids: Vec<_> = page.members.iter().map(|member| member.user.id).collect();
+    assert_eq!(ids, [ada, dan]);
+    let cy = bench.user("Cy");
+    let all = Invite {
+        by: ada,
+        group,
+        users: vec![bob, cy],
+        text: String::new(),
+        origin: None,
+    };
+    assert_eq!(bench.change_now(all).unwrap().joined, [cy]);
 }

@@ -147,10 +147,16 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Takes a group out of what can be found, joined and written to.
+    /// Takes a group out of what can be found, joined and written to. Its members, who need not
+    /// leave it, have room for another.
     pub(super) fn end_group(&self, group: GroupId) -> Outcome<()> {
         self.db
             .run("UPDATE groups SET dismissed = 1 WHERE id = ?", [group.0])?;
+        self.db.run(
+            "UPDATE users SET groups = groups - 1
+             WHERE id IN (SELECT user FROM members WHERE grp = ?)",
+            [group.0],
+        )?;
         self.db
             .run("DELETE FROM group_index WHERE rowid = ?", [group.0])?;
         let groups = self.db.meta("groups")?;
@@ -221,7 +227,7 @@ impl Execute for CreateGroup {
             let Some(user) = super::tx::find_user(tx.db, user)? else {
                 continue;
             };
-            if tx.find_membership(id, user.id)?.is_none() {
+            if tx.find_membership(id, user.id)?.is_none() && tx.has_room(user.id)? {
                 tx.admit(id, user.id, Role::Member, Some(self.owner))?;
                 // Only the one concerned: everybody else finds the list when they are told.
                 let notice = Notice::GroupJoined {

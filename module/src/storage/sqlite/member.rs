@@ -14,6 +14,14 @@ use crate::inbox::{Audience, Happening, Notice};
 use crate::storage::refusal::Refusal;
 
 impl Tx<'_> {
+    /// Whether a user may be in one more group.
+    pub(super) fn has_room(&self, user: UserId) -> Outcome<bool> {
+        Ok(self.db.has(
+            "SELECT 1 FROM users WHERE id = ? AND groups < ?",
+            (user.0, self.rules.groups_per_user_max),
+        )?)
+    }
+
     /// Makes a user a member, and tells nobody. What was said before is not for them to see.
     pub(super) fn admit(
         &self,
@@ -123,10 +131,12 @@ impl Tx<'_> {
             "UPDATE groups SET members = members - 1 WHERE id = ?",
             [group.0],
         )?;
-        self.db.run(
-            "UPDATE users SET groups = groups - 1 WHERE id = ?",
-            [user.0],
-        )?;
+        if !row.dismissed {
+            self.db.run(
+                "UPDATE users SET groups = groups - 1 WHERE id = ?",
+                [user.0],
+            )?;
+        }
         self.db.run(
             "UPDATE participants SET left_seq =
                 (SELECT last_seq FROM conversations WHERE id = ?2)
@@ -232,6 +242,9 @@ impl Execute for Invite {
             let Some(user) = find_user(tx.db, id)? else {
                 continue;
             };
+            if directly && !tx.has_room(id)? {
+                continue;
+            }
             if directly {
                 tx.join(self.group, user, Some(by.clone()), self.origin)?;
                 invited.joined.push(id);
