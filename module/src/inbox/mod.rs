@@ -15,7 +15,7 @@ pub use notice::Notice;
 pub struct Sync {
     /// Whose.
     pub user: UserId,
-    /// The last number that the client has; 0 for a client that has nothing.
+    /// The last number that the client has; 0 before anything has come.
     pub after: u64,
     /// Most entries to give.
     pub limit: usize,

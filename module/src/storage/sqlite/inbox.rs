@@ -20,9 +20,9 @@ impl Query for Sync {
                 |row| Ok((row.get(0)?, row.get(1)?)),
             )?
             .ok_or(Refusal::UserUnknown)?;
-        // A client that has nothing takes what there is; one that has a part of what is gone would
-        // have a hole.
-        let reset = self.after > last || (self.after > 0 && self.after < floor);
+        // With a part of what is gone missing, the client would have a hole. That is so from 0 on,
+        // too: it may have been complete with nothing, before anything had come.
+        let reset = self.after > last || self.after < floor;
         if reset {
             return Ok(SyncPage {
                 entries: Vec::new(),
