@@ -9,7 +9,7 @@ use module::group::{
     ListMembers, MuteMember, Role, SetRole, WhichApplications, WhichMembers,
 };
 use module::inbox::Notice;
-use module::message::{Conversation, Recall, To};
+use module::message::{Conversation, Recall, SearchMessages, To};
 use module::storage::refusal::Refusal;
 use module::storage::sqlite::Rules;
 
@@ -235,4 +235,49 @@ fn who_is_in_too_many_groups_holds_nobody_up() {
         origin: None,
     };
     assert_eq!(bench.change_now(all).unwrap().joined, [cy]);
+}
+
+#[test]
+fn who_joins_again_begins_anew() {
+    let bench = Bench::new();
+    let (ada, bob) = (bench.user("Ada"), bench.user("Bob"));
+    let group = bench.group(ada, &[bob]);
+    let conversation = Conversation::Group(group);
+    bench
+        .send(ada, To::Group(group), "while he was in")
+        .unwrap();
+    let kick = Kick {
+        by: ada,
+        group,
+        users: vec![bob],
+        origin: None,
+    };
+    bench.change_now(kick).unwrap();
+    bench
+        .send(ada, To::Group(group), "while he was away")
+        .unwrap();
+    assert_eq!(bench.bodies(bob, conversation), ["while he was in"]);
+    bench.join(bob, group).unwrap();
+    assert_eq!(bench.bodies(bob, conversation), [""; 0]);
+    bench
+        .send(ada, To::Group(group), "while he is back")
+        .unwrap();
+    assert_eq!(bench.bodies(bob, conversation), ["while he is back"]);
+    let search = SearchMessages {
+        user: bob,
+        query: "while".to_owned(),
+        conversation: None,
+        before: None,
+        limit: 10,
+    };
+    // The index follows in the order of the messages.
+    let found = loop {
+        let found = bench.look_up_now(search.clone()).unwrap();
+        if !found.is_empty() {
+            break found;
+        }
+        std::thread::yield_now();
+    };
+    let seqs: Vec<u64> = found.iter().map(|message| message.seq).collect();
+    assert_eq!(seqs, [3]);
 }

@@ -22,7 +22,8 @@ impl Tx<'_> {
         )?)
     }
 
-    /// Makes a user a member, and tells nobody. What was said before is not for them to see.
+    /// Makes a user a member, and tells nobody. What was said before is not for them to see, also
+    /// where they were a member then.
     pub(super) fn admit(
         &self,
         group: GroupId,
