@@ -178,7 +178,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    pub(super) fn tell_change(
+    fn tell_change(
         &mut self,
         group: GroupId,
         by: UserId,
@@ -187,6 +187,22 @@ impl Tx<'_> {
         let channel = self.any_group(group)?.channel;
         let by = self.user(by)?;
         self.notify_group(group, channel, Notice::GroupChanged { group, by }, origin)
+    }
+
+    /// Tells all members that a group has another owner, who finds it in their inbox, in a channel
+    /// as well.
+    pub(super) fn tell_owner(
+        &mut self,
+        group: GroupId,
+        owner: UserId,
+        by: UserId,
+        origin: Option<SessionId>,
+    ) -> Outcome<()> {
+        if self.any_group(group)?.channel {
+            let by = self.user(by)?;
+            self.notify(&[owner], Notice::GroupChanged { group, by }, origin)?;
+        }
+        self.tell_change(group, by, origin)
     }
 }
 
@@ -294,7 +310,7 @@ impl Execute for Transfer {
             "UPDATE groups SET owner = ? WHERE id = ?",
             (self.to.0, self.group.0),
         )?;
-        tx.tell_change(self.group, self.by, self.origin)
+        tx.tell_owner(self.group, self.to, self.by, self.origin)
     }
 }
 

@@ -188,6 +188,8 @@ impl Tx<'_> {
         )?)
     }
 
+    /// Tells all members that one of them has another role, nickname or right to speak. The one
+    /// concerned finds it in their inbox, in a channel as well.
     fn tell_member(
         &mut self,
         group: GroupId,
@@ -201,6 +203,9 @@ impl Tx<'_> {
             user: self.user(user)?,
             by: self.user(by)?,
         };
+        if row.channel {
+            self.notify(&[user], notice.clone(), origin)?;
+        }
         self.notify_group(group, row.channel, notice, origin)
     }
 }
@@ -302,32 +307,32 @@ impl Execute for Leave {
             return Err(Refusal::GroupUnknown.into());
         }
         let own = tx.membership(self.group, self.user)?.role;
-        let hands_over = own == Role::Owner && row.members > 1 && !row.dismissed;
-        if hands_over {
+        let mut heir = None;
+        if own == Role::Owner && row.members > 1 && !row.dismissed {
             if !self.hand_over {
                 return Err(Refusal::OwnerCannotLeave.into());
             }
             // The index of those with a role is used where it is said that they have one.
-            let heir: Option<u64> = tx.db.first(
+            heir = tx.db.first(
                 "SELECT coalesce(
                     (SELECT user FROM members WHERE grp = ?1 AND role > 0 AND role = 1
                         ORDER BY user LIMIT 1),
                     (SELECT user FROM members WHERE grp = ?1 AND user <> ?2
                         ORDER BY user LIMIT 1))",
                 (self.group.0, self.user.0),
-                |row| row.get(0),
+                |row| Ok(UserId(row.get(0)?)),
             )?;
             if let Some(heir) = heir {
-                tx.set_role(self.group, UserId(heir), Role::Owner)?;
+                tx.set_role(self.group, heir, Role::Owner)?;
                 tx.db.run(
                     "UPDATE groups SET owner = ? WHERE id = ?",
-                    (heir, self.group.0),
+                    (heir.0, self.group.0),
                 )?;
             }
         }
         tx.part(self.group, &row, self.user, None, self.origin)?;
-        if hands_over {
-            tx.tell_change(self.group, self.user, self.origin)?;
+        if let Some(heir) = heir {
+            tx.tell_owner(self.group, heir, self.user, self.origin)?;
         }
         if row.members == 1 && !row.dismissed {
             tx.end_group(self.group)?;
