@@ -204,7 +204,7 @@ fn check(group: &str, all: &[Seen]) {
     // The owner has been a member all the time: their inbox has everything, in its order.
     let owner = &all[0];
     let mut log = BTreeMap::new();
-    let mut members = BTreeSet::from([owner.user]);
+    let mut members = BTreeSet::new();
     let mut due: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
     for entry in &owner.inbox {
         let notice = &entry["notice"];

@@ -446,6 +446,11 @@ fn groups_are_made_joined_and_left() {
         assert_eq!(group["members"], 1);
         assert_eq!(group["joined"], true);
         assert_eq!(group["role"], "owner");
+        let ada_user = json!({"id": ada_id, "name": "Ada"});
+        assert_eq!(
+            phone.push("group.joined"),
+            json!({"group": id, "user": ada_user})
+        );
         let to_group = json!({"to": {"group": id}, "body": "hello"});
         assert_eq!(bob.error("message.send", to_group.clone()), "forbidden");
         assert_eq!(
@@ -517,6 +522,11 @@ fn groups_are_made_joined_and_left() {
                 json!({"group": id, "user": ada_user})
             );
         }
+        // The group has another owner now.
+        assert_eq!(
+            bob.push("notice"),
+            json!({"notice": "group_changed", "group": id, "by": ada_user})
+        );
         bob.ok(
             "message.send",
             json!({"to": {"group": id}, "body": "alone"}),

@@ -293,12 +293,14 @@ fn what_clients_rely_on_is_checked() {
     break_with("DELETE FROM inbox WHERE user = 2 AND seq = 7");
     break_with("UPDATE groups SET members = 5 WHERE id = 1");
     break_with("UPDATE messages SET conversation = 99 WHERE body = 'message 49'");
+    break_with("INSERT INTO changes (message, conversation, number) VALUES (1, 1, 1)");
     let findings = verify(&store).findings;
     let expected = [
         ("conversation ", "numbered without gaps, up to its last"),
         ("message ", "a message stands in a conversation"),
         ("inbox of user 2: ", "numbered without gaps, up to its last"),
         ("group 1: ", "a group has as many members as it says"),
+        ("conversation 1: ", "numbered without gaps, up to its last"),
     ];
     assert_eq!(findings.len(), expected.len(), "{findings:?}");
     for (finding, (what, rule)) in findings.iter().zip(expected) {

@@ -152,6 +152,7 @@ operations! {
     Readers(message::Readers) -> message::ReadersPage;
     FindMuted(message::FindMuted) -> Vec<UserId>;
     Sync(inbox::Sync) -> inbox::SyncPage;
+    Changes(inbox::Changes) -> inbox::ChangePage;
     ListFriends(friend::ListFriends) -> friend::FriendPage;
     ListRequests(friend::ListRequests) -> Vec<friend::FriendRequest>;
     ListBlocks(friend::ListBlocks) -> Vec<account::User>;

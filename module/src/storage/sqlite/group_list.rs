@@ -69,12 +69,8 @@ impl Query for ListGroups {
                             WHERE id <= ?2 ORDER BY id DESC LIMIT 1), 0)
                      ORDER BY p.conversation LIMIT ?3"
                 );
-                // The count that is kept has those that were dismissed, too; a user is in a
-                // thousand groups at most.
                 let total = db.first(
-                    "SELECT count(*) FROM participants p
-                     JOIN groups g ON g.conversation = p.conversation
-                     WHERE p.user = ? AND p.left_seq IS NULL AND g.dismissed = 0",
+                    "SELECT groups FROM users WHERE id = ?",
                     [self.user.0],
                     |row| row.get(0),
                 )?;

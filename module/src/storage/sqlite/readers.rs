@@ -36,6 +36,7 @@ pub(super) fn perform(db: &Mutex<Connection>, read: Read) {
         Read::Readers(operation, reply) => answer(db, operation, reply),
         Read::FindMuted(operation, reply) => answer(db, operation, reply),
         Read::Sync(operation, reply) => answer(db, operation, reply),
+        Read::Changes(operation, reply) => answer(db, operation, reply),
         Read::ListFriends(operation, reply) => answer(db, operation, reply),
         Read::ListRequests(operation, reply) => answer(db, operation, reply),
         Read::ListBlocks(operation, reply) => answer(db, operation, reply),

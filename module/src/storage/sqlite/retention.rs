@@ -6,6 +6,7 @@ use common::UserId;
 use rusqlite::Connection;
 
 use super::attachment;
+use super::change;
 use super::config::Retention;
 use super::position;
 use super::sql::Sql;
@@ -29,6 +30,8 @@ enum Stage {
     Begin,
     /// Inboxes of users above this one.
     Inboxes { after: u64, before_id: u64 },
+    /// Changes of conversations that stand in no inbox.
+    Changes { before_id: u64 },
     /// Rows of messages from this one on.
     Messages { from_id: u64, before_id: u64 },
     /// Attachments that no message names.
@@ -55,7 +58,11 @@ impl Sweep {
             }
             Stage::Inboxes { after, before_id } => match inboxes(db, after, before_id)? {
                 Some(after) => Some(Stage::Inboxes { after, before_id }),
-                None => Some(messages_begin(db, retention, now_ms, before_id)?),
+                None => Some(Stage::Changes { before_id }),
+            },
+            Stage::Changes { before_id } => match change::sweep(db, before_id, ROWS)? {
+                true => Some(Stage::Changes { before_id }),
+                false => Some(messages_begin(db, retention, now_ms, before_id)?),
             },
             Stage::Messages { from_id, before_id } => {
                 let from_id = messages(db, from_id, before_id, retention, now_ms)?;
@@ -158,7 +165,7 @@ fn messages_begin(
     now_ms: u64,
     inbox_before: u64,
 ) -> rusqlite::Result<Stage> {
-    // Notices are found from inboxes only: without their entries they are of no use.
+    // Notices are found from inboxes and changes only: without these they are of no use.
     let old = match retention.messages {
         Some(age) => first_since(db, now_ms, age.max(retention.inbox))?,
         None => 0,

@@ -78,6 +78,16 @@ const RULES: [(&str, &str); 6] = [
          WHERE g.members <> (SELECT count(*) FROM members WHERE grp = g.id) LIMIT 20",
     ),
 ];
+/// A rule for stores from version 5 on; a backup may be older.
+const CHANGES: (&str, &str) = (
+    "the changes of a channel are numbered without gaps, up to its last",
+    "SELECT 'conversation ' || c.id FROM conversations c LEFT JOIN
+        (SELECT conversation, count(*) AS n, min(number) AS low, max(number) AS high FROM changes
+         GROUP BY conversation) g ON g.conversation = c.id
+     WHERE coalesce(g.n, 0) <> c.last_change - c.change_floor
+        OR (g.n > 0 AND (g.low <> c.change_floor + 1 OR g.high <> c.last_change)) LIMIT 20",
+);
+const CHANGES_SINCE: usize = 5;
 
 /// Checks the store or backup in a directory. It is only read; a store may be in use.
 ///
@@ -89,7 +99,7 @@ pub fn verify(directory: &Path, on_progress: OnProgress<'_>) -> Result<Report, B
     }
     let manifest = Manifest::read(directory)?;
     let mut findings = Vec::new();
-    let total = RULES.len() as u64 + 2;
+    let total = RULES.len() as u64 + 3;
     let mut step = |done| {
         on_progress(Progress {
             stage: Stage::Check,
@@ -122,7 +132,8 @@ pub fn verify(directory: &Path, on_progress: OnProgress<'_>) -> Result<Report, B
         return Ok(Report::of_damage(manifest, findings));
     }
     step(2);
-    for (at, (rule, broken_by)) in RULES.into_iter().enumerate() {
+    let changes = (schema >= CHANGES_SINCE).then_some(CHANGES);
+    for (at, (rule, broken_by)) in RULES.into_iter().chain(changes).enumerate() {
         let broken: Vec<String> = snapshot.rows(broken_by, [], |row| row.get(0))?;
         findings.extend(broken.iter().map(|what| format!("{what}: {rule}")));
         step(at as u64 + 3);
@@ -196,6 +207,6 @@ fn check_attachments(
     if secret.transpose()? != manifest.token_secret {
         findings.push(format!("{TOKEN_SECRET} is not the file that was written"));
     }
-    findings.truncate(LISTED_MAX * RULES.len());
+    findings.truncate(LISTED_MAX * (RULES.len() + 1));
     Ok(())
 }
