@@ -25,6 +25,8 @@ export class Conversation {
   picture = '';
   last = null;
   lastSeq = 0;
+  /** The number of the last change, of one that stands in no inbox; null while none is known. */
+  lastChange = null;
   readSeq = 0;
   /** Up to where the other one of a direct conversation has read. */
   peerRead = 0;

@@ -1,6 +1,7 @@
 // How the store comes to know what happened: lists at the first login, then the entries of the inbox, in order, whether
 // they are pushed or asked for. A gap in their numbers, or a new connection, asks for what was missed.
 
+import { Changes } from './change.js';
 import { groupKey } from './conversation.js';
 import { Lists } from './lists.js';
 import { Lookups } from './lookup.js';
@@ -21,6 +22,7 @@ export class Inbox {
   #link;
   #lists;
   #lookups = new Lookups();
+  #changes;
   #events;
   /** Whether the lists were read since they had to be read anew. */
   #isRead = false;
@@ -35,6 +37,7 @@ export class Inbox {
     this.#store = store;
     this.#link = link;
     this.#lists = new Lists(store, link, events.onChange);
+    this.#changes = new Changes(link, (notice, time) => this.#notice(notice, time));
     this.#events = events;
   }
 
@@ -47,6 +50,7 @@ export class Inbox {
     if (!isKnown) {
       store.inbox = ok.inbox;
       await this.#readAll();
+      await this.catchUp();
     } else {
       // Lists that stand in no inbox; conversations and requests follow from the entries.
       await Promise.all([this.catchUp(), this.#lists.presence(), this.#lists.friends()]);
@@ -55,10 +59,14 @@ export class Inbox {
     this.#events.onReady();
   }
 
-  push({ push, inbox, data }) {
+  push({ push, inbox, change, data }) {
     if (push === 'presence') this.#presence(data);
     else if (push === 'signal') this.#signal(data);
-    else this.#entry(inbox, this.#taken(push, data));
+    else if (change !== undefined) {
+      const conversation = this.#store.open(data.conversation ?? groupKey(data.group));
+      const taken = this.#changes.push(conversation, change, this.#taken(push, data));
+      this.#quietly(taken.then(() => this.#events.onChange()));
+    } else this.#entry(inbox, this.#taken(push, data));
     this.#events.onChange();
   }
 
@@ -129,6 +137,8 @@ export class Inbox {
         if (page.reset) {
           store.inbox = page.last;
           await this.#readAll();
+          // How far conversations have come that stand in no inbox is told by the next page.
+          this.#again = true;
           break;
         }
         for (const entry of page.entries) {
@@ -148,11 +158,11 @@ export class Inbox {
   }
 
   /** Catches up with a conversation that stands in no inbox. */
-  async #channel({ conversation: key, last_seq: last, read_seq: read }) {
+  async #channel({ conversation: key, last_seq: last, read_seq: read, last_change: lastChange }) {
     const conversation = this.#store.open(key);
     conversation.read(read);
-    if (last <= conversation.lastSeq) return;
-    await this.fill(conversation, conversation.lastSeq);
+    await this.#changes.catchUp(conversation, lastChange);
+    if (last > conversation.lastSeq) await this.fill(conversation, conversation.lastSeq);
   }
 
   /** Reads what came after `after`, all of it where it is shown and else the last; once at a time for a conversation. */
