@@ -96,9 +96,10 @@ start: $(RELEASE)/gatehouse ## serve in the background; pid and log are in run/
 	@if [ -f $(PID) ] && kill -0 $$(cat $(PID)) 2>/dev/null; then echo "already running, pid $$(cat $(PID))"; exit 1; fi
 	@nohup $(RELEASE)/gatehouse serve $(ARGS) >$(LOG) 2>&1 & echo $$! >$(PID)
 	@for attempt in $$(seq 50); do \
-	  if curl -fsS $(HEALTH) >/dev/null 2>&1; then echo "running, pid $$(cat $(PID)); log in $(LOG), dashboard at $(ADMIN)/"; exit 0; fi; \
-	  kill -0 $$(cat $(PID)) 2>/dev/null || break; sleep 0.1; done; \
-	  echo "did not start:"; tail -n 5 $(LOG); rm -f $(PID); exit 1
+	  kill -0 $$(cat $(PID)) 2>/dev/null || { echo "did not start:"; tail -n 5 $(LOG); rm -f $(PID); exit 1; }; \
+	  if grep -q '^gatehouse listens' $(LOG); then echo "running, pid $$(cat $(PID)); log in $(LOG), dashboard at $(ADMIN)/"; exit 0; fi; \
+	  sleep 0.1; done; \
+	  echo "still starting, pid $$(cat $(PID)); log in $(LOG)"
 
 check: ## whether the server in the background is healthy, and what it counts
 	@if ! [ -f $(PID) ] || ! kill -0 $$(cat $(PID)) 2>/dev/null; then echo "not running"; exit 1; fi

@@ -18,7 +18,7 @@ command -v nginx >/dev/null || need_packages+=(nginx-light libnginx-mod-stream)
 command -v node >/dev/null || need_packages+=(nodejs)
 command -v npm >/dev/null || need_packages+=(npm)
 command -v valgrind >/dev/null || need_packages+=(valgrind)
-fc-list 2>/dev/null | grep -q . || need_packages+=(fonts-dejavu fontconfig)
+[ -n "$(fc-list 2>/dev/null)" ] || need_packages+=(fonts-dejavu fontconfig)
 if [ ${#need_packages[@]} -gt 0 ]; then
     echo "installing ${need_packages[*]}"
     sudo=""

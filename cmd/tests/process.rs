@@ -64,6 +64,30 @@ fn config_file(text: &str) -> (TempDir, String) {
 }
 
 #[test]
+fn it_has_as_many_threads_as_doctor_counts_on() {
+    let plain = "listen = \"127.0.0.1:0\"\ntcp = \"127.0.0.1:0\"\n";
+    let asking = "[accounts]\nauth_webhook = \"http://127.0.0.1:9/\"\n[webhooks]\n\
+                  url = \"http://127.0.0.1:9/\"\nevents = [\"message.before_send\"]";
+    for text in [plain, &format!("{plain}{asking}")] {
+        let (_dir, file) = config_file(text);
+        let (_, stdout, _) = output(gatehouse().args(["doctor", "--json", "--config", &file]));
+        let shape = &serde_json::from_str::<serde_json::Value>(&stdout).unwrap()["shape"];
+        let counted: u64 = ["reactors", "workers", "other_threads"]
+            .iter()
+            .map(|which| shape[which].as_u64().unwrap())
+            .sum();
+        let running = Running::start(gatehouse().args(["serve", "--config", &file]));
+        running.addr("tcp");
+        let tasks = fs::read_dir(format!("/proc/{}/task", running.child.id())).unwrap();
+        let tasks = tasks.count() as u64;
+        assert!(
+            (tasks..=tasks + 2).contains(&counted),
+            "{counted} for {tasks}"
+        );
+    }
+}
+
+#[test]
 fn it_starts_without_a_configuration_and_says_where() {
     let running = Running::start(&mut serve());
     let web = running.addr("ws");

@@ -149,7 +149,7 @@ impl Delivery {
             user: user.clone(),
             online,
         };
-        publish(outlet, Audience::PresenceWatchers, &event, except);
+        publish(outlet, Audience::PresenceWatchers, &event, None, except);
         for protocol in Protocol::ALL {
             let watchers = watches.watchers(user.id, protocol);
             if !watchers.is_empty()

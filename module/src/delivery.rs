@@ -7,7 +7,7 @@ use gate::{Batch, Context, GateHandle};
 use parking_lot::Mutex;
 
 use crate::account::{Credential, Entered, LoginPolicy, TokenId, User};
-use crate::event::{Audience, Event, Protocol};
+use crate::event::{Audience, Event, Kept, Protocol};
 use crate::im::now_ms;
 use crate::inbox::{self, Happening, SessionEnd};
 use crate::outlet::Outlet;
@@ -217,10 +217,12 @@ impl Delivery {
                 return;
             }
         };
+        let kept = event.change.map(Kept::Changes);
         match event.audience {
             inbox::Audience::Inboxes(numbers) => {
                 for (user, number) in numbers {
-                    self.tell_user(outlet, user, &told, Some(number), event.origin);
+                    let kept = Some(Kept::Inbox(number));
+                    self.tell_user(outlet, user, &told, kept, event.origin);
                 }
             }
             inbox::Audience::Users(users) => {
@@ -229,10 +231,10 @@ impl Delivery {
                 }
             }
             inbox::Audience::Channel(group) => {
-                publish(outlet, Audience::Channel(group), &told, event.origin);
+                publish(outlet, Audience::Channel(group), &told, kept, event.origin);
             }
             inbox::Audience::Everyone => {
-                publish(outlet, Audience::Everyone, &told, event.origin);
+                publish(outlet, Audience::Everyone, &told, kept, event.origin);
             }
             inbox::Audience::Nobody => {}
         }
@@ -244,7 +246,7 @@ impl Delivery {
         outlet: &mut dyn Outlet,
         user: UserId,
         event: &Event,
-        number: Option<u64>,
+        kept: Option<Kept>,
         except: Option<SessionId>,
     ) {
         let seats = self.seats(user);
@@ -260,7 +262,7 @@ impl Delivery {
             if sessions.is_empty() {
                 continue;
             }
-            if let Some(message) = protocol.encode(event, number) {
+            if let Some(message) = protocol.encode(event, kept) {
                 outlet.send_many(&sessions, message);
             }
         }
@@ -303,10 +305,11 @@ pub(crate) fn publish(
     outlet: &mut dyn Outlet,
     audience: Audience,
     event: &Event,
+    kept: Option<Kept>,
     except: Option<SessionId>,
 ) {
     for protocol in Protocol::ALL {
-        if let Some(message) = protocol.encode(event, None) {
+        if let Some(message) = protocol.encode(event, kept) {
             outlet.publish(audience.topic(protocol), message, except);
         }
     }

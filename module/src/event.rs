@@ -34,6 +34,15 @@ pub enum Event {
     Kicked(SessionEnd),
 }
 
+/// Where somebody who was away finds an event, and under which number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// In their inbox.
+    Inbox(u64),
+    /// Among the changes of its conversation, which stands in no inbox.
+    Changes(u64),
+}
+
 /// A wire protocol, as the IM knows it: how to say an event in it. An event is encoded once for
 /// each protocol in use, not for each receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,12 +55,12 @@ impl Protocol {
     /// Every protocol; an adapter adds its own here and in [`Protocol::encode`].
     pub const ALL: [Self; 1] = [Self::NATIVE];
 
-    /// The event in this protocol, with its number in the receiver's inbox if it is entered there;
-    /// none if the protocol has no word for it.
+    /// The event in this protocol, with the number under which the receiver finds it again; none if
+    /// the protocol has no word for it.
     #[must_use]
-    pub fn encode(self, event: &Event, inbox: Option<u64>) -> Option<Message> {
+    pub fn encode(self, event: &Event, kept: Option<Kept>) -> Option<Message> {
         match self {
-            Self::NATIVE => crate::adapter::native::encode_push(event, inbox),
+            Self::NATIVE => crate::adapter::native::encode_push(event, kept),
             Self(other) => unreachable!("protocol {other} is not in Protocol::ALL"),
         }
     }

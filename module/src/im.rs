@@ -26,7 +26,7 @@ use crate::storage::operation::WriteOperation;
 use crate::storage::refusal::Refusal;
 use crate::storage::sqlite::{self, InlineStore, Location, SqliteStore, StoreConfig};
 use crate::storage::store::Store;
-use crate::webhook::{WebhookConfig, WebhookError, WebhookStats, Webhooks};
+use crate::webhook::{Secret, WebhookConfig, WebhookError, WebhookStats, Webhooks};
 
 /// Most entries of one page of a list.
 pub const PAGE_MAX: usize = 500;
@@ -214,8 +214,9 @@ impl Im {
         let tokens = Tokens::new(directory, backend.transpose()?.as_ref())?;
         let accounts = config.accounts.clone();
         let webhook = config.accounts.auth_webhook.clone();
-        let secret = config.webhooks.as_ref().map(WebhookConfig::secret);
-        let secret = secret.transpose().map_err(WebhookError::from)?.flatten();
+        let secret = config.accounts.auth_webhook_secret_file.as_deref();
+        let secret = secret.map(Secret::read).transpose();
+        let secret = secret.map_err(WebhookError::from)?;
         let webhook = webhook.map(|endpoint| AuthWebhook::new(endpoint, secret));
         let webhook = webhook.transpose().map_err(OpenError::Thread)?;
         let accounts =

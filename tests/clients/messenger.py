@@ -2,10 +2,12 @@
 
     messenger.py PATH_OF_GATEHOUSE DIRECTORY_FOR_SCREENSHOTS
 
-register, friend request, direct chat with receipts, group, picture by drag and drop, recall, several tabs, offline, catch up.
+register, friend request, direct chat with receipts, group, picture by drag and drop, recall, several tabs, offline, catch up;
+and a stranger sends them what no page would.
 Every wait is for an event, with a limit that only a failure reaches.
 """
 
+import json
 import struct
 import sys
 import tempfile
@@ -14,6 +16,7 @@ from pathlib import Path
 
 from page import DESKTOP, PHONE, Page, Server
 from selenium.webdriver.common.keys import Keys
+from stranger import Stranger
 
 HISTORY = 130
 
@@ -173,17 +176,66 @@ def search(ada):
     ada.find("conversation-list")
 
 
+def be_strange(server, ada):
+    """Messages that are not as they should be hide neither themselves nor others, nor do those that come at a bad moment."""
+    stranger = Stranger(server, "mallory", "never mind me", "Mallory")
+    to = {"user": stranger.finds("ada")}
+    no_text = {"toString": 1}
+    file = json.dumps({"attachment": -1, "name": no_text, "type": no_text})
+    quote = json.dumps({"quote": {"seq": 1, "from": {"name": no_text}, "text": no_text}})
+    call = lambda name: json.dumps({"mentions": [{"id": 1, "name": name}]})
+    stranger.ask("message.send", to=to, kind="file", body=file)
+    stranger.ask("message.send", to=to, kind="quote", body="An answer to nothing", extra=quote)
+    stranger.ask("message.send", to=to, kind="mention", body="@" * 16384, extra=call(""))
+    stranger.ask("message.send", to=to, kind="mention", body="@a" * 8192, extra=call("a"))
+    conversation = stranger.ask("message.send", to=to, body="Are you there?")["conversation"]
+    ada.open_named("Mallory")
+    ada.hears("An answer to nothing", sender="Mallory")
+    ada.hears("Are you there?", sender="Mallory")
+    ada.say("I am, and so is everybody")
+    # In a list that is read again it is the last message of its conversation.
+    stranger.ask("message.send", to=to, kind="file", body=file)
+    ada.driver.refresh()
+    ada.is_connected()
+    ada.find("pane-title")
+    ada.has('[data-testid="conversation-list"] [data-name="Bob Noyce"]')
+
+    release = ada.hold_history(conversation)
+    ada.open_named("Mallory")
+    ada.has("html[data-held]")
+    taken = stranger.ask("message.send", to=to, body="Not meant for you")["seq"]
+    stranger.ask("message.send", to=to, body="Said while you were reading")
+    stranger.ask("message.recall", conversation=conversation, seq=taken)
+    preview = '[data-testid="conversation-list"] [data-name="Mallory"]'
+    ada.wait(lambda: any("while you were reading" in e.text for e in ada.elements(preview)), "what was said meanwhile")
+    release()
+    ada.hears("Said while you were reading", sender="Mallory")
+    ada.hears("I am, and so is everybody")
+    ada.wait(lambda: any("Mallory took back" in e.text for e in ada.elements('[data-testid="recalled"]')), "who took it back")
+    ada.shoot("strange-desktop-light")
+    stranger.close()
+
+
 def two_tabs(ada, bob):
-    """A second tab shares the connection: it is logged in by itself, and both see what either says."""
+    """A second tab shares the connection, which a wrong password there does not end: both see what either says."""
     first = ada.driver.current_window_handle
+    # So that the second tab asks who comes.
+    ada.driver.execute_script("localStorage.removeItem('gatehouse.last')")
     ada.driver.switch_to.new_window("tab")
     ada.driver.get(ada.address)
+    second = ada.driver.current_window_handle
+    ada.log_in_with("ada", "wrong horse")
+    ada.wait(lambda: ada.find("login-error").text, "an error")
+    ada.driver.switch_to.window(first)
+    ada.open_named("Bob Noyce")
+    ada.say("Said in the first tab")
+    ada.driver.switch_to.window(second)
+    ada.log_in_with("ada", "correct horse")
     ada.is_connected()
     ada.open_named("Bob Noyce")
     ada.say("Said in the second tab")
     bob.open_named("Ada Lovelace")
     bob.hears("Said in the second tab")
-    second = ada.driver.current_window_handle
     ada.driver.switch_to.window(first)
     ada.is_connected()
     ada.open_named("Bob Noyce")
@@ -245,8 +297,8 @@ def away(program, arguments, server, ada, bob):
     return again
 
 
-def own_account(ada):
-    """The profile, a wrong password, the sessions, and out."""
+def own_account(server, ada):
+    """The profile, a wrong password, the sessions, and out; a password that is changed elsewhere ends the session here."""
     ada.click("account-open")
     ada.type("field-signature", "Poetical science")
     shoot_everywhere(ada, "account")
@@ -269,6 +321,26 @@ def own_account(ada):
     ada.log_in_with("ada", "correct horse")
     ada.is_connected()
     ada.has('[data-testid="conversation-list"] [data-name="Bob Noyce"]')
+    elsewhere = Stranger(server, "ada", "correct horse")
+    elsewhere.ask("account.password", old="correct horse", new="another horse")
+    elsewhere.close()
+    ada.wait(lambda: "password was changed" in ada.find("login-error").text, "why the session has ended")
+    ada.shoot("password-changed-desktop-light")
+    ada.log_in_with("ada", "another horse")
+    ada.find("conversation-list")
+
+
+def find_old(ada):
+    """A message that is older than what is read first, in a conversation that was not opened yet, is led to."""
+    ada.driver.refresh()
+    # Nobody has said anything to everyone, which is known when everything else is.
+    ada.has("#empty:not([hidden])")
+    ada.type("search-input", "cards")
+    ada.click("found-message")
+    ada.wait(lambda: any("cards arrive" in e.text for e in ada.elements(".message.lit")), "the message, lit up")
+    ada.hears("Good evening, Ada", sender="Bob Noyce")
+    ada.shoot("found-old-desktop-light")
+    ada.find("search-input").send_keys(Keys.ESCAPE)
 
 
 def main(program, screenshots):
@@ -290,12 +362,14 @@ def main(program, screenshots):
         send_files(ada, bob, folder)
         print("passed: a group, a call by name, a picture and a file")
         search(ada)
+        be_strange(server, ada)
         two_tabs(ada, bob)
-        print("passed: search, and two tabs of one login")
+        print("passed: search, a stranger, and two tabs of one login")
         server = away(program, arguments, server, ada, bob)
         print("passed: away, offline, and caught up")
-        own_account(ada)
-        print("passed: the account")
+        own_account(server, ada)
+        find_old(ada)
+        print("passed: the account, and an old message")
         # Nor are they online whose browser is gone.
         bob.finds_online("Ada Lovelace", True)
         ada.close()

@@ -187,6 +187,32 @@ class Page:
         self.wait(opened, f"the menu of {text!r}")
         self.click(item)
 
+    def hold_history(self, conversation):
+        """Keeps pages of history from the page, once the server has given them, until what is given back is called."""
+        script = """
+            const [conversation, done] = arguments;
+            import(`${location.origin}/chat/app.js`).then(({ app: { link } }) => {
+                let release;
+                const held = new Promise((resolve) => { release = resolve; });
+                link.request = async (op, data) => {
+                    const ok = await Object.getPrototypeOf(link).request.call(link, op, data);
+                    if (op === 'message.history' && data.conversation === conversation) {
+                        document.documentElement.dataset.held = 'true';
+                        await held;
+                    }
+                    return ok;
+                };
+                globalThis.releaseHistory = () => {
+                    delete link.request;
+                    delete document.documentElement.dataset.held;
+                    release();
+                };
+                done();
+            });
+        """
+        self.driver.execute_async_script(script, conversation)
+        return lambda: self.driver.execute_script("releaseHistory()")
+
     def drop(self, path):
         """Drags a file from the desk onto the conversation."""
         script = """

@@ -183,6 +183,9 @@ pub(crate) const CASES: &[Case] = &[
     case("conversation.clear", [NF, NF, NF, OK, OK, OK],
         |s, _| json!({"conversation": s.in_group(), "unlist": true})),
     case("conversation.clear", [NF, NF, NF, NF, NF, OK], of_operator),
+    case("conversation.changes", [NF, NF, NF, OK, OK, OK],
+        |s, _| json!({"conversation": s.in_group()})),
+    case("conversation.changes", [NF, NF, NF, NF, NF, OK], of_operator),
     case("inbox.sync", [OK, OK, OK, OK, OK, OK], |_, _| json!({})),
     // Attachments.
     case("attachment.get", [NF, NF, NF, OK, OK, OK], |s, _| json!({"attachment": s.attachment})),

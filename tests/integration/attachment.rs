@@ -401,6 +401,25 @@ fn what_could_run_is_only_ever_a_file_to_be_kept() {
 }
 
 #[test]
+fn where_files_are_uploaded_other_methods_are_told_which_one_it_takes() {
+    let house = House::new(AttachmentsConfig::default());
+    let mut ada = house.user("ada");
+    for (method, status) in [
+        ("GET", 405),
+        ("PUT", 405),
+        ("DELETE", 405),
+        ("OPTIONS", 204),
+    ] {
+        let reply = ada.ask(&format!("{method} /api/v1/attachments"), "", b"");
+        assert_eq!(
+            (reply.status, reply.header("allow")),
+            (status, Some("POST, OPTIONS")),
+            "{method}"
+        );
+    }
+}
+
+#[test]
 fn there_is_room_for_so_much_and_no_more() {
     let house = House::new(AttachmentsConfig {
         size_max: 1_000,

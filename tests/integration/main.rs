@@ -1,6 +1,7 @@
 //! A node in process and raw clients: one file a subject.
 
 mod attachment;
+mod channel;
 mod deflate;
 mod dial;
 mod drain;

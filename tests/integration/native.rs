@@ -446,6 +446,11 @@ fn groups_are_made_joined_and_left() {
         assert_eq!(group["members"], 1);
         assert_eq!(group["joined"], true);
         assert_eq!(group["role"], "owner");
+        let ada_user = json!({"id": ada_id, "name": "Ada"});
+        assert_eq!(
+            phone.push("group.joined"),
+            json!({"group": id, "user": ada_user})
+        );
         let to_group = json!({"to": {"group": id}, "body": "hello"});
         assert_eq!(bob.error("message.send", to_group.clone()), "forbidden");
         assert_eq!(
@@ -493,14 +498,35 @@ fn groups_are_made_joined_and_left() {
         assert_eq!(bob.push("message")["body"], "back?");
         assert_eq!(phone.push("message")["body"], "back?");
 
-        assert_eq!(ada.ok("group.leave", json!({"group": id})), json!({}));
+        // Who was removed is told by whom, and may come back here.
         let ada_user = json!({"id": ada_id, "name": "Ada"});
+        ada.ok("group.kick", json!({"group": id, "user": bob_id}));
+        for client in [&mut bob, &mut phone] {
+            assert_eq!(
+                client.push("group.left"),
+                json!({"group": id, "user": bob_user, "by": ada_user})
+            );
+        }
+        bob.ok("group.join", json!({"group": id}));
+        for client in [&mut ada, &mut phone] {
+            assert_eq!(
+                client.push("group.joined"),
+                json!({"group": id, "user": bob_user})
+            );
+        }
+
+        assert_eq!(ada.ok("group.leave", json!({"group": id})), json!({}));
         for client in [&mut bob, &mut phone] {
             assert_eq!(
                 client.push("group.left"),
                 json!({"group": id, "user": ada_user})
             );
         }
+        // The group has another owner now.
+        assert_eq!(
+            bob.push("notice"),
+            json!({"notice": "group_changed", "group": id, "by": ada_user})
+        );
         bob.ok(
             "message.send",
             json!({"to": {"group": id}, "body": "alone"}),

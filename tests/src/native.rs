@@ -1,6 +1,7 @@
 //! A client of the native protocol (docs/protocol.md).
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -200,6 +201,14 @@ impl NativeClient {
         match &mut self.link {
             Link::WebSocket(client) => client.expect_close(code),
             Link::Len4be(script) | Link::Ndjson(script) => script.expect_end(),
+        }
+    }
+
+    /// Waits shorter or longer than [`crate::PATIENCE`] from here on.
+    pub fn be_patient_for(&self, wait: Duration) {
+        match &self.link {
+            Link::WebSocket(ws) => ws.script.be_patient_for(wait),
+            Link::Len4be(script) | Link::Ndjson(script) => script.be_patient_for(wait),
         }
     }
 }

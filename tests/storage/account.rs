@@ -71,6 +71,8 @@ fn a_name_belongs_to_one_user_whatever_its_case_and_however_they_came() {
     let eve = external("e-1").unwrap();
     assert_eq!(eve.name, "Eve of sales");
     assert_eq!(external("e-1").unwrap(), eve);
+    // To the backend, these are two.
+    assert_eq!(external("E-1"), Err(Refusal::NameTaken));
 
     let found = FindCredentials {
         name: "ADA".to_owned(),

@@ -1,6 +1,7 @@
 //! Copies of a store: taken while it is written to, checked, put back.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -65,6 +66,7 @@ fn filled(directory: &Path) -> (UserId, UserId) {
     // The SHA-256 of what is in it, as any tool for it says.
     let name = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
     fs::write(folder.join(name), "hello").unwrap();
+    fs::write(folder.join(format!("{name}.small")), "small").unwrap();
     fs::write(folder.join(".half"), "he").unwrap();
     fs::write(directory.join("token-secret"), "secret").unwrap();
     (ada, bob)
@@ -140,7 +142,7 @@ fn a_restored_store_goes_on_under_another_name_and_without_sessions() {
     assert_eq!(manifest.instance, instance);
     assert_eq!(
         (manifest.attachments.files, manifest.attachments.bytes),
-        (1, 5)
+        (2, 10)
     );
     assert_eq!(restore(&copy, &again).unwrap(), manifest);
     assert_whole(&again);
@@ -221,6 +223,65 @@ fn nothing_is_written_over_and_nothing_half_is_taken_for_whole() {
 }
 
 #[test]
+fn what_is_missing_of_the_files_beside_the_database_is_told_and_not_restored() {
+    let directory = tempfile::tempdir().unwrap();
+    let [store, copy, other] = ["store", "copy", "other"].map(|name| directory.path().join(name));
+    filled(&store);
+    back_up(&store, &copy).unwrap();
+    let mut files: Vec<_> = fs::read_dir(copy.join("attachments/2c"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.push(copy.join("token-secret"));
+    assert_eq!(
+        files.len(),
+        3,
+        "a file, its thumbnail, the secret of the tokens"
+    );
+    for file in files {
+        let whole = fs::read(&file).unwrap();
+        // Another letter, of the same length; and nothing at all.
+        for damaged in [Some([b"x", &whole[1..]].concat()), None] {
+            match damaged {
+                Some(bytes) => fs::write(&file, bytes).unwrap(),
+                None => fs::remove_file(&file).unwrap(),
+            }
+            assert_eq!(verify(&copy).findings.len(), 1, "{}", file.display());
+            let outcome = restore(&copy, &other);
+            assert!(
+                matches!(outcome, Err(BackupError::Damaged(_))),
+                "{outcome:?}"
+            );
+        }
+        fs::write(&file, whole).unwrap();
+    }
+    restore(&copy, &other).unwrap();
+}
+
+#[test]
+fn what_users_have_said_is_for_the_owner_of_the_files_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let [store, copy, again] = ["store", "copy", "again"].map(|name| directory.path().join(name));
+    filled(&store);
+    // As an operator may have made it, for all to see.
+    fs::create_dir(&copy).unwrap();
+    back_up(&store, &copy).unwrap();
+    restore(&copy, &again).unwrap();
+    let _served = Bench::in_directory(&again);
+    for folder in [&store, &copy, &again] {
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(folder), 0o700, "{}", folder.display());
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy();
+            if name.starts_with("gatehouse.db") && folder != &copy {
+                assert_eq!(mode(&path), 0o600, "{}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
 fn what_clients_rely_on_is_checked() {
     let directory = tempfile::tempdir().unwrap();
     let store = directory.path().join("store");
@@ -233,12 +294,14 @@ fn what_clients_rely_on_is_checked() {
     break_with("DELETE FROM inbox WHERE user = 2 AND seq = 7");
     break_with("UPDATE groups SET members = 5 WHERE id = 1");
     break_with("UPDATE messages SET conversation = 99 WHERE body = 'message 49'");
+    break_with("INSERT INTO changes (message, conversation, number) VALUES (1, 1, 1)");
     let findings = verify(&store).findings;
     let expected = [
         ("conversation ", "numbered without gaps, up to its last"),
         ("message ", "a message stands in a conversation"),
         ("inbox of user 2: ", "numbered without gaps, up to its last"),
         ("group 1: ", "a group has as many members as it says"),
+        ("conversation 1: ", "numbered without gaps, up to its last"),
     ];
     assert_eq!(findings.len(), expected.len(), "{findings:?}");
     for (finding, (what, rule)) in findings.iter().zip(expected) {

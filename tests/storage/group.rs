@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use common::UserId;
 use module::group::{
-    CreateGroup, Dismiss, FindGroup, Joining, Leave, ListGroups, ListMembers, Role, SearchGroups,
-    SetGroup, Transfer, WhichGroups, WhichMembers,
+    CreateGroup, Dismiss, FindGroup, Joined, Joining, Leave, ListGroups, ListMembers, Role,
+    SearchGroups, SetGroup, Transfer, WhichGroups, WhichMembers,
 };
 use module::inbox::{Audience, Happening, Notice};
 use module::message::{Conversation, MarkRead, Readers, To};
@@ -173,6 +173,56 @@ fn the_owner_alone_transfers_and_dismisses() {
     );
     let last = bench.notices(ada).pop().unwrap();
     assert!(matches!(last, Notice::GroupDismissed { by, .. } if by.id == bob));
+}
+
+#[test]
+fn a_dismissed_group_takes_no_room_of_its_members() {
+    let bench = Bench::with_rules(Rules {
+        groups_per_user_max: 1,
+        ..Rules::default()
+    });
+    let (ada, bob, eve) = (bench.user("Ada"), bench.user("Bob"), bench.user("Eve"));
+    let leave = |group| {
+        bench.change_now(Leave {
+            user: bob,
+            group,
+            hand_over: false,
+            origin: None,
+        })
+    };
+    let joined = || {
+        let list = ListGroups {
+            user: bob,
+            which: WhichGroups::Joined,
+            after: common::GroupId(0),
+            limit: 10,
+        };
+        bench.look_up_now(list).unwrap().total
+    };
+    let mut gone = Vec::new();
+    for _ in 0..3 {
+        let group = bench.group(ada, &[bob]);
+        assert_eq!(joined(), 1);
+        let dismiss = Dismiss {
+            by: Some(ada),
+            group,
+            origin: None,
+        };
+        bench.change_now(dismiss).unwrap();
+        assert_eq!(joined(), 0);
+        gone.push(group);
+    }
+    let kept = bench.group(eve, &[bob]);
+    assert_eq!(joined(), 1);
+    // One that is left was taken off before.
+    leave(gone[0]).unwrap();
+    let other = bench.group(ada, &[]);
+    assert!(matches!(
+        bench.join(bob, other),
+        Err(Refusal::LimitReached(_))
+    ));
+    leave(kept).unwrap();
+    assert_eq!(bench.join(bob, other), Ok(Joined::Member));
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod account;
 mod backup;
 mod bench;
+mod channel;
 mod conversation;
 mod dense;
 mod faults;

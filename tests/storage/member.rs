@@ -6,11 +6,12 @@ use common::{GroupId, UserId};
 use module::friend::RequestState;
 use module::group::{
     AnswerApplication, CreateGroup, Invite, Invited, Joined, Joining, Kick, ListApplications,
-    MuteMember, Role, SetRole, WhichApplications,
+    ListMembers, MuteMember, Role, SetRole, WhichApplications, WhichMembers,
 };
 use module::inbox::Notice;
-use module::message::{Conversation, Recall, To};
+use module::message::{Conversation, Recall, SearchMessages, To};
 use module::storage::refusal::Refusal;
+use module::storage::sqlite::Rules;
 
 use crate::bench::Bench;
 
@@ -197,4 +198,86 @@ fn one_removes_mutes_and_recalls_only_below_oneself() {
     let last = bench.notices(dan).pop().unwrap();
     assert!(matches!(last, Notice::GroupLeft { by: Some(by), .. } if by.id == bob));
     kick(ada, &[bob, eve]).unwrap();
+}
+
+#[test]
+fn who_is_in_too_many_groups_holds_nobody_up() {
+    let bench = Bench::with_rules(Rules {
+        groups_per_user_max: 2,
+        ..Rules::default()
+    });
+    let (ada, bob) = (bench.user("Ada"), bench.user("Bob"));
+    let (eve, dan) = (bench.user("Eve"), bench.user("Dan"));
+    for _ in 0..2 {
+        bench.group(eve, &[bob]);
+    }
+    assert!(matches!(
+        bench.join(bob, bench.group(ada, &[])),
+        Err(Refusal::LimitReached(_))
+    ));
+    let group = bench.group(ada, &[bob, dan]);
+    let members = ListMembers {
+        user: ada,
+        group,
+        which: WhichMembers::All,
+        after: UserId(0),
+        limit: 10,
+    };
+    let page = bench.look_up_now(members).unwrap();
+    let ids: Vec<_> = page.members.iter().map(|member| member.user.id).collect();
+    assert_eq!(ids, [ada, dan]);
+    let cy = bench.user("Cy");
+    let all = Invite {
+        by: ada,
+        group,
+        users: vec![bob, cy],
+        text: String::new(),
+        origin: None,
+    };
+    assert_eq!(bench.change_now(all).unwrap().joined, [cy]);
+}
+
+#[test]
+fn who_joins_again_begins_anew() {
+    let bench = Bench::new();
+    let (ada, bob) = (bench.user("Ada"), bench.user("Bob"));
+    let group = bench.group(ada, &[bob]);
+    let conversation = Conversation::Group(group);
+    bench
+        .send(ada, To::Group(group), "while he was in")
+        .unwrap();
+    let kick = Kick {
+        by: ada,
+        group,
+        users: vec![bob],
+        origin: None,
+    };
+    bench.change_now(kick).unwrap();
+    bench
+        .send(ada, To::Group(group), "while he was away")
+        .unwrap();
+    assert_eq!(bench.bodies(bob, conversation), ["while he was in"]);
+    bench.join(bob, group).unwrap();
+    assert_eq!(bench.bodies(bob, conversation), [""; 0]);
+    bench
+        .send(ada, To::Group(group), "while he is back")
+        .unwrap();
+    assert_eq!(bench.bodies(bob, conversation), ["while he is back"]);
+    let search = SearchMessages {
+        user: bob,
+        query: "while".to_owned(),
+        conversation: None,
+        before: None,
+        limit: 10,
+    };
+    // The index follows in the order of the messages.
+    let found = loop {
+        let found = bench.look_up_now(search.clone()).unwrap();
+        if !found.is_empty() {
+            break found;
+        }
+        std::thread::yield_now();
+    };
+    let seqs: Vec<u64> = found.iter().map(|message| message.seq).collect();
+    assert_eq!(seqs, [3]);
 }

@@ -2,18 +2,25 @@
 
 use std::path::Path;
 
-use common::UserId;
+use common::{GroupId, UserId};
 use module::account::position::{Position, SetPosition};
 use module::account::{FindAccount, Origin};
-use module::message::{Conversation, SearchMessages, To};
+use module::group::Joined;
+use module::message::{Conversation, Conversations, SearchMessages, To};
 use module::statistics::{Day, FindStatistics, day_of};
-use module::storage::sqlite::{Location, OpenError, SqliteStore, StoreConfig};
+use module::storage::refusal::Refusal;
+use module::storage::sqlite::{Location, OpenError, Rules, SqliteStore, StoreConfig};
 use rusqlite::Connection;
 
 use crate::bench::{BEGIN_MS, Bench};
 
-/// The schema of version 1, as it was released.
-const VERSION_1: &str = include_str!("../../module/src/storage/sqlite/schema.sql");
+/// What makes version 1, and then each version of the one before, as they were released.
+const SCHEMAS: [&str; 4] = [
+    include_str!("../../module/src/storage/sqlite/schema.sql"),
+    include_str!("../../module/src/storage/sqlite/schema_2.sql"),
+    include_str!("../../module/src/storage/sqlite/schema_3.sql"),
+    include_str!("../../module/src/storage/sqlite/schema_4.sql"),
+];
 
 fn database(directory: &Path) -> Connection {
     Connection::open(directory.join("gatehouse.db")).unwrap()
@@ -22,7 +29,7 @@ fn database(directory: &Path) -> Connection {
 /// A store of version 1 with two users, one a guest, and what one has said to the other.
 fn version_1(directory: &Path) {
     let db = database(directory);
-    db.execute_batch(VERSION_1).unwrap();
+    db.execute_batch(SCHEMAS[0]).unwrap();
     db.execute_batch(&format!(
         "INSERT INTO users (name, name_key, origin, nickname, created_ms) VALUES
             ('Ada', 'ada', 1, 'Countess', {BEGIN_MS}), ('Bob', 'bob', 0, 'Bob', {BEGIN_MS});
@@ -36,6 +43,36 @@ fn version_1(directory: &Path) {
          INSERT INTO inboxes VALUES (1, 2, 0), (2, 2, 0);
          INSERT INTO inbox VALUES (1, 1, 1), (1, 2, 2), (2, 1, 1), (2, 2, 2);
          PRAGMA user_version = 1;"
+    ))
+    .unwrap();
+}
+
+/// A store of version 4 in which Ada has dismissed a group that Bob is in, and Bob was called in
+/// another after he had left it.
+fn version_4(directory: &Path) {
+    let db = database(directory);
+    for schema in SCHEMAS {
+        db.execute_batch(schema).unwrap();
+    }
+    db.execute_batch(&format!(
+        "INSERT INTO users (name, name_key, origin, nickname, groups, created_ms) VALUES
+            ('Ada', 'ada', 1, 'Ada', 2, {BEGIN_MS}), ('Bob', 'bob', 1, 'Bob', 1, {BEGIN_MS});
+         UPDATE meta SET value = 2 WHERE name = 'users';
+         UPDATE meta SET value = 1 WHERE name = 'groups';
+         INSERT INTO conversations (id, kind, a, b, last_seq, last_ms) VALUES
+            (1, 2, 1, 0, 0, 0), (2, 2, 2, 0, 2, {BEGIN_MS});
+         INSERT INTO groups (name, owner, creator, members, conversation, joining, dismissed,
+                created_ms) VALUES
+            ('gone', 1, 1, 2, 1, 0, 1, {BEGIN_MS}), ('there', 1, 1, 1, 2, 0, 0, {BEGIN_MS});
+         INSERT INTO members (grp, user, role, joined_ms) VALUES
+            (1, 1, 2, {BEGIN_MS}), (1, 2, 0, {BEGIN_MS}), (2, 1, 2, {BEGIN_MS});
+         INSERT INTO messages (id, conversation, seq, sender, kind, time_ms, body) VALUES
+            (1, 2, 1, 1, 0, {BEGIN_MS}, 'one'), (2, 2, 2, 1, 0, {BEGIN_MS}, 'two');
+         INSERT INTO participants (user, conversation, first_seq, left_seq, read_seq, mention_seq)
+            VALUES (1, 1, 1, NULL, 0, 0), (2, 1, 1, NULL, 0, 0), (1, 2, 1, NULL, 2, 0),
+                (2, 2, 1, 1, 0, 2);
+         INSERT INTO inboxes VALUES (1, 0, 0), (2, 0, 0);
+         PRAGMA user_version = 4;"
     ))
     .unwrap();
 }
@@ -100,6 +137,34 @@ fn a_store_of_version_1_is_upgraded_and_has_all_that_it_had() {
     assert_eq!(found.days, [day]);
     drop(bench);
     drop(open(directory.path()).unwrap());
+}
+
+#[test]
+fn a_store_of_version_4_counts_dismissed_groups_no_more() {
+    let directory = tempfile::tempdir().unwrap();
+    version_4(directory.path());
+    let bench = Bench::open(StoreConfig {
+        location: Location::Directory(directory.path().to_owned()),
+        rules: Rules {
+            groups_per_user_max: 1,
+            ..Rules::default()
+        },
+        ..StoreConfig::default()
+    });
+    let bob = UserId(2);
+    let list = Conversations {
+        user: bob,
+        offset: 0,
+        limit: 10,
+    };
+    let view = &bench.look_up_now(list).unwrap().conversations[0];
+    assert_eq!((view.last_seq, view.mention_seq), (1, None));
+    assert_eq!(bench.join(bob, GroupId(2)), Ok(Joined::Member));
+    let third = bench.group(bench.user("Eve"), &[]);
+    assert!(matches!(
+        bench.join(bob, third),
+        Err(Refusal::LimitReached(_))
+    ));
 }
 
 #[test]

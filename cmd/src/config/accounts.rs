@@ -14,6 +14,7 @@ use super::check::{Check, Checked, or};
 use super::raw::Typed;
 use super::typed::typed;
 use super::value::{Number, Seconds, Size};
+use super::webhooks::RawWebhooks;
 
 /// Least and most memory of a password's hash: what argon2 can work with at all, and what no login
 /// is worth.
@@ -69,6 +70,7 @@ impl Check<'_> {
     pub(super) fn accounts(
         &self,
         raw: &RawAccounts,
+        webhooks: &RawWebhooks,
         location: &Location,
     ) -> Checked<AccountConfig> {
         let default = AccountConfig::default();
@@ -80,9 +82,13 @@ impl Check<'_> {
         let trying = *location == Location::Memory && others == RawAccounts::default();
         let lifetime = default.token_lifetime.as_secs() as u32;
         let lifetime = self.seconds(&raw.token_lifetime, lifetime, 1)?;
+        let (backend, auth_webhook) = (self.backend(raw)?, self.endpoint(&raw.auth_webhook)?);
+        // Where others vouch for users, nobody else should be able to take their names.
+        let vouched = backend.is_some() || auth_webhook.is_some();
+        let secret = self.webhook_secret(webhooks);
         Ok(AccountConfig {
             guests: or(&raw.guests, trying),
-            registration: or(&raw.registration, default.registration),
+            registration: or(&raw.registration, !vouched),
             policy: match raw.login_policy.as_ref().map(toml::Spanned::get_ref) {
                 Some(LoginPolicyName::PerPlatform) => LoginPolicy::PerPlatform,
                 Some(LoginPolicyName::Single) => LoginPolicy::Single,
@@ -91,8 +97,9 @@ impl Check<'_> {
             },
             token_lifetime: Duration::from_secs(lifetime.into()),
             hash_cost: self.hash_cost(&raw.password_hash, default.hash_cost)?,
-            backend: self.backend(raw)?,
-            auth_webhook: self.endpoint(&raw.auth_webhook)?,
+            backend,
+            auth_webhook_secret_file: secret.filter(|_| auth_webhook.is_some()),
+            auth_webhook,
         })
     }
 

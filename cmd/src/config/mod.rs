@@ -36,7 +36,7 @@ use module::account::AccountConfig;
 use module::account::token::{BackendFile, Tokens};
 use module::attachment::AttachmentsConfig;
 use module::storage::sqlite::StoreConfig;
-use module::webhook::WebhookConfig;
+use module::webhook::{Secret, WebhookConfig};
 
 use crate::host;
 
@@ -182,6 +182,8 @@ impl Config {
         Tokens::new(None, backend.transpose()?.as_ref())?;
         let secret = self.webhooks.as_ref().map(WebhookConfig::secret);
         secret.transpose()?;
+        let secret = self.accounts.auth_webhook_secret_file.as_deref();
+        secret.map(Secret::read).transpose()?;
         for listener in &self.listeners {
             if let Some(settings) = &listener.tls {
                 TlsServer::load(settings)

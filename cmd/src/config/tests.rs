@@ -482,6 +482,32 @@ fn guests_are_let_in_until_accounts_are_configured() {
 }
 
 #[test]
+fn where_others_vouch_for_users_nobody_takes_their_names() {
+    let registration = |text: &str| read(text).accounts.registration;
+    assert!(registration(""));
+    assert!(!registration(
+        "[accounts]\nbackend_secret_file = \"secret\""
+    ));
+    assert!(!registration(
+        "[accounts]\nauth_webhook = \"https://example.com/auth\""
+    ));
+    assert!(registration(
+        "[accounts]\nbackend_secret_file = \"secret\"\nregistration = true"
+    ));
+}
+
+#[test]
+fn the_secret_of_webhooks_also_signs_the_question_whose_a_token_is() {
+    let asks = "[accounts]\nauth_webhook = \"https://example.com/auth\"";
+    let config = read(&format!("{asks}\n[webhooks]\nsecret_file = \"s\""));
+    let secret = config.accounts.auth_webhook_secret_file.clone();
+    assert_eq!(secret.unwrap().file_name().unwrap(), "s");
+    assert_same(&read(&config.to_string()), &config, "read back");
+    let refused = refusal("[webhooks]\nsecret_file = \"s\"");
+    assert!(refused.contains("nothing is signed with it"), "{refused}");
+}
+
+#[test]
 fn accounts_read_back_and_find_their_files() {
     let text = "
         [accounts]

@@ -42,7 +42,7 @@ impl Config {
             store: store_to_typed(&self.store),
             accounts: accounts_to_typed(&self.accounts),
             attachments: attachments_to_typed(&self.attachments, &self.store),
-            webhooks: webhooks_to_typed(self.webhooks.as_ref()),
+            webhooks: webhooks_to_typed(self.webhooks.as_ref(), &self.accounts),
             log: RawLog {
                 level: typed(self.log_level),
                 format: typed(self.log_format),

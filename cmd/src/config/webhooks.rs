@@ -1,14 +1,16 @@
 //! `[webhooks]`: what was typed, what it means, and the way back.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use module::account::AccountConfig;
 use module::webhook::{Events, OnFailure, WebhookConfig};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::accounts::endpoint_to_text;
 use super::check::{Check, Checked, or, span};
-use super::raw::Typed;
+use super::raw::{RawConfig, Typed};
 use super::typed::typed;
 use super::value::{Number, Seconds, Texts};
 
@@ -68,14 +70,29 @@ pub enum OnFailureName {
 }
 
 impl Check<'_> {
-    pub(super) fn webhooks(&self, raw: &RawWebhooks) -> Checked<Option<WebhookConfig>> {
+    /// The file of the secret, if there is to be one.
+    pub(super) fn webhook_secret(&self, raw: &RawWebhooks) -> Option<PathBuf> {
+        let file = raw.secret_file.as_ref().map(Spanned::get_ref);
+        file.filter(|file| !file.is_empty())
+            .map(|file| self.path(file))
+    }
+
+    pub(super) fn webhooks(&self, raw: &RawConfig) -> Checked<Option<WebhookConfig>> {
+        let asks_for_users = self.endpoint(&raw.accounts.auth_webhook)?.is_some();
+        let raw = &raw.webhooks;
+        let secret_file = self.webhook_secret(raw);
         let endpoint = self.endpoint(&raw.url)?;
         let events = or(&raw.events, EventNames(Events::default())).0;
         let Some(endpoint) = endpoint else {
-            return match &raw.events {
-                Some(typed) if !events.is_empty() => {
+            return match (&raw.events, &raw.secret_file) {
+                (Some(typed), _) if !events.is_empty() => {
                     self.refuse(typed, "events need a `url` that they are sent to")
                 }
+                (_, Some(typed)) if secret_file.is_some() && !asks_for_users => self.refuse(
+                    typed,
+                    "nothing is signed with it: there is neither a `url` nor an auth_webhook in \
+                     [accounts]",
+                ),
                 _ => Ok(None),
             };
         };
@@ -87,11 +104,8 @@ impl Check<'_> {
         let default = WebhookConfig::new(endpoint);
         let timeout = self.seconds(&raw.timeout, default.timeout.as_secs() as u32, 1)?;
         let retries = self.number(&raw.retries, default.retries as usize, 0..=RETRIES_MAX)?;
-        let secret = raw.secret_file.as_ref().map(Spanned::get_ref);
         Ok(Some(WebhookConfig {
-            secret_file: secret
-                .filter(|file| !file.is_empty())
-                .map(|file| self.path(file)),
+            secret_file,
             events,
             timeout: Duration::from_secs(timeout.into()),
             retries: retries as u32,
@@ -107,8 +121,12 @@ impl Check<'_> {
 }
 
 /// The section that means this; with a URL that is none, the defaults.
-pub(super) fn webhooks_to_typed(webhooks: Option<&WebhookConfig>) -> RawWebhooks {
+pub(super) fn webhooks_to_typed(
+    webhooks: Option<&WebhookConfig>,
+    accounts: &AccountConfig,
+) -> RawWebhooks {
     let secret = webhooks.and_then(|w| w.secret_file.as_deref());
+    let secret = secret.or(accounts.auth_webhook_secret_file.as_deref());
     let timeout = webhooks.map_or(WebhookConfig::TIMEOUT, |w| w.timeout);
     let retries = webhooks.map_or(WebhookConfig::RETRIES, |w| w.retries);
     let on_failure = webhooks.map_or(OnFailure::Allow, |w| w.on_failure);

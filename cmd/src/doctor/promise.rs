@@ -148,7 +148,7 @@ mod tests {
         let [threads, memory] = &broken[..] else {
             panic!("{broken:?}");
         };
-        assert!(threads.contains("410 threads"), "{threads}");
+        assert!(threads.contains("421 threads"), "{threads}");
         assert!(threads.contains("TasksMax"), "{threads}");
         assert!(memory.contains("set `memory` to 256.0 MiB"), "{memory}");
     }

@@ -197,6 +197,7 @@ mod tests {
         Shape {
             reactors,
             workers: 2,
+            other_threads: 19,
             private_fd_tables: true,
             listeners: 2,
             user_bytes: USER_BYTES,

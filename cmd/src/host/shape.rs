@@ -19,8 +19,13 @@ pub const ACCOUNTED_BYTES: u64 = 144;
 const DESCRIPTORS_FIXED: u64 = 24;
 /// A `Poll` (two descriptors with its registry) and a waker; every table has those of all reactors.
 const DESCRIPTORS_PER_REACTOR: u64 = 3;
-/// Threads beside reactors and workers: main, log, signals, storage, the admin listener.
-const THREADS_FIXED: u64 = 8;
+/// Threads beside reactors and workers: main, log, signals, storage, passwords, the times at which
+/// tokens expire, attachments, the admin listener.
+const THREADS_FIXED: u64 = 19;
+/// Those that ask and tell the operator's own servers.
+const WEBHOOK_THREADS: u64 = 20;
+/// Those that ask them whose a token is.
+const AUTH_WEBHOOK_THREADS: u64 = 4;
 /// The program, its log and its modules before the first client.
 const PROCESS_BYTES: u64 = 32 << 20;
 /// The read buffer, the buffers of compression and the pools of a reactor, and its stack.
@@ -37,6 +42,8 @@ pub struct Shape {
     pub reactors: u64,
     /// Worker threads.
     pub workers: u64,
+    /// Threads beside these.
+    pub other_threads: u64,
     /// Whether each reactor has a descriptor table of its own.
     pub private_fd_tables: bool,
     /// Listeners.
@@ -55,10 +62,14 @@ impl Shape {
     /// to have it.
     #[must_use]
     pub fn of(config: &Config) -> Self {
+        let when = |there: bool, threads| if there { threads } else { 0 };
+        let telling = when(config.webhooks.is_some(), WEBHOOK_THREADS);
+        let asking = when(config.accounts.auth_webhook.is_some(), AUTH_WEBHOOK_THREADS);
         let secured = config.listeners.iter().any(|l| l.tls.is_some());
         Self {
             reactors: config.reactors as u64,
             workers: config.workers as u64,
+            other_threads: THREADS_FIXED + asking + telling,
             private_fd_tables: config.private_fd_tables,
             listeners: config.listeners.len() as u64,
             user_bytes: if secured { TLS_USER_BYTES } else { USER_BYTES },
@@ -115,7 +126,7 @@ impl Shape {
     /// Threads of the process.
     #[must_use]
     pub const fn threads(&self) -> u64 {
-        self.reactors + self.workers + THREADS_FIXED
+        self.reactors + self.workers + self.other_threads
     }
 
     /// Bytes of the process before the first client.
@@ -136,6 +147,7 @@ mod tests {
     const SHAPE: Shape = Shape {
         reactors: 2,
         workers: 2,
+        other_threads: THREADS_FIXED,
         private_fd_tables: true,
         listeners: 2,
         user_bytes: USER_BYTES,

@@ -1,5 +1,6 @@
 //! What an operator decides about accounts.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::LoginPolicy;
@@ -24,6 +25,8 @@ pub struct AccountConfig {
     pub backend: Option<BackendFile>,
     /// Who is asked about tokens that are neither.
     pub auth_webhook: Option<Endpoint>,
+    /// File of the secret that these requests are signed with; none for no signature.
+    pub auth_webhook_secret_file: Option<PathBuf>,
 }
 
 impl Default for AccountConfig {
@@ -37,6 +40,7 @@ impl Default for AccountConfig {
             hash_cost: HashCost::default(),
             backend: None,
             auth_webhook: None,
+            auth_webhook_secret_file: None,
         }
     }
 }

@@ -43,9 +43,10 @@ pub struct Vouched {
 }
 
 impl Vouched {
-    /// With names that can be taken.
+    /// With names that can be taken. The one that tells the user apart is taken as it is or not at
+    /// all.
     pub(super) fn checked(mut self) -> Option<Self> {
-        self.name = checked_name(&self.name, NAME_CHARS_MAX)?.to_owned();
+        checked_name(&self.name, NAME_CHARS_MAX).filter(|name| *name == self.name)?;
         let nickname = self.nickname.take();
         self.nickname = nickname.and_then(|name| {
             let name = checked_name(&name, NAME_CHARS_MAX)?;

@@ -68,7 +68,8 @@ pub(super) struct CreateIn {
     #[garde(length(chars, min = 1, max = NAME_CHARS_MAX))]
     #[schemars(length(min = 1, max = 64))]
     name: String,
-    /// Members from the beginning; those who are unknown, or have blocked the owner, are left out.
+    /// Members from the beginning; those who are unknown, have blocked the owner, or are in too
+    /// many groups, are left out.
     #[serde(default)]
     #[garde(length(max = 500))]
     members: Vec<Number>,

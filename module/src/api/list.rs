@@ -6,8 +6,8 @@ use rustc_hash::FxHashMap;
 
 use super::call::Entry;
 use super::{
-    account, admin, attachment, conversation, friend, group, member, message, position, presence,
-    statistics, user, verification,
+    account, admin, attachment, change, conversation, friend, group, member, message, position,
+    presence, statistics, user, verification,
 };
 
 /// All calls, in the order of their reference.
@@ -72,6 +72,7 @@ pub static CALLS: &[Entry] = &[
     Entry::of::<conversation::List>(),
     Entry::of::<conversation::Set>(),
     Entry::of::<conversation::Empty>(),
+    Entry::of::<change::List>(),
     Entry::of::<conversation::SyncInbox>(),
     // Attachments; they are uploaded over HTTP alone.
     Entry::of::<attachment::Get>(),

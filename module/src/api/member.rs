@@ -140,7 +140,8 @@ pub(super) struct Bring;
 #[schemars(rename = "InviteMembers")]
 pub(super) struct BringIn {
     group: Number,
-    /// Whom; those who are members, unknown, or have blocked the one who invites, are left out.
+    /// Whom; those who are members, unknown, have blocked the one who invites, or are in too many
+    /// groups, are left out.
     #[garde(length(min = 1, max = 100))]
     users: Vec<Number>,
     /// What to say.

@@ -16,6 +16,7 @@ mod answer;
 mod attachment;
 mod call;
 mod caller;
+mod change;
 mod conversation;
 mod friend;
 mod group;

@@ -278,6 +278,8 @@ pub(crate) struct ChannelOut {
     conversation: String,
     last_seq: u64,
     read_seq: u64,
+    /// The number of its last change, for `conversation.changes`.
+    last_change: u64,
 }
 
 /// Part of the inbox.
@@ -300,6 +302,7 @@ impl From<SyncPage> for SyncOut {
             conversation: channel.conversation.to_string(),
             last_seq: channel.last_seq,
             read_seq: channel.read_seq,
+            last_change: channel.last_change,
         });
         Self {
             entries: page.entries.into_iter().map(EntryOut::from).collect(),

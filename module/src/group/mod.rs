@@ -9,8 +9,9 @@ use crate::friend::RequestState;
 
 pub use operations::{
     AnswerApplication, CreateGroup, Dismiss, FindGroup, Invite, Invited, Join, Joined, Kick, Leave,
-    ListAllGroups, ListApplications, ListGroups, ListMembers, MuteMember, SearchGroups, SetGroup,
-    SetMember, SetRole, Transfer, WhichApplications, WhichGroups, WhichMembers,
+    ListAllGroups, ListApplications, ListGroups, ListMemberIds, ListMembers, MuteMember,
+    SearchGroups, SetGroup, SetMember, SetRole, Transfer, WhichApplications, WhichGroups,
+    WhichMembers,
 };
 
 /// Longest name of a group, in characters.

@@ -4,8 +4,8 @@ use common::{GroupId, SessionId, UserId};
 
 use super::{Joining, Role};
 
-/// Makes a group; whoever makes it is its owner. Members that are unknown, or have blocked the
-/// owner, are left out. Refused: `LimitReached`.
+/// Makes a group; whoever makes it is its owner. Members that are unknown, have blocked the owner,
+/// or are in as many groups as one may be, are left out. Refused: `LimitReached`.
 #[derive(Clone, Debug)]
 pub struct CreateGroup {
     /// Who.
@@ -70,8 +70,9 @@ pub enum Joined {
     Applied,
 }
 
-/// Brings users into a group. Those who are members, unknown, or have blocked the one who invites
-/// are left out. Refused: `GroupUnknown`, `GroupDismissed`, `NotMember`, `LimitReached`.
+/// Brings users into a group. Those who are members, unknown, have blocked the one who invites, or
+/// are in as many groups as one may be, are left out. Refused: `GroupUnknown`, `GroupDismissed`,
+/// `NotMember`, `LimitReached`.
 #[derive(Clone, Debug)]
 pub struct Invite {
     /// Who.
@@ -289,6 +290,18 @@ pub struct ListMembers {
     pub group: GroupId,
     /// Which members.
     pub which: WhichMembers,
+    /// From the first id above this on.
+    pub after: UserId,
+    /// Most to give.
+    pub limit: usize,
+}
+
+/// The ids of a group's members, ascending: for the server itself, whoever may know them. Never
+/// refused.
+#[derive(Clone, Debug)]
+pub struct ListMemberIds {
+    /// Of which.
+    pub group: GroupId,
     /// From the first id above this on.
     pub after: UserId,
     /// Most to give.

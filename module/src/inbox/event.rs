@@ -13,6 +13,8 @@ pub struct Event {
     pub happening: Happening,
     /// Whom.
     pub audience: Audience,
+    /// Its number among the changes of a conversation that stands in no inbox, if it is one.
+    pub change: Option<u64>,
     /// The session that asked for it, which has the reply instead.
     pub origin: Option<SessionId>,
     /// When, in milliseconds since 1970.

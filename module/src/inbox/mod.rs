@@ -1,5 +1,6 @@
 //! What each user is told, numbered: messages, and notices of what else has happened.
 
+mod change;
 mod event;
 mod notice;
 
@@ -7,6 +8,7 @@ use common::UserId;
 
 use crate::message::{Conversation, Message};
 
+pub use change::{Change, ChangePage, Changes};
 pub use event::{Audience, Event, Happening, SessionEnd};
 pub use notice::Notice;
 
@@ -15,7 +17,7 @@ pub use notice::Notice;
 pub struct Sync {
     /// Whose.
     pub user: UserId,
-    /// The last number that the client has; 0 for a client that has nothing.
+    /// The last number that the client has; 0 before anything has come.
     pub after: u64,
     /// Most entries to give.
     pub limit: usize,
@@ -55,7 +57,8 @@ pub struct SyncPage {
     pub channels: Vec<ChannelState>,
 }
 
-/// How far a channel has come; what of it a client has missed, it asks for as history.
+/// How far a channel has come; what of it a client has missed, it asks for as history and as
+/// [`Changes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChannelState {
     /// Which.
@@ -64,4 +67,6 @@ pub struct ChannelState {
     pub last_seq: u64,
     /// What the user has read of it.
     pub read_seq: u64,
+    /// The number of its last change.
+    pub last_change: u64,
 }

@@ -152,6 +152,7 @@ operations! {
     Readers(message::Readers) -> message::ReadersPage;
     FindMuted(message::FindMuted) -> Vec<UserId>;
     Sync(inbox::Sync) -> inbox::SyncPage;
+    Changes(inbox::Changes) -> inbox::ChangePage;
     ListFriends(friend::ListFriends) -> friend::FriendPage;
     ListRequests(friend::ListRequests) -> Vec<friend::FriendRequest>;
     ListBlocks(friend::ListBlocks) -> Vec<account::User>;
@@ -160,6 +161,7 @@ operations! {
     ListGroups(group::ListGroups) -> group::GroupPage;
     SearchGroups(group::SearchGroups) -> Vec<group::GroupView>;
     ListMembers(group::ListMembers) -> group::MemberPage;
+    ListMemberIds(group::ListMemberIds) -> Vec<UserId>;
     ListApplications(group::ListApplications) -> Vec<group::Application>;
     FindNearby(position::FindNearby) -> position::NearbyPage;
     FindVerification(verification::FindVerification) -> verification::Verification;

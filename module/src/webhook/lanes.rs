@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, Hash};
 use std::io;
 use std::thread::{self, JoinHandle};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, SendError, Sender, bounded, unbounded};
 use rustc_hash::FxBuildHasher;
 
 use super::poster::Patience;
@@ -14,12 +14,15 @@ use super::poster::Patience;
 pub(super) struct Lanes<T> {
     queues: Vec<(Sender<T>, Receiver<T>)>,
     threads: Vec<JoinHandle<()>>,
+    /// Pieces that may wait in all lanes together.
+    waiting_max: usize,
     /// Disconnected when the last thread has ended.
     ended: Receiver<()>,
 }
 
 impl<T: Send + 'static> Lanes<T> {
-    /// Starts `lanes` threads that call `work`; `waiting_max` pieces may wait, spread evenly.
+    /// Starts `lanes` threads that call `work`; `waiting_max` pieces may wait, in whichever lanes
+    /// (a few more if they come from many threads at once).
     pub(super) fn start(
         name: &str,
         lanes: usize,
@@ -30,10 +33,11 @@ impl<T: Send + 'static> Lanes<T> {
         let mut started = Self {
             queues: Vec::with_capacity(lanes),
             threads: Vec::with_capacity(lanes),
+            waiting_max,
             ended,
         };
         for _ in 0..lanes {
-            let (sender, receiver) = bounded(waiting_max.div_ceil(lanes));
+            let (sender, receiver) = unbounded();
             let (pieces, work, alive) = (receiver.clone(), work.clone(), alive.clone());
             // One name for all: what they take together is what is of interest.
             let thread = thread::Builder::new().name(name.to_owned());
@@ -54,21 +58,26 @@ impl<T: Send + 'static> Lanes<T> {
 
     /// Hands a piece of work over, or gives it back if too much waits.
     pub(super) fn push(&self, key: &impl Hash, piece: T) -> Result<(), T> {
-        self.lane(key)
-            .0
-            .try_send(piece)
-            .map_err(TrySendError::into_inner)
+        if self.waiting() >= self.waiting_max {
+            return Err(piece);
+        }
+        self.lane(key).0.send(piece).map_err(|SendError(back)| back)
     }
 
     /// Hands a piece of work over, in place of the oldest if too much waits; how many were dropped.
-    pub(super) fn push_over(&self, key: &impl Hash, mut piece: T) -> u64 {
-        let (sender, receiver) = self.lane(key);
+    pub(super) fn push_over(&self, key: &impl Hash, piece: T) -> u64 {
+        let (sender, own) = self.lane(key);
         let mut dropped = 0;
-        while let Err(TrySendError::Full(back)) = sender.try_send(piece) {
-            piece = back;
+        while self.waiting() >= self.waiting_max {
+            // The oldest of its own lane, or else of the longest.
+            let longest = self.queues.iter().map(|(_, queue)| queue);
+            let longest = longest.max_by_key(|queue| queue.len());
+            let queue = Some(own).filter(|own| !own.is_empty()).or(longest);
             // The thread of the lane may have been quicker.
-            dropped += u64::from(receiver.try_recv().is_ok());
+            dropped += u64::from(queue.is_some_and(|queue| queue.try_recv().is_ok()));
         }
+        // The receiver is here.
+        let _ = sender.send(piece);
         dropped
     }
 

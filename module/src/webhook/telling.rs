@@ -14,9 +14,10 @@ use super::outage::Outage;
 use super::poster::{Answer, Patience, Poster, new_id};
 use super::stats::Stats;
 use crate::delivery::Delivery;
-use crate::group::{ListMembers, WhichMembers};
+use crate::group::ListMemberIds;
 use crate::message::{FindMuted, Message};
 use crate::storage::operation::ReadOperation;
+use crate::storage::refusal::Refusal;
 use crate::storage::store::Store;
 
 /// Users of one request about a message that they have not seen.
@@ -84,7 +85,7 @@ impl Telling {
 
     /// Tells of those who are away and have not muted the conversation.
     fn tell_offline(&self, told: &Told, message: &Message, users: &[UserId]) {
-        let muted = self.ask(FindMuted {
+        let muted = self.ask(&FindMuted {
             conversation: message.conversation,
             users: users.to_vec(),
         });
@@ -102,48 +103,51 @@ impl Telling {
         self.deliver(told, &offline);
     }
 
-    /// Goes through the members of a channel, page by page.
+    /// Goes through the members of a channel, page by page, whether the sender still is one or not.
     fn tell_channel(&self, told: &Told, message: &Message, group: GroupId) {
-        let Some(sender) = message.from.as_ref().map(|user| user.id) else {
-            return;
-        };
+        let sender = message.from.as_ref().map(|user| user.id);
         let mut after = UserId(0);
-        while let Some((offline, last)) = self.offline_members(sender, group, after) {
-            if !offline.is_empty() {
-                self.tell_offline(told, message, &offline);
+        loop {
+            let members = self.ask(&ListMemberIds {
+                group,
+                after,
+                limit: USERS_PER_REQUEST,
+            });
+            let Some(members) = members else {
+                self.stats.given_up.add(1);
+                return;
+            };
+            let Some(delivery) = self.reach.get().and_then(|reach| reach.delivery.upgrade()) else {
+                return;
+            };
+            let is_away =
+                |user: &&UserId| Some(**user) != sender && !delivery.presence.is_online(**user);
+            let away: Vec<UserId> = members.iter().filter(is_away).copied().collect();
+            drop(delivery);
+            if !away.is_empty() {
+                self.tell_offline(told, message, &away);
             }
-            match last {
-                Some(last) => after = last,
-                None => return,
+            match members.last() {
+                Some(last) if members.len() == USERS_PER_REQUEST => after = *last,
+                _ => return,
             }
         }
     }
 
-    /// Members above `after` who are not online, except the sender, and the last id looked at if
-    /// there are more. None if the sender is no member any more, the store fails, or the end comes.
-    fn offline_members(
-        &self,
-        sender: UserId,
-        group: GroupId,
-        after: UserId,
-    ) -> Option<(Vec<UserId>, Option<UserId>)> {
-        let list = ListMembers {
-            user: sender,
-            group,
-            which: WhichMembers::All,
-            after,
-            limit: USERS_PER_REQUEST,
-        };
-        let page = self.ask(list)?;
-        let delivery = self.reach.get()?.delivery.upgrade()?;
-        let members = page.members.iter().map(|member| member.user.id);
-        let offline = members.filter(|user| *user != sender && !delivery.presence.is_online(*user));
-        let last = page.members.last().filter(|_| page.more);
-        Some((offline.collect(), last.map(|member| member.user.id)))
+    /// What the store answers; asked again while it has too much to do. None if it fails, or the
+    /// end comes.
+    fn ask<O: ReadOperation + Clone>(&self, question: &O) -> Option<O::Output> {
+        for attempt in 1..=self.config.retries.saturating_add(1) {
+            match self.ask_once(question.clone())? {
+                Ok(found) => return Some(found),
+                Err(Refusal::Busy) if self.pause(attempt) => {}
+                Err(_) => return None,
+            }
+        }
+        None
     }
 
-    /// What the store answers. None if it fails, or the end comes.
-    fn ask<O: ReadOperation>(&self, question: O) -> Option<O::Output> {
+    fn ask_once<O: ReadOperation>(&self, question: O) -> Option<Result<O::Output, Refusal>> {
         let (answer, answered) = bounded(1);
         // Not held while it is waited for: whoever lets go of the store last ends its threads.
         let store = self.reach.get()?.store.upgrade()?;
@@ -151,7 +155,7 @@ impl Telling {
         store.look_up(question, move |found| drop(answer.send(found)));
         drop(store);
         select! {
-            recv(answered) -> found => found.ok()?.ok(),
+            recv(answered) -> found => found.ok(),
             recv(self.open) -> _ => None,
         }
     }

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use crate::account::User;
 use crate::api::input::{Number, Object};
 use crate::api::output::{MessageOut, UserOut};
-use crate::event::Event;
+use crate::event::{Event, Kept};
 use crate::im::ImError;
 use crate::inbox::Notice;
 use crate::presence::{WATCHED_MAX, Watch};
@@ -22,30 +22,34 @@ const SIGNAL_KEYS: u64 = 1 << 62;
 
 /// An event as a push, if the protocol has a word for it. Text and binary framings carry the same
 /// bytes, so one message serves both.
-pub(crate) fn encode_push(event: &Event, inbox: Option<u64>) -> Option<Message> {
+pub(crate) fn encode_push(event: &Event, kept: Option<Kept>) -> Option<Message> {
     let payload = match event {
-        Event::Message(message) => push("message", inbox, &MessageOut::of(message)),
+        Event::Message(message) => push("message", kept, &MessageOut::of(message)),
         Event::Presence { user, online } => push(
             "presence",
-            inbox,
+            kept,
             &PresenceOut {
                 user: UserOut::of(user),
                 online: *online,
             },
         ),
-        Event::Notice(Notice::GroupJoined { group, user, .. }) => {
-            push("group.joined", inbox, &GroupUserOut::of(*group, user))
-        }
-        Event::Notice(Notice::GroupLeft { group, user, .. }) => {
-            push("group.left", inbox, &GroupUserOut::of(*group, user))
-        }
+        Event::Notice(Notice::GroupJoined { group, user, by }) => push(
+            "group.joined",
+            kept,
+            &GroupUserOut::of(*group, user, by.as_ref()),
+        ),
+        Event::Notice(Notice::GroupLeft { group, user, by }) => push(
+            "group.left",
+            kept,
+            &GroupUserOut::of(*group, user, by.as_ref()),
+        ),
         Event::Notice(Notice::Read {
             conversation,
             seq,
             user,
         }) => push(
             "message.read",
-            inbox,
+            kept,
             &ReadOut {
                 conversation: conversation.to_string(),
                 seq: *seq,
@@ -58,18 +62,18 @@ pub(crate) fn encode_push(event: &Event, inbox: Option<u64>) -> Option<Message> 
             body,
         } => push(
             "signal",
-            inbox,
+            kept,
             &SignalOut {
                 conversation: conversation.to_string(),
                 from: UserOut::of(from),
                 body,
             },
         ),
-        // Others keep their place in the inbox, where `inbox.sync` finds them.
-        Event::Notice(notice) => push("notice", inbox, notice),
+        // Others keep their number, under which they are found again.
+        Event::Notice(notice) => push("notice", kept, notice),
         Event::Kicked(why) => push(
             "kicked",
-            inbox,
+            kept,
             &KickedOut {
                 reason: why.as_str(),
             },
@@ -88,17 +92,25 @@ pub(crate) fn encode_push(event: &Event, inbox: Option<u64>) -> Option<Message> 
     })
 }
 
-fn push(name: &'static str, inbox: Option<u64>, data: &impl Serialize) -> Vec<u8> {
+fn push(name: &'static str, kept: Option<Kept>, data: &impl Serialize) -> Vec<u8> {
     #[derive(Serialize)]
     struct Push<'a, T> {
         push: &'static str,
         #[serde(skip_serializing_if = "Option::is_none")]
         inbox: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        change: Option<u64>,
         data: &'a T,
     }
+    let (inbox, change) = match kept {
+        None => (None, None),
+        Some(Kept::Inbox(number)) => (Some(number), None),
+        Some(Kept::Changes(number)) => (None, Some(number)),
+    };
     json(&Push {
         push: name,
         inbox,
+        change,
         data,
     })
 }
@@ -217,13 +229,16 @@ struct PresenceOut<'a> {
 struct GroupUserOut<'a> {
     group: u64,
     user: UserOut<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<UserOut<'a>>,
 }
 
 impl<'a> GroupUserOut<'a> {
-    fn of(group: GroupId, user: &'a User) -> Self {
+    fn of(group: GroupId, user: &'a User, by: Option<&'a User>) -> Self {
         Self {
             group: group.0,
             user: UserOut::of(user),
+            by: by.map(UserOut::of),
         }
     }
 }

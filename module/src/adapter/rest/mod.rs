@@ -78,7 +78,14 @@ impl Rest {
                 _ => of_error(&wrong_method(), 405).with_header("allow", "GET, HEAD, OPTIONS"),
             });
         }
-        let (call, in_path) = match self.routes.find(&request.method, path) {
+        let found = match self.routes.find(&request.method, path) {
+            // Uploads themselves come to those who take them in pieces.
+            Found::Nothing if request.path == UPLOADS && self.im.attachments().is_some() => {
+                Found::Methods("POST, OPTIONS")
+            }
+            found => found,
+        };
+        let (call, in_path) = match found {
             Found::Call(call, in_path) => (call, in_path),
             Found::Methods(methods) if request.method == "OPTIONS" => {
                 return reply.send(allowing(204, methods));

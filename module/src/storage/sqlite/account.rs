@@ -126,6 +126,10 @@ impl Tx<'_> {
         match named(self.db, name)? {
             None => self.make_user(name, nickname.unwrap_or(name), origin, None),
             Some(account) if account.origin != origin => Err(Refusal::NameTaken.into()),
+            // Who vouches for both may tell them apart by case alone.
+            Some(account) if origin == Origin::External && account.name != name => {
+                Err(Refusal::NameTaken.into())
+            }
             Some(account) if account.disabled => Err(Refusal::AccountDisabled.into()),
             Some(account) => Ok(User {
                 id: account.id,

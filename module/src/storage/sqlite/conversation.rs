@@ -225,7 +225,7 @@ impl Query for Conversations {
             "SELECT c.kind, c.a, c.b, c.last_seq, c.last_ms, p.first_seq, p.left_seq, p.read_seq,
                 p.mention_seq, p.pinned, p.muted, p.draft, p.draft_ms, p.extra, c.id
              FROM participants p JOIN conversations c ON c.id = p.conversation
-             WHERE p.user = ? AND c.last_seq > p.unlisted_seq",
+             WHERE p.user = ? AND coalesce(p.left_seq, c.last_seq) > p.unlisted_seq",
             [self.user.0],
             listed,
         )?;

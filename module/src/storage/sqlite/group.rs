@@ -147,10 +147,16 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Takes a group out of what can be found, joined and written to.
+    /// Takes a group out of what can be found, joined and written to. Its members, who need not
+    /// leave it, have room for another.
     pub(super) fn end_group(&self, group: GroupId) -> Outcome<()> {
         self.db
             .run("UPDATE groups SET dismissed = 1 WHERE id = ?", [group.0])?;
+        self.db.run(
+            "UPDATE users SET groups = groups - 1
+             WHERE id IN (SELECT user FROM members WHERE grp = ?)",
+            [group.0],
+        )?;
         self.db
             .run("DELETE FROM group_index WHERE rowid = ?", [group.0])?;
         let groups = self.db.meta("groups")?;
@@ -182,6 +188,22 @@ impl Tx<'_> {
         let by = self.user(by)?;
         self.notify_group(group, channel, Notice::GroupChanged { group, by }, origin)
     }
+
+    /// Tells all members that a group has another owner, who finds it in their inbox, in a channel
+    /// as well.
+    pub(super) fn tell_owner(
+        &mut self,
+        group: GroupId,
+        owner: UserId,
+        by: UserId,
+        origin: Option<SessionId>,
+    ) -> Outcome<()> {
+        if self.any_group(group)?.channel {
+            let by = self.user(by)?;
+            self.notify(&[owner], Notice::GroupChanged { group, by }, origin)?;
+        }
+        self.tell_change(group, by, origin)
+    }
 }
 
 impl Execute for CreateGroup {
@@ -207,6 +229,13 @@ impl Execute for CreateGroup {
         )?;
         tx.index_group(id, &self.name)?;
         tx.admit(id, self.owner, Role::Owner, None)?;
+        // The owner's other devices hear of it as those of the members do.
+        let made = Notice::GroupJoined {
+            group: id,
+            user: owner.clone(),
+            by: None,
+        };
+        tx.notify(&[self.owner], made, self.origin)?;
         for user in self.members {
             if user == self.owner || tx.blocks(user, self.owner)? {
                 continue;
@@ -214,7 +243,7 @@ impl Execute for CreateGroup {
             let Some(user) = super::tx::find_user(tx.db, user)? else {
                 continue;
             };
-            if tx.find_membership(id, user.id)?.is_none() {
+            if tx.find_membership(id, user.id)?.is_none() && tx.has_room(user.id)? {
                 tx.admit(id, user.id, Role::Member, Some(self.owner))?;
                 // Only the one concerned: everybody else finds the list when they are told.
                 let notice = Notice::GroupJoined {
@@ -281,7 +310,7 @@ impl Execute for Transfer {
             "UPDATE groups SET owner = ? WHERE id = ?",
             (self.to.0, self.group.0),
         )?;
-        tx.tell_change(self.group, self.by, self.origin)
+        tx.tell_owner(self.group, self.to, self.by, self.origin)
     }
 }
 

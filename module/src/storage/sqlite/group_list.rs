@@ -10,8 +10,8 @@ use super::sql::{Outcome, Sql};
 use super::text;
 use crate::group::{
     Application, FindGroup, GroupPage, GroupView, ListAllGroups, ListApplications, ListGroups,
-    ListMembers, Member, MemberPage, Role, SearchGroups, WhichApplications, WhichGroups,
-    WhichMembers,
+    ListMemberIds, ListMembers, Member, MemberPage, Role, SearchGroups, WhichApplications,
+    WhichGroups, WhichMembers,
 };
 use crate::storage::refusal::Refusal;
 
@@ -69,12 +69,8 @@ impl Query for ListGroups {
                             WHERE id <= ?2 ORDER BY id DESC LIMIT 1), 0)
                      ORDER BY p.conversation LIMIT ?3"
                 );
-                // The count that is kept has those that were dismissed, too; a user is in a
-                // thousand groups at most.
                 let total = db.first(
-                    "SELECT count(*) FROM participants p
-                     JOIN groups g ON g.conversation = p.conversation
-                     WHERE p.user = ? AND p.left_seq IS NULL AND g.dismissed = 0",
+                    "SELECT groups FROM users WHERE id = ?",
                     [self.user.0],
                     |row| row.get(0),
                 )?;
@@ -139,6 +135,17 @@ impl Query for ListAllGroups {
             total: db.meta("groups")?,
             more,
         })
+    }
+}
+
+impl Query for ListMemberIds {
+    fn query(self, db: &Connection) -> Outcome<Vec<UserId>> {
+        let ids = db.rows(
+            "SELECT user FROM members WHERE grp = ? AND user > ? ORDER BY user LIMIT ?",
+            (self.group.0, self.after.0, self.limit),
+            |row| Ok(UserId(row.get(0)?)),
+        )?;
+        Ok(ids)
     }
 }
 

@@ -2,12 +2,13 @@
 
 use rusqlite::{Connection, Row};
 
+use super::change;
 use super::conversation;
 use super::message::{COLUMNS, message};
 use super::readers::Query;
 use super::sql::{Outcome, Sql};
 use super::tx::NOTICE;
-use crate::inbox::{ChannelState, Content, Entry, Notice, Sync, SyncPage};
+use crate::inbox::{ChannelState, Content, Entry, Sync, SyncPage};
 use crate::message::Conversation;
 use crate::storage::refusal::Refusal;
 
@@ -20,9 +21,9 @@ impl Query for Sync {
                 |row| Ok((row.get(0)?, row.get(1)?)),
             )?
             .ok_or(Refusal::UserUnknown)?;
-        // A client that has nothing takes what there is; one that has a part of what is gone would
-        // have a hole.
-        let reset = self.after > last || (self.after > 0 && self.after < floor);
+        // With a part of what is gone missing, the client would have a hole. That is so from 0 on,
+        // too: it may have been complete with nothing, before anything had come.
+        let reset = self.after > last || self.after < floor;
         if reset {
             return Ok(SyncPage {
                 entries: Vec::new(),
@@ -57,11 +58,7 @@ impl Query for Sync {
 
 fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     let content = if row.get::<_, u8>(4)? == NOTICE {
-        let body: String = row.get(8)?;
-        let notice: Notice = serde_json::from_str(&body).map_err(|error| {
-            rusqlite::Error::FromSqlConversionFailure(8, rusqlite::types::Type::Text, error.into())
-        })?;
-        Content::Notice(notice)
+        Content::Notice(change::notice(row, 8)?)
     } else {
         Content::Message(message(row, conversation::from_row(row, 10)?)?)
     };
@@ -76,7 +73,7 @@ impl Sync {
     /// How far the channels of the user have come.
     fn channels(&self, db: &Connection) -> Outcome<Vec<ChannelState>> {
         let mut channels = db.rows(
-            "SELECT c.kind, c.a, c.b, c.last_seq, p.read_seq FROM participants p
+            "SELECT c.kind, c.a, c.b, c.last_seq, p.read_seq, c.last_change FROM participants p
              JOIN groups g ON g.conversation = p.conversation AND g.channel = 1
              JOIN conversations c ON c.id = p.conversation
              WHERE p.user = ? AND p.left_seq IS NULL",
@@ -86,6 +83,7 @@ impl Sync {
                     conversation: conversation::from_row(row, 0)?,
                     last_seq: row.get(3)?,
                     read_seq: row.get(4)?,
+                    last_change: row.get(5)?,
                 })
             },
         )?;
@@ -94,6 +92,7 @@ impl Sync {
                 conversation: Conversation::All,
                 last_seq: all.last_seq,
                 read_seq: all.read_seq,
+                last_change: change::last_to_all(db)?,
             });
         }
         Ok(channels)

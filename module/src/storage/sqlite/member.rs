@@ -14,7 +14,16 @@ use crate::inbox::{Audience, Happening, Notice};
 use crate::storage::refusal::Refusal;
 
 impl Tx<'_> {
-    /// Makes a user a member, and tells nobody. What was said before is not for them to see.
+    /// Whether a user may be in one more group.
+    pub(super) fn has_room(&self, user: UserId) -> Outcome<bool> {
+        Ok(self.db.has(
+            "SELECT 1 FROM users WHERE id = ? AND groups < ?",
+            (user.0, self.rules.groups_per_user_max),
+        )?)
+    }
+
+    /// Makes a user a member, and tells nobody. What was said before is not for them to see, also
+    /// where they were a member then.
     pub(super) fn admit(
         &self,
         group: GroupId,
@@ -123,10 +132,12 @@ impl Tx<'_> {
             "UPDATE groups SET members = members - 1 WHERE id = ?",
             [group.0],
         )?;
-        self.db.run(
-            "UPDATE users SET groups = groups - 1 WHERE id = ?",
-            [user.0],
-        )?;
+        if !row.dismissed {
+            self.db.run(
+                "UPDATE users SET groups = groups - 1 WHERE id = ?",
+                [user.0],
+            )?;
+        }
         self.db.run(
             "UPDATE participants SET left_seq =
                 (SELECT last_seq FROM conversations WHERE id = ?2)
@@ -177,6 +188,8 @@ impl Tx<'_> {
         )?)
     }
 
+    /// Tells all members that one of them has another role, nickname or right to speak. The one
+    /// concerned finds it in their inbox, in a channel as well.
     fn tell_member(
         &mut self,
         group: GroupId,
@@ -190,6 +203,9 @@ impl Tx<'_> {
             user: self.user(user)?,
             by: self.user(by)?,
         };
+        if row.channel {
+            self.notify(&[user], notice.clone(), origin)?;
+        }
         self.notify_group(group, row.channel, notice, origin)
     }
 }
@@ -232,6 +248,9 @@ impl Execute for Invite {
             let Some(user) = find_user(tx.db, id)? else {
                 continue;
             };
+            if directly && !tx.has_room(id)? {
+                continue;
+            }
             if directly {
                 tx.join(self.group, user, Some(by.clone()), self.origin)?;
                 invited.joined.push(id);
@@ -288,29 +307,33 @@ impl Execute for Leave {
             return Err(Refusal::GroupUnknown.into());
         }
         let own = tx.membership(self.group, self.user)?.role;
+        let mut heir = None;
         if own == Role::Owner && row.members > 1 && !row.dismissed {
             if !self.hand_over {
                 return Err(Refusal::OwnerCannotLeave.into());
             }
             // The index of those with a role is used where it is said that they have one.
-            let heir: Option<u64> = tx.db.first(
+            heir = tx.db.first(
                 "SELECT coalesce(
                     (SELECT user FROM members WHERE grp = ?1 AND role > 0 AND role = 1
                         ORDER BY user LIMIT 1),
                     (SELECT user FROM members WHERE grp = ?1 AND user <> ?2
                         ORDER BY user LIMIT 1))",
                 (self.group.0, self.user.0),
-                |row| row.get(0),
+                |row| Ok(UserId(row.get(0)?)),
             )?;
             if let Some(heir) = heir {
-                tx.set_role(self.group, UserId(heir), Role::Owner)?;
+                tx.set_role(self.group, heir, Role::Owner)?;
                 tx.db.run(
                     "UPDATE groups SET owner = ? WHERE id = ?",
-                    (heir, self.group.0),
+                    (heir.0, self.group.0),
                 )?;
             }
         }
         tx.part(self.group, &row, self.user, None, self.origin)?;
+        if let Some(heir) = heir {
+            tx.tell_owner(self.group, heir, self.user, self.origin)?;
+        }
         if row.members == 1 && !row.dismissed {
             tx.end_group(self.group)?;
         }

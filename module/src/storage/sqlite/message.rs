@@ -11,7 +11,7 @@ use super::text;
 use super::tx::{Execute, Tx};
 use crate::account::User;
 use crate::group::Role;
-use crate::inbox::{Audience, Happening, Notice};
+use crate::inbox::Notice;
 use crate::message::{
     Clear, Conversation, Delete, Direction, History, HistoryPage, Kind, Message, Recall,
     SearchMessages,
@@ -214,10 +214,7 @@ impl Execute for Recall {
                 let channel = tx.any_group(group)?.channel;
                 tx.notify_group(group, channel, notice, self.origin)
             }
-            Conversation::All => {
-                tx.emit(Happening::Notice(notice), Audience::Everyone, self.origin);
-                Ok(())
-            }
+            Conversation::All => tx.note_change(Conversation::All, notice, self.origin),
         }
     }
 }

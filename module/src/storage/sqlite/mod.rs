@@ -9,6 +9,7 @@ mod account;
 mod account_list;
 mod attachment;
 pub mod backup;
+mod change;
 mod config;
 mod conversation;
 mod courier;

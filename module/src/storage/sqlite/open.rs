@@ -1,7 +1,8 @@
 //! Opening the database: its files, their version, and whether they are whole.
 
-use std::fs::{self, File};
+use std::fs::{DirBuilder, File};
 use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use nix::fcntl::{Flock, FlockArg};
@@ -14,11 +15,12 @@ pub(super) const FILE: &str = "gatehouse.db";
 /// Held locked while a process uses the directory.
 pub(super) const LOCK: &str = "lock";
 /// Each entry leads from the version that is its index to the next.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("schema.sql"),
     include_str!("schema_2.sql"),
     include_str!("schema_3.sql"),
     include_str!("schema_4.sql"),
+    include_str!("schema_5.sql"),
 ];
 /// Statements that a connection keeps prepared: more than there are in the source.
 const STATEMENTS: usize = 256;
@@ -56,11 +58,14 @@ pub enum OpenError {
 /// The lock of the directory; let go when it is dropped.
 pub(super) type DirectoryLock = Flock<File>;
 
-/// Makes the directory if there is none, and takes it for this process.
+/// Makes the directory if there is none, for its owner alone, and takes it for this process.
 pub(super) fn lock(directory: &Path) -> Result<DirectoryLock, OpenError> {
     let name = directory.display().to_string();
     let open = || {
-        fs::create_dir_all(directory)?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)?;
         File::options()
             .create(true)
             .truncate(false)
@@ -74,11 +79,24 @@ pub(super) fn lock(directory: &Path) -> Result<DirectoryLock, OpenError> {
     })
 }
 
+/// Makes an empty database, if there is none, that its owner alone can read: SQLite gives its
+/// other files the same permissions.
+pub(super) fn make_private(path: &Path) -> io::Result<()> {
+    let mut options = File::options();
+    options.create(true).append(true).mode(0o600);
+    options.open(path).map(drop)
+}
+
 /// The connection that writes; afterwards the database has the current version.
 pub(super) fn writer(config: &StoreConfig) -> Result<Connection, OpenError> {
     let mut connection = match &config.location {
         Location::Memory => Connection::open_in_memory()?,
-        Location::Directory(directory) => Connection::open(directory.join(FILE))?,
+        Location::Directory(directory) => {
+            let path = directory.join(FILE);
+            make_private(&path)
+                .map_err(|error| OpenError::Directory(directory.display().to_string(), error))?;
+            Connection::open(path)?
+        }
     };
     prepare(&connection)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -99,6 +117,7 @@ pub(super) fn writer(config: &StoreConfig) -> Result<Connection, OpenError> {
 /// A new database at `path`, which need not be where a store is looked for.
 #[cfg(feature = "fill")]
 pub(super) fn fresh(path: &Path) -> Result<Connection, OpenError> {
+    make_private(path).map_err(|error| OpenError::Directory(path.display().to_string(), error))?;
     let mut connection = Connection::open(path)?;
     prepare(&connection)?;
     migrate(&mut connection)?;

@@ -8,6 +8,7 @@ use common::UserId;
 use rusqlite::Connection;
 
 use super::attachment;
+use super::change;
 use super::config::Retention;
 use super::position;
 use super::sql::Sql;
@@ -31,6 +32,8 @@ enum Stage {
     Begin,
     /// Inboxes of users above this one.
     Inboxes { after: u64, before_id: u64 },
+    /// Changes of conversations that stand in no inbox.
+    Changes { before_id: u64 },
     /// Rows of messages.
     Messages(Old),
     /// Attachments that no message names.
@@ -40,8 +43,8 @@ enum Stage {
 /// What is left to be taken out of the messages, by their numbers.
 #[derive(Debug)]
 struct Old {
-    /// Of these the notices, which are found from inboxes only: without their entries they are of
-    /// no use.
+    /// Of these the notices, which are found from inboxes and changes only: without these they are
+    /// of no use.
     notices: Range<u64>,
     /// Of these all.
     messages: Range<u64>,
@@ -67,7 +70,11 @@ impl Sweep {
             }
             Stage::Inboxes { after, before_id } => match inboxes(db, after, before_id)? {
                 Some(after) => Some(Stage::Inboxes { after, before_id }),
-                None => Some(Old::find(db, retention, now_ms, before_id)?.stage()),
+                None => Some(Stage::Changes { before_id }),
+            },
+            Stage::Changes { before_id } => match change::sweep(db, before_id, ROWS)? {
+                true => Some(Stage::Changes { before_id }),
+                false => Some(Old::find(db, retention, now_ms, before_id)?.stage()),
             },
             Stage::Messages(old) => Some(old.step(db, now_ms)?.stage()),
             Stage::Attachments => {

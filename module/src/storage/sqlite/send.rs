@@ -245,7 +245,8 @@ impl Tx<'_> {
         }
         for user in mentions {
             self.db.run(
-                "UPDATE participants SET mention_seq = ? WHERE user = ? AND conversation = ?",
+                "UPDATE participants SET mention_seq = ?
+                 WHERE user = ? AND conversation = ? AND left_seq IS NULL",
                 (seq, user.0, log.id),
             )?;
         }

@@ -8,6 +8,7 @@ use super::sql::{Outcome, Sql};
 use super::tally::Tally;
 use crate::account::User;
 use crate::inbox::{Audience, Event, Happening, Notice};
+use crate::message::Conversation;
 use crate::storage::operation::Operation;
 use crate::storage::refusal::Refusal;
 
@@ -46,6 +47,7 @@ impl Tx<'_> {
         self.events.push(Event {
             happening,
             audience,
+            change: None,
             origin,
             time_ms: self.now_ms,
         });
@@ -68,6 +70,16 @@ impl Tx<'_> {
         Ok(numbers)
     }
 
+    /// Keeps a notice; its number among all messages.
+    pub(super) fn keep(&self, notice: &Notice) -> Outcome<u64> {
+        let body = serde_json::to_string(notice).expect("a notice has string keys");
+        self.db.run(
+            "INSERT INTO messages (sender, kind, time_ms, body) VALUES (0, ?, ?, ?)",
+            (NOTICE, self.now_ms, body),
+        )?;
+        Ok(self.db.last_insert_rowid() as u64)
+    }
+
     /// Keeps a notice, enters it in the inboxes of these users, and tells them.
     pub(super) fn notify(
         &mut self,
@@ -78,12 +90,7 @@ impl Tx<'_> {
         if users.is_empty() {
             return Ok(());
         }
-        let body = serde_json::to_string(&notice).expect("a notice has string keys");
-        self.db.run(
-            "INSERT INTO messages (sender, kind, time_ms, body) VALUES (0, ?, ?, ?)",
-            (NOTICE, self.now_ms, body),
-        )?;
-        let message = self.db.last_insert_rowid() as u64;
+        let message = self.keep(&notice)?;
         let numbers = self.enter(users, message)?;
         self.emit(
             Happening::Notice(notice),
@@ -93,8 +100,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Tells the members of a group of a notice: through their inboxes, or, in a channel, those
-    /// who are online.
+    /// Tells the members of a group of a notice: through their inboxes, or, in a channel, by its
+    /// changes.
     pub(super) fn notify_group(
         &mut self,
         group: GroupId,
@@ -103,8 +110,7 @@ impl Tx<'_> {
         origin: Option<SessionId>,
     ) -> Outcome<()> {
         if channel {
-            self.emit(Happening::Notice(notice), Audience::Channel(group), origin);
-            return Ok(());
+            return self.note_change(Conversation::Group(group), notice, origin);
         }
         let members = self.members(group)?;
         self.notify(&members, notice, origin)

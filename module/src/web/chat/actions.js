@@ -25,6 +25,7 @@ export function isSeen(conversation) {
 
 export function openConversation(conversation) {
   const before = app.store.conversation;
+  conversation.failed = false;
   if (before !== conversation) {
     app.on.leaveConversation?.(before);
     saveDraft(before);
@@ -65,13 +66,22 @@ export function markRead(conversation) {
 }
 
 /** Keeps what was begun to write, for the other devices too. */
-export function saveDraft(conversation) {
+export async function saveDraft(conversation) {
   if (!conversation || conversation.draft === conversation.savedDraft) return;
-  conversation.savedDraft = conversation.draft;
-  conversation.draftTime = Date.now();
+  const { key, draft } = conversation;
   if (conversation.lastSeq === 0 || !app.store.ready) return;
-  // A draft that could not be kept there is still in this tab.
-  ask('conversation.set', { conversation: conversation.key, draft: conversation.draft }).catch(() => {});
+  try {
+    await ask('conversation.set', { conversation: key, draft });
+    conversation.savedDraft = draft;
+    // It may have been sent meanwhile, and is a draft no more.
+    if (conversation.draft === '') saveDraft(conversation);
+  } catch {
+    /* what could not be kept there is still in this tab, and is told after the next login */
+  }
+}
+
+export function saveDrafts() {
+  for (const conversation of app.store.conversations.values()) saveDraft(conversation);
 }
 
 export const setPinned = (conversation, pinned) => ask('conversation.set', { conversation: conversation.key, pinned });
@@ -88,27 +98,32 @@ export async function clearConversation(conversation, unlist) {
 
 // History
 
+/** Asks for a page of history and has it taken. */
+async function askHistory(conversation, around, take) {
+  const page = await ask('message.history', { conversation: conversation.key, limit: HISTORY_PAGE, ...around });
+  conversation.peerRead = Math.max(conversation.peerRead, page.peer_read_seq ?? 0);
+  conversation.readSeq = Math.max(conversation.readSeq, page.read_seq);
+  take(
+    page.messages.map((data) => messageOf(data, app.store.me.id)),
+    page,
+  );
+}
+
 async function readHistory(conversation, around, take) {
   if (conversation.loading || !app.store.ready) return;
-  conversation.loading = true;
-  conversation.failed = false;
   draw();
   try {
-    const page = await ask('message.history', { conversation: conversation.key, limit: HISTORY_PAGE, ...around });
-    conversation.peerRead = Math.max(conversation.peerRead, page.peer_read_seq ?? 0);
-    conversation.readSeq = Math.max(conversation.readSeq, page.read_seq);
-    take(
-      page.messages.map((data) => messageOf(data, app.store.me.id)),
-      page,
+    await conversation.readPage(() =>
+      askHistory(conversation, around, take).catch((error) => {
+        // A group that one never was in, or a person with whom nothing was said yet, has no history.
+        if (error.code !== 'not_found' && error.code !== 'forbidden') throw error;
+        conversation.loaded = true;
+      }),
     );
   } catch (error) {
-    // A group that one never was in, or a person with whom nothing was said yet, has no history.
-    if (error.code === 'not_found' || error.code === 'forbidden') conversation.loaded = true;
-    else conversation.failed = error.code !== 'lost';
-  } finally {
-    conversation.loading = false;
-    draw();
+    conversation.failed = error.code !== 'lost';
   }
+  draw();
 }
 
 /** Reads the latest page, if it is not there. */
@@ -117,14 +132,16 @@ export function load(conversation) {
   readHistory(conversation, {}, (messages, page) => {
     conversation.show(messages, { hasOlder: page.more, atEnd: true });
     conversation.lastSeq = Math.max(conversation.lastSeq, page.last_seq);
-    conversation.last ??= messages.at(-1) ?? null;
+    if ((messages.at(-1)?.seq ?? 0) > (conversation.last?.seq ?? 0)) conversation.last = messages.at(-1);
     markRead(conversation);
   });
 }
 
 export function loadOlder(conversation) {
   if (!conversation.loaded || !conversation.hasOlder) return;
-  readHistory(conversation, { before: conversation.firstSeq }, (messages, page) => {
+  // Where all messages of the window are deleted, those before it come before what is to be.
+  const before = conversation.firstSeq || conversation.lastSeq + 1;
+  readHistory(conversation, { before }, (messages, page) => {
     conversation.prepend(messages, page.more);
   });
 }
@@ -142,15 +159,21 @@ export function loadLatest(conversation) {
   load(conversation);
 }
 
-/** Opens a conversation where a message stands. */
+/** Opens a conversation where a message stands. Fails if that part of it cannot be read. */
 export async function openAt(conversation, seq) {
   openConversation(conversation);
-  if (!conversation.find(seq)) {
-    await readHistory(conversation, { before: seq + AROUND, limit: AROUND * 2 }, (messages, page) => {
-      conversation.show(messages, { hasOlder: page.more, atEnd: (messages.at(-1)?.seq ?? 0) >= page.last_seq });
-    });
+  // The message may be in the page that is on its way; if not, the one around it is asked for after that.
+  while (conversation.loading) await conversation.reading.catch(() => {});
+  if (!conversation.find(seq) && app.store.ready) {
+    const around = { before: seq + AROUND, limit: AROUND * 2 };
+    await conversation.readPage(() =>
+      askHistory(conversation, around, (messages, page) => {
+        if (messages.length === 0) return;
+        conversation.show(messages, { hasOlder: page.more, atEnd: messages.at(-1).seq >= page.last_seq });
+      }),
+    );
   }
-  app.on.showMessage?.(conversation, seq);
+  if (app.store.conversation === conversation) app.on.showMessage?.(conversation, seq);
 }
 
 // Messages
@@ -200,9 +223,9 @@ function push(conversation, message) {
 let saysTyping = true;
 let toldTyping = 0;
 
-export function tellTyping({ kind, id, members }) {
+export function tellTyping({ kind, id, membersTotal }) {
   const now = Date.now();
-  const isFew = kind === 'direct' || (kind === 'group' && (members?.size ?? 0) <= TYPING_MEMBERS_MAX);
+  const isFew = kind === 'direct' || (kind === 'group' && membersTotal <= TYPING_MEMBERS_MAX);
   if (!saysTyping || !isFew || !app.store.ready || now - toldTyping < TYPING_EVERY) return;
   toldTyping = now;
   const to = kind === 'direct' ? { user: id } : { group: id };

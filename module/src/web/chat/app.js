@@ -7,8 +7,8 @@ import { Link } from './link.js';
 import { Outbox } from './outbox.js';
 import { Receipts } from './receipt.js';
 import { Store } from './store.js';
-import { forget, keepGuest, keepSession, remembered } from './session.js';
-import { errorText } from './text.js';
+import { forget, keepGuest, keepSession, sessionOf } from './session.js';
+import { refusalText } from './text.js';
 
 export const isPhone = matchMedia('(max-width: 720px)');
 
@@ -36,10 +36,7 @@ class App {
       onLogin: (ok) => this.#onLogin(ok),
       onRefused: (error) => this.#onRefused(error),
       onPush: (message) => this.inbox.push(message),
-      onSession: (session) => {
-        this.credentials = session;
-        keepSession(session);
-      },
+      onSession: (session) => this.#keep(session),
       onEcho: (op, data, ok, own) => this.inbox.echo(op, data, ok, own),
     });
     this.#begin();
@@ -65,9 +62,16 @@ class App {
     // Of a session that is remembered the user is known, so there is something to show before the server answers.
     if (credentials.kind === 'token') {
       this.store.me = credentials.user;
+      this.store.instance = credentials.instance ?? '';
       this.#show();
     }
     this.link.open(credentials);
+  }
+
+  /** Keeps a session, and which instance its ids belong to: under that is kept what is written before the next login. */
+  #keep(session) {
+    this.credentials = { ...session, instance: this.store.instance };
+    keepSession(this.credentials);
   }
 
   /** The server keeps something else than before: ids mean nothing any more. What was said to all still can be. */
@@ -76,6 +80,7 @@ class App {
     this.#begin();
     this.store.me = user;
     this.outbox.messages = outbox.messages.filter((message) => message.conversation === 'all');
+    outbox.messages = [];
     this.on.openConversation?.(this.store.conversation);
   }
 
@@ -93,9 +98,28 @@ class App {
     this.#hide('');
   }
 
-  /** Takes the connection back from where one has logged in later. */
+  /** With what the connection may be taken back from where one has logged in later, or null: that ends a session. */
+  get #other() {
+    const { credentials } = this;
+    if (credentials?.kind === 'guest') return credentials;
+    const stored = credentials?.login ? sessionOf(credentials.login) : null;
+    return stored && stored.token !== credentials.token ? stored : null;
+  }
+
+  get mayTakeOver() {
+    return this.#other !== null;
+  }
+
   takeOver() {
-    this.link.open(remembered() ?? this.credentials);
+    this.credentials = this.#other;
+    this.link.open(this.credentials);
+  }
+
+  /** From where one has logged in later the way back is the login form. */
+  logInAgain() {
+    forget(this.credentials);
+    this.link.close();
+    this.#hide('');
   }
 
   #onState() {
@@ -113,6 +137,7 @@ class App {
     const { inbox, store } = this;
     try {
       const entered = inbox.enter(ok);
+      if (this.credentials.kind === 'token' && this.credentials.instance !== ok.instance) this.#keep(this.credentials);
       this.#show();
       await entered;
     } catch (error) {
@@ -123,6 +148,8 @@ class App {
   }
 
   #onReady() {
+    // What could not be read before may be tried again.
+    for (const conversation of this.store.conversations.values()) conversation.failed = false;
     this.outbox.restore();
     this.attachments.probe().then(() => this.draw());
     this.on.enter?.();
@@ -132,10 +159,17 @@ class App {
   }
 
   #onRefused(error) {
-    // A token that is good no longer: its session was ended elsewhere, or is too old.
     const hadSession = this.credentials?.kind === 'token';
-    if (error.code !== 'lost' && hadSession) forget(this.credentials);
-    this.#hide(hadSession ? 'Your session has ended. Please log in again.' : errorText(error));
+    if (hadSession && error.code === 'unauthenticated') {
+      // Another tab may have renewed the session, and with that ended its old token.
+      const stored = sessionOf(this.credentials.login);
+      if (stored && stored.token !== this.credentials.token) {
+        this.enter(stored);
+        return;
+      }
+    }
+    if (hadSession && error.code !== 'lost') forget(this.credentials);
+    this.#hide(refusalText(error, hadSession));
   }
 
   #show() {
@@ -169,7 +203,14 @@ class App {
 
   drawNow() {
     this.#drawWanted = false;
-    for (const view of this.views) view();
+    for (const view of this.views) {
+      // What one part cannot draw takes none of the others with it.
+      try {
+        view();
+      } catch (error) {
+        console.error('gatehouse: a part of the page could not be drawn:', error);
+      }
+    }
   }
 }
 

@@ -71,11 +71,16 @@ export class Attachments {
     if (this.#known.size > KNOWN_MAX) this.#known.delete(this.#known.keys().next().value);
   }
 
+  /** Whether its addresses are still good. */
+  isFresh({ expires }) {
+    return !(expires < Date.now() + FRESH);
+  }
+
   /** What the server says of an attachment, with addresses that are good now. */
   async find(id) {
     // What failed for another is asked for again here.
     const known = await this.#known.get(id)?.catch(() => null);
-    if (known && !(known.expires < Date.now() + FRESH)) return known;
+    if (known && this.isFresh(known)) return known;
     const found = this.#link.request('attachment.get', { attachment: id }).then((ok) => ok.attachment ?? ok);
     this.#known.set(id, found);
     // And by those who come after.

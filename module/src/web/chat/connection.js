@@ -242,7 +242,7 @@ export class Connection {
       return;
     }
     this.#become('closed');
-    this.#handlers.onRefused(new RequestError('unauthenticated', 'The session has ended.'));
+    this.#handlers.onRefused(new RequestError(reason, 'The session has ended.'));
   }
 
   #lost(reason) {

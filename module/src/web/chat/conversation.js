@@ -25,6 +25,8 @@ export class Conversation {
   picture = '';
   last = null;
   lastSeq = 0;
+  /** The number of the last change, of one that stands in no inbox; null while none is known. */
+  lastChange = null;
   readSeq = 0;
   /** Up to where the other one of a direct conversation has read. */
   peerRead = 0;
@@ -45,13 +47,18 @@ export class Conversation {
 
   entries = [];
   loaded = false;
-  loading = false;
   failed = false;
+  /** The page of history that is on its way, as a promise, or null. */
+  reading = null;
+  /** Whether one looks at the end of the window, and not further up. */
+  follows = true;
   hasOlder = false;
   atEnd = true;
   members = null;
   membersTotal = 0;
   #notices = 0;
+  /** What came while a page was on its way, which may have been read before it. */
+  #late = [];
 
   constructor(key, { kind, id }, title) {
     this.key = key;
@@ -62,6 +69,10 @@ export class Conversation {
 
   get time() {
     return Math.max(this.last?.time ?? 0, this.draft ? this.draftTime : 0);
+  }
+
+  get loading() {
+    return this.reading !== null;
   }
 
   /** The names of those who are typing. */
@@ -108,9 +119,38 @@ export class Conversation {
       this.lastSeq = message.seq;
       this.last = message;
     }
-    const belongs = this.loaded && (this.atEnd || message.seq < this.newestSeq) && message.seq >= this.firstSeq;
-    if (belongs) this.insert(message);
+    this.#place(message);
+    // Where the page has it too, it has its latest state.
+    this.#again(() => this.find(message.seq) ?? this.#place(message));
     return isNew;
+  }
+
+  /** Puts a message into the window, if it belongs there. */
+  #place(message) {
+    const belongs = this.loaded && (this.atEnd || message.seq < this.newestSeq) && message.seq >= this.firstSeq;
+    if (!belongs) return;
+    this.insert(message);
+    this.#trim();
+  }
+
+  /** Has `page()` read a page of history and put it into the window; one at a time. */
+  readPage(page) {
+    this.failed = false;
+    this.reading = page().finally(() => {
+      this.reading = null;
+      const late = this.#late;
+      this.#late = [];
+      for (const change of late) change();
+    });
+    return this.reading;
+  }
+
+  /** Does to the page that is on its way, if there is one, what was done to the window just now. */
+  #again(change) {
+    if (!this.reading) return;
+    // Of more than a window holds it is simpler to read it anew.
+    if (this.#late.length >= ENTRIES_MAX) this.#late = [() => this.unload()];
+    this.#late.push(change);
   }
 
   insert(message) {
@@ -125,11 +165,19 @@ export class Conversation {
     entries.splice(isLast ? entries.length : before + 1, 0, message);
   }
 
+  /** Counts what came since the last message that was known, as far as it was not read meanwhile. */
+  missed(unread, { known, readSeq }) {
+    const since = this.readSeq > readSeq ? this.lastSeq - this.readSeq : unread + this.lastSeq - known;
+    this.unread = Math.max(0, since);
+    if (this.unread > 0 && this.unreadFrom === 0) this.unreadFrom = this.readSeq + 1;
+  }
+
   /** Something that happened, in between; it is gone when the page is loaded again. */
   notice(parts, time) {
     if (!this.loaded || !this.atEnd) return;
     this.#notices += 1;
     this.entries.push({ type: 'notice', n: this.#notices, parts, time });
+    this.#trim();
   }
 
   /** Starts the window anew with a page of history. */
@@ -144,25 +192,40 @@ export class Conversation {
   unload() {
     this.entries = [];
     this.loaded = false;
+    this.failed = false;
     this.atEnd = true;
     this.hasOlder = false;
   }
 
   prepend(messages, more) {
+    // The window was left meanwhile.
+    if (!this.loaded) return;
     this.entries.unshift(...messages);
     this.hasOlder = more;
+    this.#trimNewest();
+  }
+
+  append(messages, more) {
+    if (!this.loaded) return;
+    for (const message of messages) this.insert(message);
+    this.atEnd = !more;
+    this.#trimOldest();
+  }
+
+  /** Keeps a window in bounds that grows by itself: what someone looks at stays. */
+  #trim() {
+    if (!this.atEnd) return;
+    if (this.follows) this.#trimOldest();
+    else this.#trimNewest();
+  }
+
+  #trimNewest() {
     if (this.entries.length <= ENTRIES_MAX) return;
     this.entries.length -= ENTRIES_TRIM;
     this.atEnd = false;
   }
 
-  append(messages, more) {
-    for (const message of messages) this.insert(message);
-    this.atEnd = !more;
-    this.trimOldest();
-  }
-
-  trimOldest() {
+  #trimOldest() {
     if (this.entries.length <= ENTRIES_MAX) return;
     this.entries.splice(0, this.entries.length - ENTRIES_MAX + ENTRIES_TRIM);
     this.hasOlder = true;
@@ -173,6 +236,9 @@ export class Conversation {
     const at = this.entries.findIndex((entry) => entry.type === 'message' && entry.seq === seq);
     if (at >= 0) this.entries[at] = { ...this.entries[at], ...changes };
     if (this.last?.seq === seq) this.last = { ...this.last, ...changes };
+    // What was taken back is not quoted either.
+    if (changes.recalled && this.replyTo?.seq === seq) this.replyTo = null;
+    this.#again(() => this.change(seq, changes));
   }
 
   remove(matches) {
@@ -180,6 +246,19 @@ export class Conversation {
     if (this.last && matches(this.last)) {
       this.last = this.entries.findLast((entry) => entry.type === 'message') ?? null;
     }
+    if (this.replyTo && matches(this.replyTo)) this.replyTo = null;
+    this.#again(() => this.remove(matches));
+  }
+
+  /** Removes everything up to a message. */
+  clear(seq) {
+    const empty = () => {
+      this.remove((message) => message.seq <= seq);
+      this.hasOlder = false;
+    };
+    empty();
+    this.#again(empty);
+    this.read(seq);
   }
 
   read(seq) {

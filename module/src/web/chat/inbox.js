@@ -1,9 +1,12 @@
 // How the store comes to know what happened: lists at the first login, then the entries of the inbox, in order, whether
 // they are pushed or asked for. A gap in their numbers, or a new connection, asks for what was missed.
 
+import { Changes } from './change.js';
 import { groupKey } from './conversation.js';
 import { Lists } from './lists.js';
+import { Lookups } from './lookup.js';
 import { messageOf } from './message.js';
+import { groupNotice } from './notice.js';
 
 const PAGE = 500;
 /** What is done in a row is looked up together. */
@@ -18,19 +21,23 @@ export class Inbox {
   #store;
   #link;
   #lists;
+  #lookups = new Lookups();
+  #changes;
   #events;
   /** Whether the lists were read since they had to be read anew. */
   #isRead = false;
   #catching = null;
   #again = false;
   #soon = 0;
-  #listing = 0;
+  /** Conversations that are being filled, and after which seq there is another gap, or 0. */
+  #filling = new Map();
 
   /** events: onMessage(conversation, message), onChange(), onReady(), onDone(message) for one of the outbox */
   constructor(store, link, events) {
     this.#store = store;
     this.#link = link;
     this.#lists = new Lists(store, link, events.onChange);
+    this.#changes = new Changes(link, (notice, time) => this.#notice(notice, time));
     this.#events = events;
   }
 
@@ -43,6 +50,7 @@ export class Inbox {
     if (!isKnown) {
       store.inbox = ok.inbox;
       await this.#readAll();
+      await this.catchUp();
     } else {
       // Lists that stand in no inbox; conversations and requests follow from the entries.
       await Promise.all([this.catchUp(), this.#lists.presence(), this.#lists.friends()]);
@@ -51,10 +59,14 @@ export class Inbox {
     this.#events.onReady();
   }
 
-  push({ push, inbox, data }) {
+  push({ push, inbox, change, data }) {
     if (push === 'presence') this.#presence(data);
     else if (push === 'signal') this.#signal(data);
-    else this.#entry(inbox, this.#taken(push, data));
+    else if (change !== undefined) {
+      const conversation = this.#store.open(data.conversation ?? groupKey(data.group));
+      const taken = this.#changes.push(conversation, change, this.#taken(push, data));
+      this.#quietly(taken.then(() => this.#events.onChange()));
+    } else this.#entry(inbox, this.#taken(push, data));
     this.#events.onChange();
   }
 
@@ -67,7 +79,7 @@ export class Inbox {
     } else if (op === 'message.read') {
       if (!own) store.conversations.get(data.conversation)?.read(ok.seq);
     } else if (op === 'account.set') {
-      this.#quietly(this.#lists.account());
+      this.#want('account');
     } else if (!ONLY_LOOKS.test(op)) {
       clearTimeout(this.#soon);
       this.#soon = setTimeout(() => this.#quietly(this.catchUp()), SOON);
@@ -108,8 +120,10 @@ export class Inbox {
   /** Asks for what comes after the last number, until there is nothing more. */
   catchUp() {
     this.#again = true;
+    this.#lookups.hold(true);
     this.#catching ??= this.#catchUp().finally(() => {
       this.#catching = null;
+      this.#lookups.hold(false);
     });
     return this.#catching;
   }
@@ -123,6 +137,8 @@ export class Inbox {
         if (page.reset) {
           store.inbox = page.last;
           await this.#readAll();
+          // How far conversations have come that stand in no inbox is told by the next page.
+          this.#again = true;
           break;
         }
         for (const entry of page.entries) {
@@ -142,36 +158,58 @@ export class Inbox {
   }
 
   /** Catches up with a conversation that stands in no inbox. */
-  async #channel({ conversation: key, last_seq: last, read_seq: read }) {
+  async #channel({ conversation: key, last_seq: last, read_seq: read, last_change: lastChange }) {
     const conversation = this.#store.open(key);
     conversation.read(read);
-    if (last <= conversation.lastSeq) return;
-    await this.fill(conversation, conversation.lastSeq);
+    await this.#changes.catchUp(conversation, lastChange);
+    if (last > conversation.lastSeq) await this.fill(conversation, conversation.lastSeq);
   }
 
-  /** Reads what came after `after`, the last page of it if it is much. */
+  /** Reads what came after `after`, all of it where it is shown and else the last; once at a time for a conversation. */
   async fill(conversation, after) {
+    if (this.#filling.has(conversation)) {
+      // What is on its way may have been read before this.
+      this.#filling.set(conversation, this.#filling.get(conversation) || after);
+      return;
+    }
+    this.#filling.set(conversation, 0);
+    try {
+      await this.#fill(conversation, after);
+    } finally {
+      const next = this.#filling.get(conversation);
+      this.#filling.delete(conversation);
+      if (next > 0) this.#quietly(this.fill(conversation, next));
+    }
+  }
+
+  async #fill(conversation, after) {
+    const { lastSeq: known, unread, readSeq } = conversation;
     const isLoaded = conversation.loaded && conversation.atEnd;
     const ask = isLoaded ? { after, limit: PAGE } : { limit: 1 };
     const page = await this.#link.request('message.history', { conversation: conversation.key, ...ask });
     if (isLoaded && page.more) conversation.unload();
-    const known = conversation.lastSeq;
-    for (const data of page.messages) this.message(data);
+    for (const data of page.messages) this.#deliver(data);
     conversation.lastSeq = Math.max(conversation.lastSeq, page.last_seq);
     conversation.readSeq = Math.max(conversation.readSeq, page.read_seq);
-    if (!isLoaded && known > 0) conversation.unread = Math.max(0, page.last_seq - Math.max(known, page.read_seq));
+    if (known > 0) conversation.missed(unread, { known, readSeq });
     this.#events.onChange();
   }
 
   message(data) {
     const store = this.#store;
-    const message = messageOf(data, store.me.id);
-    const conversation = store.open(message.conversation, message.from);
+    const conversation = store.open(data.conversation, data.from);
     const standsAlone = conversation.kind === 'all' || store.groups.get(conversation.id)?.channel === true;
     const gapAfter = conversation.lastSeq;
-    if (standsAlone && store.ready && gapAfter > 0 && message.seq > gapAfter + 1) {
+    if (standsAlone && store.ready && gapAfter > 0 && data.seq > gapAfter + 1) {
       this.#quietly(this.fill(conversation, gapAfter));
     }
+    this.#deliver(data);
+  }
+
+  #deliver(data) {
+    const store = this.#store;
+    const message = messageOf(data, store.me.id);
+    const conversation = store.open(message.conversation, message.from);
     if (message.own) {
       this.#events.onDone(message);
       conversation.read(message.seq);
@@ -228,7 +266,7 @@ export class Inbox {
           recalled: true,
           body: '',
           extra: {},
-          recalledBy: data.by.id === me ? '' : data.by.name,
+          recalledBy: data.by,
         });
         break;
       case 'read':
@@ -239,73 +277,54 @@ export class Inbox {
         within?.remove((message) => data.seqs.includes(message.seq));
         break;
       case 'cleared':
-        within?.remove((message) => message.seq <= data.seq);
-        within?.read(data.seq);
-        if (within) within.hasOlder = false;
-        this.#readConversations();
+        within?.clear(data.seq);
+        this.#want('conversations');
         break;
       case 'conversation_changed':
-        this.#readConversations();
+        this.#want('conversations');
         break;
       case 'friend_requested':
       case 'friend_answered':
-        this.#quietly(this.#lists.friends());
+        this.#want('friends');
         break;
       case 'friend_removed':
         store.friends.delete(data.user);
         break;
       case 'friend_changed':
-        this.#quietly(this.#lists.friends());
-        this.#readConversations();
+        this.#want('friends');
+        this.#want('conversations');
         break;
       case 'block_changed':
-        this.#quietly(this.#lists.blocks());
+        this.#want('blocks');
         break;
       case 'profile_changed':
-        this.#quietly(this.#lists.account());
+        this.#want('account');
         break;
       case 'applied':
       case 'application_answered':
-        this.#quietly(this.#lists.applications());
+        this.#want('applications');
         break;
       default:
         this.#groupNotice(data, time);
     }
   }
 
-  #groupNotice({ notice, group, user, by }, time) {
+  #groupNotice(data, time) {
+    const { notice, group, user } = data;
     if (group === undefined) return;
     const store = this.#store;
     const conversation = store.open(groupKey(group));
-    const self = user?.id === store.me.id;
-    const who = (someone) => (someone?.id === store.me.id ? 'You' : { name: someone?.name ?? '' });
-    const other = by && by.id !== user?.id ? by : null;
-    const say = (...parts) => conversation.notice(parts, time);
-    conversation.members = null;
-    this.#quietly(this.#lists.group(group));
-    switch (notice) {
-      case 'group_joined':
-        if (self) {
-          conversation.left = false;
-          conversation.unload();
-        } else if (other) say(who(other), ' brought ', who(user), ' into the group');
-        else say(who(user), ' joined the group');
-        break;
-      case 'group_left':
-        if (self) conversation.left = true;
-        if (other) say(who(other), ' removed ', self ? 'you' : who(user));
-        else say(who(user), ' left the group');
-        break;
-      case 'group_changed':
-        say(who(by), ' changed the group');
-        break;
-      case 'member_changed':
-        break;
-      case 'group_dismissed':
-        say(who(by), ' dismissed the group');
-        break;
-      default:
-    }
+    this.#lookups.want(conversation.key, () => {
+      // Who has its members open reads them again.
+      conversation.members = null;
+      return this.#lists.group(group);
+    });
+    if (user?.id === store.me.id && notice === 'group_joined') {
+      conversation.left = false;
+      conversation.unload();
+    } else if (user?.id === store.me.id && notice === 'group_left') conversation.left = true;
+    const parts = groupNotice(data, store.me.id);
+    if (parts) conversation.notice(parts, time);
   }
 
   async #readAll() {
@@ -319,10 +338,12 @@ export class Inbox {
     this.#events.onChange();
   }
 
-  /** Several changes in a row are looked up together. */
-  #readConversations() {
-    clearTimeout(this.#listing);
-    this.#listing = setTimeout(() => this.#quietly(this.#lists.conversations()), SOON);
+  /** Has one of the lists read again. */
+  #want(list) {
+    this.#lookups.want(list, async () => {
+      await this.#lists[list]();
+      this.#events.onChange();
+    });
   }
 
   /** What fails for want of a connection is caught up with after the next login. */

@@ -17,6 +17,12 @@ const objectIn = (text) => {
   }
 };
 
+/** A text, or another where there is none: of what others send not even that may be taken for granted. */
+const words = (value, or = '') => (typeof value === 'string' ? value : or);
+
+/** Whether it may be the number of a message or of a file. */
+const isNumber = (value) => Number.isSafeInteger(value) && value >= 1;
+
 /** 128 random bits in hex; crypto.randomUUID is missing on plain http. */
 export function newClientId() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, '0')).join('');
@@ -34,11 +40,11 @@ export function messageOf(data, me) {
     from,
     own: from.id === me,
     kind: data.kind ?? 'text',
-    body: String(data.body ?? ''),
+    body: words(data.body),
     extra: objectIn(data.extra ?? '') ?? {},
     clientId: data.client_id ?? '',
     recalled: data.recalled === true,
-    recalledBy: '',
+    recalledBy: null,
   };
 }
 
@@ -58,7 +64,7 @@ export function draftOf(conversation, me, { kind, body, extra = {}, mentions = [
     mentions,
     clientId: newClientId(),
     recalled: false,
-    recalledBy: '',
+    recalledBy: null,
     tries: 0,
     failure: '',
   };
@@ -76,9 +82,10 @@ export function fileOf(message) {
   if (typeof said?.attachment !== 'number' && !message.upload) return null;
   const number = (value) => (Number.isFinite(value) && value > 0 ? value : 0);
   return {
-    id: said?.attachment ?? 0,
-    name: String(said?.name ?? 'File'),
-    type: String(said?.type ?? ''),
+    // Nothing has the number 0: it is shown as gone.
+    id: isNumber(said?.attachment) ? said.attachment : 0,
+    name: words(said?.name, 'File'),
+    type: words(said?.type),
     size: number(said?.size),
     width: number(said?.width),
     height: number(said?.height),
@@ -107,12 +114,13 @@ export const quoteOf = (message) => ({
 /** The quote in an answer, if it is one. */
 export function quotedIn(message) {
   const quote = message.extra.quote;
-  if (typeof quote !== 'object' || quote === null || !Number.isInteger(quote.seq)) return null;
-  return { seq: quote.seq, name: String(quote.from?.name ?? ''), text: String(quote.text ?? '') };
+  if (typeof quote !== 'object' || quote === null) return null;
+  if (!isNumber(quote.seq)) return null;
+  return { seq: quote.seq, name: words(quote.from?.name), text: words(quote.text) };
 }
 
 /** Whom a message calls, as its sender wrote them. */
 export function mentionedIn(message) {
   const list = Array.isArray(message.extra.mentions) ? message.extra.mentions.slice(0, 100) : [];
-  return list.filter((who) => Number.isInteger(who?.id) && typeof who?.name === 'string');
+  return list.filter((who) => Number.isInteger(who?.id) && words(who?.name) !== '');
 }

@@ -10,12 +10,18 @@ export const OUTBOX_MAX = 64;
 const TRIES_MAX = 5;
 /** Errors that may pass by themselves. */
 const PASSING = new Set(['rate_limited', 'busy', 'unavailable', 'internal']);
+/** Those that a new connection, or a new token, may mend. */
+const AGAIN = new Set(['lost', 'unauthenticated']);
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 export class Outbox {
   messages = [];
   #app;
-  #sending = null;
+  #sending = false;
+  #uploading = false;
+  #restored = false;
+  /** How many were added: of several within a millisecond it tells which was the first. */
+  #added = 0;
 
   constructor(app) {
     this.#app = app;
@@ -35,8 +41,9 @@ export class Outbox {
   }
 
   add(message) {
-    this.messages.push(message);
-    this.#save();
+    this.#added += 1;
+    this.messages.push({ ...message, added: this.#added });
+    this.#keep(this.messages.at(-1));
     this.#app.draw();
     this.flush();
   }
@@ -48,16 +55,16 @@ export class Outbox {
 
   discard(message) {
     message.upload?.abort.abort();
-    this.messages = this.messages.filter((other) => other.clientId !== message.clientId);
-    this.#save();
+    this.done(message);
     this.#app.draw();
   }
 
   /** The server has it: by its reply, by a push, or found when catching up. */
   done({ clientId }) {
-    if (!clientId || !this.messages.some((message) => message.clientId === clientId)) return;
+    if (!clientId) return;
     this.messages = this.messages.filter((message) => message.clientId !== clientId);
-    this.#save();
+    // Also where another tab has said it.
+    this.#forget(clientId);
   }
 
   clear() {
@@ -65,27 +72,52 @@ export class Outbox {
     this.messages = [];
   }
 
-  async flush() {
+  flush() {
+    this.#send();
+    this.#upload();
+  }
+
+  get #isReady() {
     const { link, store } = this.#app;
-    if (this.#sending || !store.ready || link.state !== 'connected') return;
-    const message = this.messages.find((waiting) => waiting.state === 'sending');
+    return store.ready && link.state === 'connected';
+  }
+
+  async #send() {
+    if (this.#sending || !this.#isReady) return;
+    const message = this.messages.find((waiting) => waiting.state === 'sending' && waiting.body);
     if (!message) return;
-    this.#sending = message.clientId;
+    const { link, store } = this.#app;
+    this.#sending = true;
     try {
-      if (message.upload && !message.body) await this.#upload(message);
-      const latest = this.#find(message);
-      if (latest) await link.request('message.send', requestOf(latest, store));
+      await link.request('message.send', requestOf(message, store));
       this.done(message);
     } catch (error) {
+      // Without effect if the connection is known to be lost; else (a socket that is closing) a new one is needed.
+      if (AGAIN.has(error.code)) link.drop();
       await this.#missed(message, error);
-    } finally {
-      this.#sending = null;
     }
+    this.#sending = false;
     this.#app.draw();
     this.flush();
   }
 
-  async #upload(message) {
+  /** Files are on their way one at a time as well, and hold no text up: they are said when the server has them. */
+  async #upload() {
+    if (this.#uploading || !this.#isReady) return;
+    const message = this.messages.find((waiting) => waiting.state === 'sending' && !waiting.body);
+    if (!message) return;
+    this.#uploading = true;
+    try {
+      await this.#uploadFile(message);
+    } catch (error) {
+      await this.#missed(message, error);
+      if (AGAIN.has(error.code)) await wait(backoffDelay(message.tries, Math.random()));
+    }
+    this.#uploading = false;
+    this.flush();
+  }
+
+  async #uploadFile(message) {
     const { file, abort } = message.upload;
     const progress = (part) => {
       message.upload.progress = part;
@@ -93,7 +125,7 @@ export class Outbox {
     };
     const view = await this.#app.attachments.upload(file, progress, abort.signal);
     const isPicture = view.type?.startsWith('image/') && Boolean(view.width);
-    this.#replace(message, { body: bodyOf(view), kind: isPicture ? 'picture' : 'file' });
+    this.#replace(message, { tries: 0, body: bodyOf(view), kind: isPicture ? 'picture' : 'file' });
   }
 
   async #missed(message, error) {
@@ -103,11 +135,8 @@ export class Outbox {
     if (PASSING.has(error.code) && tries < TRIES_MAX) {
       this.#replace(message, { tries });
       await wait(backoffDelay(tries - 1, Math.random()));
-    } else if ((error.code === 'lost' || error.code === 'unauthenticated') && tries < TRIES_MAX) {
+    } else if (AGAIN.has(error.code) && tries < TRIES_MAX) {
       this.#replace(message, { tries });
-      // Without effect if the connection is known to be lost; else (a socket that is closing) a new one is needed.
-      this.#app.link.drop();
-      if (message.upload) await wait(backoffDelay(tries - 1, Math.random()));
     } else {
       this.#replace(message, { state: 'failed', failure: errorText(error) });
     }
@@ -122,36 +151,58 @@ export class Outbox {
     const at = this.messages.findIndex((other) => other.clientId === message.clientId);
     if (at < 0) return;
     this.messages[at] = { ...this.messages[at], ...changes };
-    this.#save();
+    this.#keep(this.messages[at]);
     this.#app.draw();
   }
 
-  // Kept by the browser: what is said must not be lost with the page. Files are too large for that.
+  // Kept by the browser: what is said must not be lost with the page. Files are too large for that. Each message
+  // has a place of its own, since other tabs keep theirs beside it.
 
-  get #key() {
-    const { store } = this.#app;
-    return `gatehouse.outbox.${store.instance}.${store.me?.id}`;
+  /** Where those of this user are kept; nowhere before it is known what the server's ids mean. */
+  get #place() {
+    const { instance, me } = this.#app.store;
+    return instance && me ? `gatehouse.outbox.${instance}.${me.id}.` : null;
   }
 
-  #save() {
+  #keep({ upload: _, ...message }) {
+    if (!message.body || !this.#place) return;
     try {
-      const kept = this.messages.filter((message) => message.body);
-      if (kept.length === 0) localStorage.removeItem(this.#key);
-      else localStorage.setItem(this.#key, JSON.stringify(kept.map(({ upload: _, ...rest }) => rest)));
+      localStorage.setItem(this.#place + message.clientId, JSON.stringify(message));
     } catch {
       /* storage is full or forbidden: then only this page has them */
     }
   }
 
-  /** Takes up what an earlier page could not send. */
-  restore() {
+  #forget(clientId) {
     try {
-      const kept = JSON.parse(localStorage.getItem(this.#key)) ?? [];
-      const known = new Set(this.messages.map((message) => message.clientId));
-      const found = kept.filter((message) => typeof message?.clientId === 'string' && !known.has(message.clientId));
-      this.messages.unshift(...found.slice(0, OUTBOX_MAX).map((message) => ({ ...message, tries: 0 })));
+      localStorage.removeItem(this.#place + clientId);
     } catch {
-      /* nothing that could be read */
+      /* nor was it kept */
+    }
+  }
+
+  /** Takes up what an earlier page could not send, and keeps what was written before there was a place for it. */
+  restore() {
+    for (const message of this.messages) this.#keep(message);
+    // Later ones are those of tabs that are there.
+    if (this.#restored) return;
+    this.#restored = true;
+    const known = new Set(this.messages.map((message) => message.clientId));
+    const found = this.#kept().filter(
+      (message) => typeof message?.clientId === 'string' && !known.has(message.clientId),
+    );
+    found.sort((a, b) => a.time - b.time || a.added - b.added);
+    const room = Math.max(0, OUTBOX_MAX - this.messages.length);
+    this.messages.unshift(...found.slice(0, room).map((message) => ({ ...message, tries: 0 })));
+  }
+
+  #kept() {
+    try {
+      const keys = Object.keys(localStorage).filter((key) => key.startsWith(this.#place));
+      return keys.map((key) => JSON.parse(localStorage.getItem(key)));
+    } catch {
+      // Nothing that could be read.
+      return [];
     }
   }
 }

@@ -38,14 +38,21 @@ export function keepGuest(name) {
 export function remembered() {
   const who = read(tab, 'gatehouse.who') ?? read(local, 'gatehouse.last');
   if (who?.kind === 'guest') return { kind: 'guest', name: String(who.name) };
-  if (who?.kind !== 'token') return null;
-  const session = read(local, keyOf(String(who.login)));
+  return who?.kind === 'token' ? sessionOf(String(who.login)) : null;
+}
+
+/** The session of an account, as the last tab that renewed it has kept it; or null. */
+export function sessionOf(login) {
+  const session = read(local, keyOf(login));
   return typeof session?.token === 'string' ? session : null;
 }
 
 export function forget(credentials) {
   guard(() => sessionStorage.removeItem('gatehouse.who'));
   if (credentials?.kind === 'guest' || !credentials?.login) return;
+  // A session that another tab has begun or renewed since is none of this one's.
+  const stored = sessionOf(credentials.login);
+  if (stored && stored.token !== credentials.token) return;
   guard(() => localStorage.removeItem(keyOf(credentials.login)));
   const last = read(local, 'gatehouse.last');
   if (last?.login === credentials.login) guard(() => localStorage.removeItem('gatehouse.last'));

@@ -48,6 +48,20 @@ export function sizeText(bytes) {
   return `${value.toLocaleString(undefined, { maximumFractionDigits: value < 10 && unit > 0 ? 1 : 0 })} ${units[unit]}`;
 }
 
+/** Why a session is over (docs/protocol.md, `kicked`). */
+const ENDS = {
+  logged_out: 'You were logged out. Please log in again.',
+  password_changed: 'Your password was changed. Please log in with the new one.',
+  disabled: 'Your account was disabled.',
+  token_expired: 'You have not been here for a while. Please log in again.',
+};
+
+/** Why one is not let in, or not any more; of a session it is known that its token was good once. */
+export function refusalText(error, hadSession) {
+  if (hadSession && error.code === 'unauthenticated') return 'Your session has ended. Please log in again.';
+  return ENDS[error.code] ?? errorText(error);
+}
+
 /** The server's own words are for people, and say more than its codes; they begin in lower case. */
 export function errorText(error) {
   if (error.code === 'lost') return 'The server cannot be reached. Please try again.';

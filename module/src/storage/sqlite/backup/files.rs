@@ -1,13 +1,14 @@
 //! Files that are copied so that they are on the disk when it is said that they are.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::{ATTACHMENTS, BackupError, OnProgress, Progress, Stage, at};
+use super::manifest::Attachments;
+use super::{ATTACHMENTS, BackupError, OnProgress, Progress, Stage, TOKEN_SECRET, at};
 
 /// Bytes that are read at once.
 const CHUNK: usize = 1 << 20;
@@ -21,10 +22,11 @@ pub(super) struct Below {
 }
 
 /// Makes the folder if there is none, for its owner alone: passwords' hashes and the secret of
-/// tokens are in it.
+/// tokens are in it. One that is there is made so.
 pub(super) fn make_private(folder: &Path) -> Result<(), BackupError> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    made.map_err(at(folder))
+    made.and_then(|()| fs::set_permissions(folder, Permissions::from_mode(0o700)))
+        .map_err(at(folder))
 }
 
 /// Whether nothing but `allowed` is in the folder.
@@ -71,15 +73,46 @@ fn list(folder: &Path, below: &Path, found: &mut Vec<Below>) -> Result<(), Backu
     Ok(())
 }
 
-/// Copies the attachments; how many there are, and their bytes.
+/// What a walk over attachments has come across.
+#[derive(Debug, Default)]
+pub(super) struct Walk {
+    files: u64,
+    bytes: u64,
+    lines: Sha256,
+}
+
+impl Walk {
+    pub(super) fn pass(&mut self, file: &Below, digest: &str) {
+        self.files += 1;
+        self.bytes += file.bytes;
+        self.lines.update(digest);
+        self.lines.update(b" ");
+        self.lines.update(file.path.as_os_str().as_encoded_bytes());
+        self.lines.update(b"\n");
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(super) fn end(self) -> Attachments {
+        Attachments {
+            files: self.files,
+            bytes: self.bytes,
+            sha256: digits(self.lines),
+        }
+    }
+}
+
+/// Copies the attachments; what was copied.
 pub(super) fn copy_attachments(
     from: &Path,
     to: &Path,
     on_progress: OnProgress<'_>,
-) -> Result<(u64, u64), BackupError> {
+) -> Result<Attachments, BackupError> {
     let files = attachments(from)?;
     let total = files.iter().map(|file| file.bytes).sum();
-    let (mut count, mut done) = (0, 0);
+    let mut walk = Walk::default();
     let mut folder = PathBuf::new();
     for file in &files {
         let target = to.join(&file.path);
@@ -91,17 +124,14 @@ pub(super) fn copy_attachments(
             parent.clone_into(&mut folder);
         }
         match copy(&from.join(&file.path), &target, &mut |_| {}) {
-            Ok(_) => {
-                count += 1;
-                done += file.bytes;
-            }
+            Ok(digest) => walk.pass(file, &digest),
             // Retention has been quicker.
             Err(BackupError::File { error, .. }) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
         on_progress(Progress {
             stage: Stage::Attachments,
-            done,
+            done: walk.bytes(),
             total,
         });
     }
@@ -109,7 +139,7 @@ pub(super) fn copy_attachments(
     if !files.is_empty() {
         sync_folder(&to.join(ATTACHMENTS))?;
     }
-    Ok((count, done))
+    Ok(walk.end())
 }
 
 fn sync_if_made(folder: &Path) -> Result<(), BackupError> {
@@ -117,6 +147,15 @@ fn sync_if_made(folder: &Path) -> Result<(), BackupError> {
         return Ok(());
     }
     sync_folder(folder)
+}
+
+/// Copies the secret of the tokens, if there is one; its SHA-256.
+pub(super) fn copy_token_secret(from: &Path, to: &Path) -> Result<Option<String>, BackupError> {
+    let secret = from.join(TOKEN_SECRET);
+    if !secret.is_file() {
+        return Ok(None);
+    }
+    copy(&secret, &to.join(TOKEN_SECRET), &mut |_| {}).map(Some)
 }
 
 /// Copies a file to where none is, with its permissions, and has the disk take it; its SHA-256.
@@ -165,12 +204,12 @@ fn digest(
         sha.update(&buffer[..read]);
         each(&buffer[..read])?;
     }
-    let digits = sha
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    Ok(digits)
+    Ok(digits(sha))
+}
+
+fn digits(sha: Sha256) -> String {
+    let digest = sha.finalize();
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Has the disk take a file.

@@ -35,6 +35,8 @@ pub struct Manifest {
     pub database: Database,
     /// What users have uploaded.
     pub attachments: Attachments,
+    /// The SHA-256 of the secret of the tokens, if there is one.
+    pub token_secret: Option<String>,
 }
 
 /// How much is in a store.
@@ -72,12 +74,15 @@ pub struct Database {
 }
 
 /// What users have uploaded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attachments {
     /// How many files.
     pub files: u64,
     /// Their length in all.
     pub bytes: u64,
+    /// The SHA-256 of a line for each file, in the order of their paths: its SHA-256, a blank, and its
+    /// path.
+    pub sha256: String,
 }
 
 impl Manifest {

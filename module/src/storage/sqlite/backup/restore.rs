@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::files::{copy, copy_attachments, is_empty, sync, sync_folder};
+use super::files::{copy, copy_attachments, copy_token_secret, is_empty, sync, sync_folder};
 use super::manifest::Manifest;
 use super::{ATTACHMENTS, BackupError, OnProgress, Progress, Stage, TOKEN_SECRET, at};
 use crate::storage::sqlite::open::{self, FILE, LOCK, OpenError};
@@ -70,10 +70,19 @@ fn fill(
         let what = format!("{FILE} is not the file that was written");
         return Err(BackupError::Damaged(what));
     }
-    copy_attachments(from, to, on_progress)?;
-    let secret = from.join(TOKEN_SECRET);
-    if secret.is_file() {
-        copy(&secret, &to.join(TOKEN_SECRET), &mut |_| {})?;
+    let attachments = copy_attachments(from, to, on_progress)?;
+    if attachments != manifest.attachments {
+        return Err(BackupError::Damaged(format!(
+            "{ATTACHMENTS} is not what was written: {} files of {} bytes, and there should be {} of {}",
+            attachments.files,
+            attachments.bytes,
+            manifest.attachments.files,
+            manifest.attachments.bytes
+        )));
+    }
+    if copy_token_secret(from, to)? != manifest.token_secret {
+        let what = format!("{TOKEN_SECRET} is not the file that was written");
+        return Err(BackupError::Damaged(what));
     }
     rename_store(&draft)?;
     sync(&draft)?;

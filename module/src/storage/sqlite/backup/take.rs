@@ -7,9 +7,11 @@ use std::time::Duration;
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 
-use super::files::{copy, copy_attachments, digest_of, is_empty, make_private, sync, sync_folder};
-use super::manifest::{Attachments, Counts, Database, Manifest};
-use super::{BackupError, OnProgress, Progress, Stage, TOKEN_SECRET, at};
+use super::files::{
+    copy_attachments, copy_token_secret, digest_of, is_empty, make_private, sync, sync_folder,
+};
+use super::manifest::{Counts, Database, Manifest};
+use super::{BackupError, OnProgress, Progress, Stage, at};
 use crate::im::now_ms;
 use crate::storage::sqlite::open::{self, FILE};
 use crate::storage::sqlite::sql::Sql;
@@ -32,10 +34,10 @@ pub fn back_up(
     if !from.join(FILE).is_file() {
         return Err(BackupError::NoStore(from.to_owned()));
     }
-    make_private(to)?;
-    if !is_empty(to, "")? {
+    if to.exists() && !is_empty(to, "")? {
         return Err(BackupError::NotEmpty(to.to_owned()));
     }
+    make_private(to)?;
     let source = open::reader(from)?;
     let schema = open::version(&source)?;
     // One transaction around all: what others write meanwhile is not seen, and never makes the
@@ -52,11 +54,8 @@ pub fn back_up(
         sha256: digest_of(&path, &mut |_| {})?,
     };
     // After the database: an attachment is there before a message speaks of it.
-    let (files, bytes) = copy_attachments(from, to, on_progress)?;
-    let secret = from.join(TOKEN_SECRET);
-    if secret.is_file() {
-        copy(&secret, &to.join(TOKEN_SECRET), &mut |_| {})?;
-    }
+    let attachments = copy_attachments(from, to, on_progress)?;
+    let token_secret = copy_token_secret(from, to)?;
     sync_folder(to)?;
     let manifest = Manifest {
         format: Manifest::FORMAT,
@@ -66,7 +65,8 @@ pub fn back_up(
         instance: format!("{instance:x}"),
         counts,
         database,
-        attachments: Attachments { files, bytes },
+        attachments,
+        token_secret,
     };
     manifest.write(to)?;
     Ok(manifest)
@@ -77,6 +77,7 @@ fn copy_database(
     path: &Path,
     on_progress: OnProgress<'_>,
 ) -> Result<Counts, BackupError> {
+    open::make_private(path).map_err(at(path))?;
     let mut target = Connection::open(path)?;
     // It is brought to the disk once, when it is whole.
     target.pragma_update(None, "synchronous", "OFF")?;

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::files::{attachments, digest_of};
+use super::files::{Walk, attachments, digest_of};
 use super::manifest::{Counts, Manifest};
-use super::{BackupError, OnProgress, Progress, Stage};
+use super::{BackupError, OnProgress, Progress, Stage, TOKEN_SECRET};
 use crate::storage::sqlite::open::{self, FILE, OpenError};
 use crate::storage::sqlite::sql::Sql;
 
@@ -78,6 +78,16 @@ const RULES: [(&str, &str); 6] = [
          WHERE g.members <> (SELECT count(*) FROM members WHERE grp = g.id) LIMIT 20",
     ),
 ];
+/// A rule for stores from version 5 on; a backup may be older.
+const CHANGES: (&str, &str) = (
+    "the changes of a channel are numbered without gaps, up to its last",
+    "SELECT 'conversation ' || c.id FROM conversations c LEFT JOIN
+        (SELECT conversation, count(*) AS n, min(number) AS low, max(number) AS high FROM changes
+         GROUP BY conversation) g ON g.conversation = c.id
+     WHERE coalesce(g.n, 0) <> c.last_change - c.change_floor
+        OR (g.n > 0 AND (g.low <> c.change_floor + 1 OR g.high <> c.last_change)) LIMIT 20",
+);
+const CHANGES_SINCE: usize = 5;
 
 /// Checks the store or backup in a directory. It is only read; a store may be in use.
 ///
@@ -89,7 +99,7 @@ pub fn verify(directory: &Path, on_progress: OnProgress<'_>) -> Result<Report, B
     }
     let manifest = Manifest::read(directory)?;
     let mut findings = Vec::new();
-    let total = RULES.len() as u64 + 2;
+    let total = RULES.len() as u64 + 3;
     let mut step = |done| {
         on_progress(Progress {
             stage: Stage::Check,
@@ -122,7 +132,8 @@ pub fn verify(directory: &Path, on_progress: OnProgress<'_>) -> Result<Report, B
         return Ok(Report::of_damage(manifest, findings));
     }
     step(2);
-    for (at, (rule, broken_by)) in RULES.into_iter().enumerate() {
+    let changes = (schema >= CHANGES_SINCE).then_some(CHANGES);
+    for (at, (rule, broken_by)) in RULES.into_iter().chain(changes).enumerate() {
         let broken: Vec<String> = snapshot.rows(broken_by, [], |row| row.get(0))?;
         findings.extend(broken.iter().map(|what| format!("{what}: {rule}")));
         step(at as u64 + 3);
@@ -156,7 +167,8 @@ fn integrity(db: &Connection) -> rusqlite::Result<Vec<String>> {
     }
 }
 
-/// Attachments are named by their content: one that is not what its name says is damaged.
+/// Attachments are named by their content: one that is not what its name says is damaged. What is
+/// not named so is told by the digest of all.
 fn check_attachments(
     directory: &Path,
     manifest: &Manifest,
@@ -165,29 +177,36 @@ fn check_attachments(
 ) -> Result<(), BackupError> {
     let files = attachments(directory)?;
     let total = files.iter().map(|file| file.bytes).sum();
-    let told = manifest.attachments;
-    if (files.len() as u64, total) != (told.files, told.bytes) {
-        findings.push(format!(
-            "it has {} attachments of {total} bytes, and should have {} of {}",
-            files.len(),
-            told.files,
-            told.bytes
-        ));
-    }
-    let mut done = 0;
+    let mut walk = Walk::default();
+    let named = findings.len();
     for file in &files {
         let name = file.path.file_name().unwrap_or_default().to_string_lossy();
         let is_digest = name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit());
-        if is_digest && digest_of(&directory.join(&file.path), &mut |_| {})? != *name {
+        let digest = digest_of(&directory.join(&file.path), &mut |_| {})?;
+        if is_digest && digest != *name {
             findings.push(format!("{} is damaged", file.path.display()));
         }
-        done += file.bytes;
+        walk.pass(file, &digest);
         on_progress(Progress {
             stage: Stage::Attachments,
-            done,
+            done: walk.bytes(),
             total,
         });
     }
-    findings.truncate(LISTED_MAX * RULES.len());
+    let (found, told) = (walk.end(), &manifest.attachments);
+    if (found.files, found.bytes) != (told.files, told.bytes) {
+        findings.push(format!(
+            "it has {} attachments of {} bytes, and should have {} of {}",
+            found.files, found.bytes, told.files, told.bytes
+        ));
+    } else if found.sha256 != told.sha256 && findings.len() == named {
+        findings.push("a thumbnail or secret of the attachments is damaged".to_owned());
+    }
+    let secret = directory.join(TOKEN_SECRET);
+    let secret = secret.is_file().then(|| digest_of(&secret, &mut |_| {}));
+    if secret.transpose()? != manifest.token_secret {
+        findings.push(format!("{TOKEN_SECRET} is not the file that was written"));
+    }
+    findings.truncate(LISTED_MAX * (RULES.len() + 1));
     Ok(())
 }

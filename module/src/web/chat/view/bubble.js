@@ -78,12 +78,13 @@ export function buildMessage(message, { first, isRead, conversation }) {
 const memberPicture = (conversation, id) => conversation.members?.get(id)?.picture || app.store.pictureOf(id);
 
 function buildRecalled(message) {
-  const who = message.own && !message.recalledBy ? ['You'] : [el('bdi', {}, message.recalledBy || message.from.name)];
+  // Who did it is told when it happens, and is not always the sender.
+  const { recalledBy: by } = message;
+  const who = by && (by.id === app.store.me.id ? 'You' : el('bdi', {}, app.store.nameOf(by.id, by.name)));
   return el(
     'div',
     { class: 'notice', 'data-testid': 'recalled', 'data-seq': message.seq },
-    who,
-    ' took back a message',
+    who ? [who, ' took back a message'] : 'A message was taken back',
     timeElement(message.time),
   );
 }
@@ -93,7 +94,12 @@ function buildQuote(message, conversation) {
   if (!quote) return null;
   return el(
     'button',
-    { class: 'quote', type: 'button', 'data-testid': 'quote', onclick: () => openAt(conversation, quote.seq) },
+    {
+      class: 'quote',
+      type: 'button',
+      'data-testid': 'quote',
+      onclick: () => attempt(() => openAt(conversation, quote.seq)),
+    },
     el('bdi', { class: 'quote-name' }, quote.name),
     el('span', { class: 'quote-text', dir: 'auto' }, quote.text),
   );
@@ -146,14 +152,16 @@ function linked(text, mentioned) {
 
 /** Text with the names of those whom it calls lifted out. */
 function called(text, mentioned) {
-  const next = mentioned
-    .map(({ id, name }) => ({ id, sign: `@${name}`, at: text.indexOf(`@${name}`) }))
-    .filter(({ at }) => at >= 0)
-    .sort((a, b) => a.at - b.at)[0];
-  if (!next) return [text];
-  const { at, sign, id } = next;
-  const mark = el('span', { class: id === app.store.me.id ? 'call self' : 'call' }, sign);
-  return [text.slice(0, at), mark, ...called(text.slice(at + sign.length), mentioned)];
+  const nodes = [];
+  let end = 0;
+  for (let at = text.indexOf('@'); at >= 0; at = text.indexOf('@', Math.max(at + 1, end))) {
+    const who = mentioned.find(({ name }) => text.startsWith(name, at + 1));
+    if (!who) continue;
+    const mark = el('span', { class: who.id === app.store.me.id ? 'call self' : 'call' }, `@${who.name}`);
+    nodes.push(text.slice(end, at), mark);
+    end = at + 1 + who.name.length;
+  }
+  return [...nodes, text.slice(end)];
 }
 
 const STATES = { sending: 'sending', sent: 'sent', failed: 'not sent' };

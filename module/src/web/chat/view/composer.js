@@ -1,7 +1,7 @@
 // Where messages are written: text, answers, files.
 
 import { app, draw, isPhone } from '../app.js';
-import { BODY_BYTES_MAX, backToList, saveDraft, sendFiles, sendText, tellTyping } from '../actions.js';
+import { BODY_BYTES_MAX, backToList, saveDraft, saveDrafts, sendFiles, sendText, tellTyping } from '../actions.js';
 import { byId, el, iconButton, setText, syncOne } from '../dom.js';
 import { previewText } from '../message.js';
 import { OUTBOX_MAX } from '../outbox.js';
@@ -196,6 +196,7 @@ function show(conversation) {
 
 app.on.openConversation = show;
 app.on.enter = () => {
+  saveDrafts();
   // A page that comes back keeps what is being written.
   if (input.value === '' && app.store.conversation.draft) show(app.store.conversation);
 };

@@ -3,7 +3,7 @@
 import { app } from '../app.js';
 import { el, icon, ownAddress } from '../dom.js';
 import { errorText, sizeText } from '../text.js';
-import { openDialog } from './overlay.js';
+import { attempt, openDialog } from './overlay.js';
 
 /** The sides of a picture in the log, in pixels, at most. */
 const WIDTH_MAX = 320;
@@ -39,7 +39,8 @@ function buildPicture(message, file) {
       if (!address) return;
       const fail = () => frame.replaceChildren(el('span', { class: 'quiet' }, 'The picture is gone.'));
       frame.append(el('img', { src: address, alt: file.name, onerror: fail }));
-      frame.onclick = () => showPicture(view, file);
+      // The address may have grown old since.
+      frame.onclick = () => attempt(async () => showPicture(await app.attachments.find(file.id), file));
     },
     (error) => frame.append(el('span', { class: 'quiet' }, goneText(error))),
   );
@@ -70,17 +71,25 @@ function buildDownload(file) {
     el('span', { class: 'file-mark' }, icon('file')),
     el('span', { class: 'file-text' }, el('bdi', { class: 'file-name' }, file.name), detail),
   );
-  app.attachments.find(file.id).then(
-    (view) => {
-      const address = ownAddress(view.url);
-      if (!address) return;
-      link.href = address;
-      link.download = file.name;
-    },
-    (error) => {
-      detail.textContent = goneText(error);
-    },
-  );
+  let known = null;
+  const point = (view) => {
+    const address = ownAddress(view.url);
+    if (!address) return;
+    known = view;
+    link.href = address;
+    link.download = file.name;
+  };
+  link.onclick = (event) => {
+    if (!known || app.attachments.isFresh(known)) return;
+    event.preventDefault();
+    attempt(async () => {
+      point(await app.attachments.find(file.id));
+      if (app.attachments.isFresh(known)) link.click();
+    });
+  };
+  app.attachments.find(file.id).then(point, (error) => {
+    detail.textContent = goneText(error);
+  });
   return link;
 }
 

@@ -47,12 +47,14 @@ function drawBanner() {
   if (state === 'waiting') countdownTimer = setTimeout(drawBanner, 500);
   const action = byId('banner-action');
   action.hidden = state === 'connecting';
-  setText(action, state === 'kicked' ? 'Use it here' : 'Try now');
+  const again = app.mayTakeOver ? 'Use it here' : 'Log in again';
+  setText(action, state === 'kicked' ? again : 'Try now');
 }
 
 byId('banner-action').addEventListener('click', () => {
-  if (app.link.state === 'kicked') app.takeOver();
-  else app.link.retryNow();
+  if (app.link.state !== 'kicked') app.link.retryNow();
+  else if (app.mayTakeOver) app.takeOver();
+  else app.logInAgain();
 });
 byId('logout').addEventListener('click', () => app.leave());
 byId('back').addEventListener('click', backToList);

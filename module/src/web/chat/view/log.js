@@ -2,7 +2,7 @@
 
 import { app, draw } from '../app.js';
 import { isSeen, load, loadLatest, loadNewer, loadOlder, markRead } from '../actions.js';
-import { byId, el, setText, syncOne, timeElement } from '../dom.js';
+import { button, byId, el, setText, syncOne, timeElement } from '../dom.js';
 import { keyOf } from '../message.js';
 import { count, dayOf, dayText } from '../text.js';
 import { buildMessage, drawProgress } from './bubble.js';
@@ -66,6 +66,16 @@ function linesOf(conversation) {
   return lines;
 }
 
+/** One message that cannot be shown hides none of the others. */
+function built({ key, build }) {
+  try {
+    return build();
+  } catch (error) {
+    console.error('gatehouse: a message could not be drawn:', key, error);
+    return el('div', { class: 'notice' }, 'This message cannot be shown.');
+  }
+}
+
 function startsRun(entry, previous) {
   return (
     previous?.type !== 'message' ||
@@ -90,19 +100,21 @@ function drawLog() {
   const { conversation } = app.store;
   const isOther = shown !== conversation;
   if (isOther) {
+    if (shown) shown.follows = true;
     shown = conversation;
     log.replaceChildren();
     nodes.clear();
     follow = true;
     chipCount = 0;
   }
+  conversation.follows = follow;
   if (!conversation.loaded && !conversation.failed) load(conversation);
   const place = follow ? null : placeOfScroll();
   // Readers of the screen are told what comes, not what was there before.
   log.setAttribute('aria-busy', String(conversation.loading || isOther));
   sync(linesOf(conversation), !isOther && follow && conversation.loaded);
   if (follow) scroll.scrollTop = scroll.scrollHeight;
-  else if (place) scroll.scrollTop += place.node.getBoundingClientRect().top - place.top;
+  else if (place?.node.isConnected) scroll.scrollTop += place.node.getBoundingClientRect().top - place.top;
   drawState(conversation);
   drawChip(conversation);
   fillScreen(conversation);
@@ -117,11 +129,12 @@ function sync(lines, moves) {
     nodes.delete(key);
   }
   let cursor = log.firstElementChild;
-  for (const { key, from, build, isLast } of lines) {
+  for (const line of lines) {
+    const { key, from, isLast } = line;
     let node = nodes.get(key);
     const isSame = node && node.from.length === from.length && node.from.every((part, at) => part === from[at]);
     if (!isSame) {
-      const fresh = build();
+      const fresh = built(line);
       fresh.from = from;
       fresh.dataset.key = key;
       if (node) {
@@ -152,8 +165,12 @@ function placeOfScroll() {
 function drawState(conversation) {
   const isEmpty = conversation.loaded && log.childElementCount === 0;
   byId('empty').hidden = !isEmpty;
-  const text = conversation.failed ? 'The messages could not be read.' : conversation.loading ? 'Loading…' : '';
-  setText(byId('log-state'), text);
+  const { failed, loading } = conversation;
+  syncOne(byId('log-state'), [conversation.key, failed, loading], () =>
+    failed
+      ? ['The messages could not be read.', button('Try again', readAgain, { class: 'button small' })]
+      : loading && 'Loading…',
+  );
   if (!isEmpty) return;
   syncOne(byId('empty-mark'), [conversation.key, conversation.title], () => conversationAvatar(conversation, 'large'));
   setText(byId('empty-title'), conversation.kind === 'all' ? 'It is quiet here' : conversation.title);
@@ -166,6 +183,12 @@ function drawState(conversation) {
       system: 'What the operator has to say appears here.',
     }[conversation.kind],
   );
+}
+
+/** The drawing asks for what is missing. */
+function readAgain() {
+  app.store.conversation.failed = false;
+  draw();
 }
 
 function drawChip(conversation) {
@@ -201,6 +224,7 @@ scroll.addEventListener(
     if (app.screen === 'login' || shown !== app.store.conversation) return;
     const { conversation } = app.store;
     follow = conversation.atEnd && scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 40;
+    conversation.follows = follow;
     if (follow) chipCount = 0;
     drawChip(conversation);
     fillScreen(conversation);

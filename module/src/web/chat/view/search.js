@@ -58,7 +58,7 @@ export function messageRow(message, then = () => {}) {
   const conversation = app.store.open(message.conversation, message.from);
   const open = () => {
     then();
-    openAt(conversation, message.seq);
+    attempt(() => openAt(conversation, message.seq));
   };
   return el(
     'button',

@@ -78,7 +78,7 @@ pub(super) struct Found {
     pub(super) acknowledged: u64,
     pub(super) refused: u64,
     pub(super) pushed: u64,
-    /// Messages that were found by asking for what was missed.
+    /// Messages that were found by asking for what was missed, and were not pushed as well.
     pub(super) found: u64,
     /// Pushes behind a later one of the same conversation, or twice.
     pub(super) disordered: u64,
@@ -513,6 +513,10 @@ impl Crowd {
         self.found.disordered += u64::from(!log.is_next_push(seq));
         let new = log.note(seq, stamp.sender, stamp.count);
         self.found.pushed += 1;
+        if !new {
+            // A page that was read in the meantime had it first; it was not missed.
+            self.found.found = self.found.found.saturating_sub(1);
+        }
         self.place.tally.delivered.add(1);
         // What was written before this connection was made has waited for it.
         if new && stamp.nanos > since {
