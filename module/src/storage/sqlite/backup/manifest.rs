@@ -80,8 +80,8 @@ pub struct Attachments {
     pub files: u64,
     /// Their length in all.
     pub bytes: u64,
-    /// The SHA-256 of a line for each file, in the order of their paths: its SHA-256, a blank, and its
-    /// path.
+    /// The SHA-256 of a line for each file, in the order of their paths: its SHA-256, a blank, and
+    /// its path.
     pub sha256: String,
 }
 

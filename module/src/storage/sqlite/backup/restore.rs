@@ -73,7 +73,8 @@ fn fill(
     let attachments = copy_attachments(from, to, on_progress)?;
     if attachments != manifest.attachments {
         return Err(BackupError::Damaged(format!(
-            "{ATTACHMENTS} is not what was written: {} files of {} bytes, and there should be {} of {}",
+            "{ATTACHMENTS} is not what was written: {} files of {} bytes, and there should be {} \
+             of {}",
             attachments.files,
             attachments.bytes,
             manifest.attachments.files,
