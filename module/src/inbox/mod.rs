@@ -10,7 +10,8 @@ use crate::message::{Conversation, Message};
 pub use event::{Audience, Event, Happening, SessionEnd};
 pub use notice::Notice;
 
-/// The entries of an inbox after one that the client has, oldest first. Refused: `UserUnknown`.
+/// The entries of an inbox after one that the client has, oldest first; fewer than `limit` where
+/// their messages come to [`PAGE_BYTES`](crate::message::PAGE_BYTES). Refused: `UserUnknown`.
 #[derive(Clone, Debug)]
 pub struct Sync {
     /// Whose.

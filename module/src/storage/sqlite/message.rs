@@ -91,9 +91,8 @@ impl Query for History {
              ORDER BY m.seq {order} LIMIT ?5"
         );
         let params = (seen.id, from, to, self.user.0, self.limit + 1);
-        let mut messages = db.rows(&sql, params, |row| message(row, self.conversation))?;
-        let more = messages.len() > self.limit;
-        messages.truncate(self.limit);
+        let read = |row: &Row<'_>| message(row, self.conversation);
+        let (mut messages, more) = db.page(&sql, params, self.limit, read, Message::page_bytes)?;
         if matches!(self.direction, Direction::Before(_)) {
             messages.reverse();
         }
@@ -150,9 +149,9 @@ impl Query for SearchMessages {
              ORDER BY i.rowid DESC LIMIT ?4"
         );
         let before = self.before.unwrap_or(i64::MAX as u64);
-        let found = db.rows(&sql, (query, self.user.0, before, self.limit), |row| {
-            message(row, conversation::from_row(row, 10)?)
-        })?;
+        let params = (query, self.user.0, before, self.limit);
+        let read = |row: &Row<'_>| message(row, conversation::from_row(row, 10)?);
+        let (found, _) = db.page(&sql, params, self.limit, read, Message::page_bytes)?;
         Ok(found)
     }
 }
