@@ -10,7 +10,9 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 const SIDE: u32 = 320;
 /// Quality of thumbnails without transparency.
 const QUALITY: u8 = 80;
-/// Bytes that decoding may take for each pixel that is allowed, and beside them.
+/// Bytes that decoding may take for each pixel that is allowed, and beside them. A decoder of JPEG
+/// knows no such limit: it takes the whole file, and up to eight bytes more where the picture comes
+/// in several passes.
 const PIXEL_BYTES: u64 = 4;
 const BESIDE_BYTES: u64 = 32 << 20;
 
@@ -57,7 +59,7 @@ fn decode(
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(pixels_max.saturating_mul(PIXEL_BYTES) + BESIDE_BYTES);
     let mut reader = ImageReader::with_format(BufReader::new(file), format);
-    reader.limits(limits);
+    reader.limits(limits.clone());
     let Ok(mut decoder) = reader.into_decoder() else {
         return Ok(Picture::default());
     };
@@ -66,7 +68,11 @@ fn decode(
         return Err(TooManyPixels);
     }
     let orientation = decoder.orientation();
-    let Ok(image) = DynamicImage::from_decoder(decoder) else {
+    // A picture of sixteen bits a colour takes more than its pixels allow. The decoder is left what
+    // the picture itself does not take.
+    let fits = limits.reserve(decoder.total_bytes()).is_ok() && decoder.set_limits(limits).is_ok();
+    let image = fits.then(|| DynamicImage::from_decoder(decoder));
+    let Some(Ok(image)) = image else {
         return Ok(Picture {
             pixels: Some((width, height)),
             thumbnail: None,
@@ -110,13 +116,14 @@ fn encode(small: &DynamicImage) -> Option<Vec<u8>> {
 mod tests {
     use std::io::Cursor;
 
-    use image::RgbaImage;
+    use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+    use image::{ImageBuffer, Rgba, RgbaImage};
 
     use super::*;
 
     fn png(width: u32, height: u32) -> Vec<u8> {
         let mut out = Cursor::new(Vec::new());
-        let image = RgbaImage::from_pixel(width, height, image::Rgba([200, 10, 10, 128]));
+        let image = RgbaImage::from_pixel(width, height, Rgba([200, 10, 10, 128]));
         image.write_to(&mut out, ImageFormat::Png).unwrap();
         out.into_inner()
     }
@@ -141,6 +148,21 @@ mod tests {
         bomb[29..33].copy_from_slice(&sum.to_be_bytes());
         let looked = look(Cursor::new(bomb), "image/png", 40_000_000);
         assert_eq!(looked.unwrap_err(), TooManyPixels);
+    }
+
+    #[test]
+    fn a_picture_that_takes_more_than_its_pixels_allow_has_no_thumbnail() {
+        // Eight bytes a pixel, where four are allowed and some beside.
+        let side = ((BESIDE_BYTES / PIXEL_BYTES) as f64).sqrt() as u32 + 10;
+        let image = ImageBuffer::<Rgba<u16>, _>::new(side, side);
+        let mut deep = Cursor::new(Vec::new());
+        let (quick, plain) = (CompressionType::Fast, FilterType::NoFilter);
+        let encoder = PngEncoder::new_with_quality(&mut deep, quick, plain);
+        image.write_with_encoder(encoder).unwrap();
+        deep.set_position(0);
+        let picture = look(deep, "image/png", u64::from(side * side)).unwrap();
+        assert_eq!(picture.pixels, Some((side, side)));
+        assert_eq!(picture.thumbnail, None);
     }
 
     #[test]

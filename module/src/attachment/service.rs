@@ -50,8 +50,8 @@ pub struct AttachmentsConfig {
     pub quota: u64,
     /// Uploads at the same time; those beyond are told to try again.
     pub uploads_max: usize,
-    /// Pixels of a picture, at most; decoding takes four bytes of memory for each, of one picture
-    /// at a time.
+    /// Pixels of a picture, at most; decoding takes four bytes of memory for each, in JPEG up to
+    /// eleven and the file, of one picture at a time.
     pub pixels_max: u64,
     /// How long an address that was given out is good; up to half as long again.
     pub address_lifetime: Duration,
