@@ -435,6 +435,79 @@ fn there_is_room_for_so_much_and_no_more() {
     assert_eq!(code(&empty), is(422, "invalid_value"));
 }
 
+/// The head of an upload whose body is not sent.
+fn begin(house: &House, user: &User, fields: &str) -> Script {
+    let mut script = Script::connect(house.node.web());
+    let token = &user.token;
+    script.send(format!(
+        "POST /api/v1/attachments HTTP/1.1\r\nhost: test\r\nauthorization: Bearer {token}\r\n\
+         {fields}\r\n"
+    ));
+    script
+}
+
+#[test]
+fn one_user_does_not_take_all_places() {
+    let house = House::new(AttachmentsConfig::default());
+    let (ada, mut bob) = (house.user("ada"), house.user("bob"));
+    let hold = || begin(&house, &ada, "content-length: 1000\r\n");
+    let mut held: Vec<_> = (0..8).map(|_| hold()).collect();
+    house
+        .node
+        .until("they have begun", |_| house.files().len() == 8);
+    assert_eq!(code(&hold().reply()), is(503, "busy"));
+    bob.upload("", b"there is room for him");
+    held.pop();
+    house
+        .node
+        .until("one has ended", |_| house.files().len() == 8);
+    held.push(hold());
+    house
+        .node
+        .until("another has begun", |_| house.files().len() == 9);
+}
+
+#[test]
+fn uploads_at_the_same_time_are_not_taken_for_a_quota_that_is_reached() {
+    let house = House::new(AttachmentsConfig {
+        size_max: 100_000,
+        quota: 250_000,
+        ..AttachmentsConfig::default()
+    });
+    let mut ada = house.user("ada");
+    let form = "content-type: multipart/form-data; boundary=x\r\n";
+    let forms: Vec<_> = (0..5)
+        .map(|_| begin(&house, &ada, &format!("{form}content-length: 10000\r\n")))
+        .collect();
+    house
+        .node
+        .until("they have begun", |_| house.files().len() == 5);
+    drop(forms);
+    house
+        .node
+        .until("they have ended", |_| house.files().is_empty());
+    // Of these it is not known how much they come to: each may be as large as any.
+    let chunked: Vec<_> = (0..3)
+        .map(|_| begin(&house, &ada, "transfer-encoding: chunked\r\n"))
+        .collect();
+    house
+        .node
+        .until("they have begun", |_| house.files().len() == 3);
+    let short = ada.try_upload("", b"short");
+    assert_eq!(code(&short), is(503, "busy"), "it would fit later");
+    ada.script = Script::connect(house.node.web());
+    drop(chunked);
+    house
+        .node
+        .until("they have ended", |_| house.files().is_empty());
+    for _ in 0..2 {
+        ada.upload("", &[7; 100_000]);
+    }
+    // Whatever a form has around its file, the file cannot be short enough.
+    let mut long = begin(&house, &ada, &format!("{form}content-length: 120000\r\n"));
+    assert_eq!(code(&long.reply()), is(409, "limit_reached"));
+}
+
 #[test]
 fn without_a_token_nothing_is_taken() {
     let house = House::new(AttachmentsConfig::default());

@@ -21,6 +21,7 @@ mod multipart;
 mod name;
 mod operations;
 mod picture;
+mod place;
 mod service;
 mod upload;
 

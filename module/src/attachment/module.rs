@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use common::{CloseReason, SessionId, UserId};
+use common::{CloseReason, SessionId};
 use gate::{BodyPiece, Context, Envelope, GateHandle, HttpRequest, Module, Response};
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
@@ -10,7 +10,8 @@ use rustc_hash::FxHashMap;
 use super::address::PREFIX;
 use super::answer::Answer;
 use super::multipart::Form;
-use super::service::{Attachments, Place};
+use super::place::{Length, Place};
+use super::service::Attachments;
 use super::upload::{Upload, UploadError};
 use super::{FindAttachment, View, download, name};
 use crate::adapter::rest::{bearer, reply};
@@ -33,7 +34,7 @@ enum Stage {
     /// Who uploads is being looked up.
     Asking,
     /// Pieces come in.
-    Taking(Box<Upload>, Place),
+    Taking(Box<Upload>),
     /// It has become an attachment, or has failed.
     Over,
 }
@@ -55,7 +56,6 @@ impl AttachmentModule {
 
     /// Looks up who it is, and then asks for the first piece.
     fn begin_upload(&self, request: &HttpRequest) -> Result<(), Answer> {
-        let place = self.service.enter().ok_or_else(Answer::busy)?;
         let token = bearer(request).ok_or_else(Answer::no_token)?;
         let headers = request.headers();
         let content_type = headers.get("content-type").unwrap_or_default();
@@ -63,14 +63,16 @@ impl AttachmentModule {
             true => Some(Form::of(content_type).ok_or_else(Answer::no_form)?),
             false => None,
         };
-        // A form does not tell how much of it is the file.
-        let length = headers.get("content-length").filter(|_| form.is_none());
+        let bytes = headers.get("content-length");
         let announced = Announced {
             session: request.session,
-            bytes: length.and_then(|length| length.parse().ok()),
+            length: match bytes.and_then(|bytes| bytes.parse().ok()) {
+                Some(bytes) if form.is_some() => Length::Form(bytes),
+                Some(bytes) => Length::Known(bytes),
+                None => Length::Unknown,
+            },
             name: name::in_query(&request.query),
             form,
-            place,
         };
         let stage = Arc::new(Mutex::new(Stage::Asking));
         self.uploads
@@ -80,14 +82,17 @@ impl AttachmentModule {
         let uploads = Arc::clone(&self.uploads);
         self.im.accounts().authenticate(token, None, move |who| {
             let session = announced.session;
-            let job = |user| {
+            let job = |place| {
                 let (service, handle) = (Arc::clone(&service), handle.clone());
                 let uploads = Arc::clone(&uploads);
-                move || announced.begin(&service, user, &stage, &uploads, &handle)
+                move || announced.begin(&service, place, &stage, &uploads, &handle)
             };
-            let taken = match who {
-                Ok(who) if service.submit(job(who.account.id)) => Ok(()),
-                Ok(_) => Err(Answer::busy()),
+            let taken = match who.map(|who| service.enter(who.account.id)) {
+                Ok(Some(place)) => match service.submit(job(place)) {
+                    true => Ok(()),
+                    false => Err(Answer::busy()),
+                },
+                Ok(None) => Err(Answer::busy()),
                 Err(refusal) => Err(Answer::from(refusal)),
             };
             if let Err(answer) = taken {
@@ -182,10 +187,9 @@ impl Module for AttachmentModule {
 #[derive(Debug)]
 struct Announced {
     session: SessionId,
-    bytes: Option<u64>,
+    length: Length,
     name: String,
     form: Option<Form>,
-    place: Place,
 }
 
 impl Announced {
@@ -194,17 +198,17 @@ impl Announced {
     fn begin(
         self,
         service: &Arc<Attachments>,
-        user: UserId,
+        mut place: Place,
         stage: &Mutex<Stage>,
         uploads: &Uploads,
         handle: &GateHandle,
     ) {
         let upload = service
-            .reserve(user, self.bytes)
-            .and_then(|reserved| Upload::begin(service, reserved, self.name, self.form));
+            .reserve(&mut place, self.length)
+            .and_then(|()| Upload::begin(service, place, self.name, self.form));
         match upload {
             Ok(upload) => {
-                *stage.lock() = Stage::Taking(Box::new(upload), self.place);
+                *stage.lock() = Stage::Taking(Box::new(upload));
                 handle.read_body(self.session);
             }
             Err(error) => end(uploads, handle, self.session, Answer::from(error).into()),
@@ -221,7 +225,7 @@ fn take(
     handle: &GateHandle,
 ) {
     let mut stage = stage.lock();
-    let Stage::Taking(upload, _) = &mut *stage else {
+    let Stage::Taking(upload) = &mut *stage else {
         return;
     };
     let written = upload.write(&piece.bytes);
@@ -229,10 +233,18 @@ fn take(
         handle.read_body(session);
         return;
     }
-    let Stage::Taking(upload, _place) = std::mem::replace(&mut *stage, Stage::Over) else {
+    let Stage::Taking(upload) = std::mem::replace(&mut *stage, Stage::Over) else {
         return;
     };
-    let answer = match written.and_then(|()| upload.finish()) {
+    // Its place is free before the answer comes: the next upload may be there at once.
+    let finished = match written {
+        Ok(()) => upload.finish(),
+        Err(error) => {
+            drop(upload);
+            Err(error)
+        }
+    };
+    let answer = match finished {
         Ok(view) => created(&view),
         Err(error) => Answer::from(error).into(),
     };

@@ -8,7 +8,8 @@ use ring::digest::{Context, SHA256};
 use super::files::{Files, Incoming};
 use super::multipart::{Form, FormError, Part};
 use super::picture::{self, Picture, TooManyPixels};
-use super::service::{Attachments, Reserved};
+use super::place::Place;
+use super::service::Attachments;
 use super::{AddAttachment, Hash, NoteFile, Variant, View, content};
 use crate::storage::refusal::Refusal;
 
@@ -42,7 +43,7 @@ pub(super) enum UploadError {
 #[derive(Debug)]
 pub(super) struct Upload {
     service: Arc<Attachments>,
-    reserved: Reserved,
+    place: Place,
     name: String,
     form: Option<Form>,
     file: Written,
@@ -56,8 +57,6 @@ struct Written {
     /// The first bytes, which say what it is.
     front: Vec<u8>,
     bytes: u64,
-    bytes_max: u64,
-    size_max: u64,
 }
 
 /// SHA-256 of what has come so far.
@@ -70,11 +69,10 @@ impl std::fmt::Debug for Digest {
 }
 
 impl Upload {
-    /// Begins an upload for which so many bytes are reserved. A form says itself what its file is
-    /// called.
+    /// Begins an upload for which there is room. A form says itself what its file is called.
     pub(super) fn begin(
         service: &Arc<Attachments>,
-        reserved: Reserved,
+        place: Place,
         name: String,
         form: Option<Form>,
     ) -> Result<Self, UploadError> {
@@ -83,12 +81,10 @@ impl Upload {
             digest: Digest(Context::new(&SHA256)),
             front: Vec::new(),
             bytes: 0,
-            bytes_max: reserved.bytes(),
-            size_max: service.config().size_max,
         };
         Ok(Self {
             service: Arc::clone(service),
-            reserved,
+            place,
             name,
             form,
             file,
@@ -97,16 +93,16 @@ impl Upload {
 
     /// Takes the next piece of the body.
     pub(super) fn write(&mut self, piece: &[u8]) -> Result<(), UploadError> {
+        let (name, file, place) = (&mut self.name, &mut self.file, &self.place);
         let Some(form) = &mut self.form else {
-            return self.file.write(piece);
+            return file.write(piece, place);
         };
-        let (name, file) = (&mut self.name, &mut self.file);
         form.push(piece, |part| match part {
             Part::Begin(called) => {
                 *name = called;
                 Ok(())
             }
-            Part::Data(bytes) => file.write(bytes),
+            Part::Data(bytes) => file.write(bytes, place),
         })
     }
 
@@ -118,7 +114,7 @@ impl Upload {
         }
         let Self {
             service,
-            reserved,
+            place,
             name,
             file:
                 Written {
@@ -151,7 +147,7 @@ impl Upload {
             service.files().place(small, hash, Variant::Thumbnail)?;
         }
         let added = store.change_now(AddAttachment {
-            owner: reserved.user(),
+            owner: place.user(),
             hash,
             name,
             media_type: media_type.to_owned(),
@@ -173,14 +169,9 @@ fn small_file(files: &Files, thumbnail: &[u8]) -> io::Result<Incoming> {
 }
 
 impl Written {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), UploadError> {
+    fn write(&mut self, bytes: &[u8], place: &Place) -> Result<(), UploadError> {
         self.bytes += bytes.len() as u64;
-        if self.bytes > self.size_max {
-            return Err(UploadError::TooLarge);
-        }
-        if self.bytes > self.bytes_max {
-            return Err(UploadError::QuotaReached);
-        }
+        place.admit(self.bytes)?;
         let wanted = content::FRONT_BYTES - self.front.len();
         self.front
             .extend_from_slice(&bytes[..bytes.len().min(wanted)]);
