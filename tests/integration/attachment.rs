@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use harness::{HttpReply, Options, Script, TestNode};
@@ -465,6 +466,58 @@ fn one_user_does_not_take_all_places() {
     house
         .node
         .until("another has begun", |_| house.files().len() == 9);
+}
+
+/// A picture of some fifty bytes whose decoder fills 250,000 pixels.
+fn wide_picture(number: u8) -> Vec<u8> {
+    let mut bytes = b"GIF89a\xf4\x01\xf4\x01\x80\0\0\0\0\0\xff\xff\xff".to_vec();
+    bytes.extend(b"\x2c\x05\0\x05\0\x01\0\x01\0\0\x02\x02\x44\x01\0\x3b");
+    bytes.push(number);
+    bytes
+}
+
+#[test]
+fn pictures_that_take_long_to_decode_keep_nobody_else_waiting() {
+    let house = House::new(AttachmentsConfig::default());
+    let (ada, bob, mut eve) = (house.user("ada"), house.user("bob"), house.user("eve"));
+    let kept = eve.upload("", b"kept");
+    let drawn = Arc::new(AtomicU64::new(0));
+    let waiting: Vec<_> = (0..16)
+        .map(|number| {
+            let user = if number % 2 == 0 { &ada } else { &bob };
+            let bytes = wide_picture(number);
+            let mut script = begin(
+                &house,
+                user,
+                &format!("content-length: {}\r\n", bytes.len()),
+            );
+            script.send(bytes);
+            script.be_patient_for(4 * harness::PATIENCE);
+            let drawn = Arc::clone(&drawn);
+            thread::spawn(move || {
+                let made = value(&script.reply());
+                assert_eq!(
+                    (&made["width"], &made["height"]),
+                    (&json!(500), &json!(500))
+                );
+                assert!(
+                    made["thumbnail_url"].is_string(),
+                    "it was understood: {made}"
+                );
+                drawn.fetch_add(1, Ordering::SeqCst);
+            })
+        })
+        .collect();
+    house
+        .node
+        .until("they have come", |_| house.files().len() >= 17);
+    eve.upload("", b"while the others wait");
+    assert_eq!(eve.fetch(&kept["url"], "").body, b"kept");
+    let drawn = drawn.load(Ordering::SeqCst);
+    assert!(drawn < 8, "{drawn} pictures came first");
+    for thread in waiting {
+        thread.join().expect("each is drawn in its turn");
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod address;
 mod answer;
 mod content;
 mod download;
+mod duty;
 mod files;
 mod module;
 mod multipart;

@@ -30,6 +30,17 @@ pub(super) struct Picture {
 #[error("the picture has too many pixels")]
 pub(super) struct TooManyPixels;
 
+/// The format of a picture of this type; `None` for what is no picture that is understood.
+pub(super) fn format(media_type: &str) -> Option<ImageFormat> {
+    match media_type {
+        "image/jpeg" => Some(ImageFormat::Jpeg),
+        "image/png" => Some(ImageFormat::Png),
+        "image/gif" => Some(ImageFormat::Gif),
+        "image/webp" => Some(ImageFormat::WebP),
+        _ => None,
+    }
+}
+
 /// Looks at a file of this type. One that is no picture, or whose bytes are not those of one, is a
 /// file like any other.
 pub(super) fn look(
@@ -37,15 +48,13 @@ pub(super) fn look(
     media_type: &str,
     pixels_max: u64,
 ) -> Result<Picture, TooManyPixels> {
-    let format = match media_type {
-        "image/jpeg" => ImageFormat::Jpeg,
-        "image/png" => ImageFormat::Png,
-        "image/gif" => ImageFormat::Gif,
-        "image/webp" => ImageFormat::WebP,
-        _ => return Ok(Picture::default()),
+    let Some(format) = format(media_type) else {
+        return Ok(Picture::default());
     };
+    let bytes_max = pixels_max.saturating_mul(PIXEL_BYTES) + BESIDE_BYTES;
     // Decoders read what strangers have written. One that panics has not understood it.
-    catch_unwind(AssertUnwindSafe(|| decode(file, format, pixels_max))).unwrap_or_else(|_| {
+    let decode = AssertUnwindSafe(|| decode(file, format, pixels_max, bytes_max));
+    catch_unwind(decode).unwrap_or_else(|_| {
         tracing::warn!(media_type, "a picture's decoder has panicked");
         Ok(Picture::default())
     })
@@ -55,9 +64,10 @@ fn decode(
     file: impl Read + Seek,
     format: ImageFormat,
     pixels_max: u64,
+    bytes_max: u64,
 ) -> Result<Picture, TooManyPixels> {
     let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(pixels_max.saturating_mul(PIXEL_BYTES) + BESIDE_BYTES);
+    limits.max_alloc = Some(bytes_max);
     let mut reader = ImageReader::with_format(BufReader::new(file), format);
     reader.limits(limits.clone());
     let Ok(mut decoder) = reader.into_decoder() else {
@@ -116,7 +126,6 @@ fn encode(small: &DynamicImage) -> Option<Vec<u8>> {
 mod tests {
     use std::io::Cursor;
 
-    use image::codecs::png::{CompressionType, FilterType, PngEncoder};
     use image::{ImageBuffer, Rgba, RgbaImage};
 
     use super::*;
@@ -151,18 +160,17 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_that_takes_more_than_its_pixels_allow_has_no_thumbnail() {
-        // Eight bytes a pixel, where four are allowed and some beside.
-        let side = ((BESIDE_BYTES / PIXEL_BYTES) as f64).sqrt() as u32 + 10;
-        let image = ImageBuffer::<Rgba<u16>, _>::new(side, side);
+    fn a_picture_that_takes_more_memory_than_it_may_has_no_thumbnail() {
+        let image = ImageBuffer::<Rgba<u16>, _>::new(100, 100);
         let mut deep = Cursor::new(Vec::new());
-        let (quick, plain) = (CompressionType::Fast, FilterType::NoFilter);
-        let encoder = PngEncoder::new_with_quality(&mut deep, quick, plain);
-        image.write_with_encoder(encoder).unwrap();
-        deep.set_position(0);
-        let picture = look(deep, "image/png", u64::from(side * side)).unwrap();
-        assert_eq!(picture.pixels, Some((side, side)));
-        assert_eq!(picture.thumbnail, None);
+        image.write_to(&mut deep, ImageFormat::Png).unwrap();
+        let pixels_max = 100 * 100;
+        for (bytes_max, drawn) in [(8 * pixels_max - 1, false), (1 << 20, true)] {
+            deep.set_position(0);
+            let picture = decode(&mut deep, ImageFormat::Png, pixels_max, bytes_max).unwrap();
+            assert_eq!(picture.pixels, Some((100, 100)));
+            assert_eq!(picture.thumbnail.is_some(), drawn, "{bytes_max} bytes");
+        }
     }
 
     #[test]

@@ -14,7 +14,6 @@ use serde::Serialize;
 
 use super::address::{Address, Signer};
 use super::files::Files;
-use super::picture::Picture;
 use super::place::{FORM_BYTES_MAX, Length, Place, Places};
 use super::upload::UploadError;
 use super::{
@@ -119,8 +118,8 @@ pub struct Attachments {
     files: Files,
     signer: Signer,
     pool: BlockingPool,
-    /// Held while a picture is decoded: their memory is bounded one at a time.
-    picture: Mutex<()>,
+    /// One thread, for their memory is bounded one at a time. Files do not wait for it.
+    pictures: BlockingPool,
     places: Arc<Places>,
     janitor: Mutex<Option<(Sender<()>, JoinHandle<()>)>>,
 }
@@ -158,7 +157,8 @@ impl Attachments {
             store,
             files,
             pool: BlockingPool::new(THREADS, JOBS_MAX).map_err(AttachmentsError::Thread)?,
-            picture: Mutex::new(()),
+            pictures: BlockingPool::new(1, config.uploads_max.min(JOBS_MAX))
+                .map_err(AttachmentsError::Thread)?,
             places: Places::new(config.uploads_max),
             janitor: Mutex::new(None),
             config,
@@ -191,6 +191,27 @@ impl Attachments {
     #[must_use]
     pub(super) fn submit(&self, job: impl FnOnce() + Send + 'static) -> bool {
         self.pool.submit(job)
+    }
+
+    /// Has a thread do what takes a disk with something; or does `full` with it at once, if too
+    /// much waits.
+    pub(super) fn submit_or<T: Send + 'static>(
+        &self,
+        with: T,
+        job: impl FnOnce(T) + Send + 'static,
+        full: impl FnOnce(T),
+    ) {
+        self.pool.submit_or(with, job, full);
+    }
+
+    /// The same for what decodes a picture: one at a time.
+    pub(super) fn submit_picture<T: Send + 'static>(
+        &self,
+        with: T,
+        job: impl FnOnce(T) + Send + 'static,
+        full: impl FnOnce(T),
+    ) {
+        self.pictures.submit_or(with, job, full);
     }
 
     /// What an attachment is, for a user who may have it. Refused: `AttachmentUnknown`.
@@ -243,15 +264,6 @@ impl Attachments {
     /// What an address says, if we have given it out and it is good.
     pub(super) fn check(&self, path: &str, query: &str) -> Option<Address> {
         self.signer.check(path, query, now_ms() / 1_000)
-    }
-
-    /// Looks at a picture, one at a time.
-    pub(super) fn with_picture(
-        &self,
-        look: impl FnOnce(u64) -> Result<Picture, UploadError>,
-    ) -> Result<Picture, UploadError> {
-        let _one = self.picture.lock();
-        look(self.config.pixels_max)
     }
 
     /// A place among the uploads that go on at the same time; `None` if there is none.

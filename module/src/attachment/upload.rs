@@ -106,34 +106,73 @@ impl Upload {
         })
     }
 
-    /// The body is whole: makes an attachment of it. Its file is in its place before the store
-    /// knows of it, and noted there before that, so that no file is ever left that nobody knows.
-    pub(super) fn finish(self) -> Result<View, UploadError> {
+    /// The body is whole.
+    pub(super) fn finish(self) -> Result<Whole, UploadError> {
         if let Some(form) = &self.form {
             form.finish()?;
         }
-        let Self {
-            service,
-            place,
-            name,
-            file:
-                Written {
-                    mut file,
-                    digest,
-                    front,
-                    bytes,
-                    ..
-                },
-            ..
-        } = self;
+        let Written {
+            file,
+            digest,
+            front,
+            bytes,
+        } = self.file;
         if bytes == 0 {
             return Err(UploadError::Empty);
         }
         let hash = digest.0.finish();
-        let hash = Hash(hash.as_ref().try_into().map_err(|_| Refusal::Internal)?);
-        let media_type = content::media_type(&front);
-        let Picture { pixels, thumbnail } =
-            service.with_picture(|limit| Ok(picture::look(file.rewound()?, media_type, limit)?))?;
+        Ok(Whole {
+            service: self.service,
+            place: self.place,
+            name: self.name,
+            file,
+            hash: Hash(hash.as_ref().try_into().map_err(|_| Refusal::Internal)?),
+            media_type: content::media_type(&front),
+            bytes,
+            picture: Picture::default(),
+        })
+    }
+}
+
+/// A file that has come whole, and is no attachment yet.
+#[derive(Debug)]
+pub(super) struct Whole {
+    service: Arc<Attachments>,
+    place: Place,
+    name: String,
+    file: Incoming,
+    hash: Hash,
+    media_type: &'static str,
+    bytes: u64,
+    picture: Picture,
+}
+
+impl Whole {
+    /// Whether it is to be looked at before it is kept.
+    pub(super) fn may_be_picture(&self) -> bool {
+        picture::format(self.media_type).is_some()
+    }
+
+    /// Looks at it, which may take long.
+    pub(super) fn look(&mut self) -> Result<(), UploadError> {
+        let pixels_max = self.service.config().pixels_max;
+        self.picture = picture::look(self.file.rewound()?, self.media_type, pixels_max)?;
+        Ok(())
+    }
+
+    /// Makes an attachment of it. Its file is in its place before the store knows of it, and noted
+    /// there before that, so that no file is ever left that nobody knows.
+    pub(super) fn keep(self) -> Result<View, UploadError> {
+        let Self {
+            service,
+            place,
+            name,
+            file,
+            hash,
+            media_type,
+            bytes,
+            picture: Picture { pixels, thumbnail },
+        } = self;
         file.sync()?;
         let small = match &thumbnail {
             Some(thumbnail) => Some(small_file(service.files(), thumbnail)?),
