@@ -232,6 +232,19 @@ fn a_body_that_is_cut_anywhere_is_refused() {
 }
 
 #[test]
+fn a_body_is_not_taken_apart_for_who_shows_no_good_token() {
+    let world = World::start();
+    let mut client = RestClient::connect(&world.node);
+    for token in [None, Some("no.good.token")] {
+        client.show(token);
+        let answer = client.request("POST", "/api/v1/messages", Some(b"{\"to\":"));
+        assert_eq!((answer.status, answer.word()), (401, "unauthenticated"));
+        let reply = client.raw("POST", "/api/v1/messages", Some("text/plain"), b"to");
+        assert_eq!(reply.status, 401);
+    }
+}
+
+#[test]
 fn paths_and_methods_that_lead_nowhere_say_so() {
     let world = World::start();
     let scene = Scene::of(&world);
