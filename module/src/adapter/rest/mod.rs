@@ -1,6 +1,7 @@
 //! The calls of the IM over HTTP: `/api/v1`, JSON in and out, one shape of error.
 
 mod openapi;
+mod pace;
 mod parameters;
 pub(crate) mod reply;
 mod routes;
@@ -13,7 +14,8 @@ use gate::{Context, Envelope, GateHandle, HttpRequest, Module, Response};
 use serde_json::{Map, Value};
 
 use crate::api::{Access, Caller, Entry, Input};
-use crate::im::{Im, ImError};
+use crate::im::{Im, ImError, now_ms};
+use pace::Pace;
 use reply::{Reply, of_error};
 use routes::{Found, Routes};
 
@@ -51,6 +53,7 @@ pub struct Rest {
     im: Arc<Im>,
     routes: Arc<Routes>,
     document: Bytes,
+    pace: Arc<Pace>,
 }
 
 impl Rest {
@@ -61,6 +64,7 @@ impl Rest {
             im,
             routes: Arc::new(Routes::of(clients.access())),
             document: document(clients).to_string().into(),
+            pace: Arc::default(),
         }
     }
 
@@ -114,12 +118,21 @@ impl Rest {
             let text = "this call takes a header: Authorization: Bearer <token>";
             return reply.refuse(&ImError::new(ErrorCode::Unauthenticated, text));
         };
-        let im = Arc::clone(&self.im);
+        let (im, pace, rate) = (
+            Arc::clone(&self.im),
+            Arc::clone(&self.pace),
+            request.message_rate,
+        );
         let accounts = self.im.accounts();
         accounts.authenticate(token, None, move |found| match found {
             Ok(authenticated) => {
+                let user = authenticated.account.id;
+                if rate.is_some_and(|rate| !pace.allows(user, rate, now_ms())) {
+                    let text = "too many calls; slow down";
+                    return reply.refuse(&ImError::new(ErrorCode::RateLimited, text));
+                }
                 let caller = Caller {
-                    user: authenticated.account.id,
+                    user,
                     token: authenticated.session.map(|(token, _)| token),
                     origin: None,
                 };
