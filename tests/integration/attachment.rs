@@ -404,16 +404,16 @@ fn what_could_run_is_only_ever_a_file_to_be_kept() {
 #[test]
 fn there_is_room_for_so_much_and_no_more() {
     let house = House::new(AttachmentsConfig {
-        size_max: 1_000,
-        quota: 1_500,
+        size_max: 10_000,
+        quota: 16 * 1_024,
         ..AttachmentsConfig::default()
     });
     let mut ada = house.user("ada");
-    let made = ada.upload("", &[7; 900]);
+    let made = ada.upload("", &[7; 9_000]);
     // One that is too large, and one for which nothing is left: told before they are sent.
     for (bytes, refused) in [
-        (1_001, is(413, "limit_reached")),
-        (700, is(409, "limit_reached")),
+        (10_001, is(413, "limit_reached")),
+        (7_000, is(409, "limit_reached")),
     ] {
         let fields = format!("content-length: {bytes}\r\nexpect: 100-continue\r\n");
         let reply = ada.ask("POST /api/v1/attachments", &fields, b"");
@@ -422,7 +422,7 @@ fn there_is_room_for_so_much_and_no_more() {
         ada.script = Script::connect(house.node.web());
     }
     // Who does not tell how much it is learns it on the way.
-    let chunk = [&b"2bc\r\n"[..], &[7; 700], b"\r\n"].concat();
+    let chunk = [&b"1b58\r\n"[..], &[7; 7_000], b"\r\n"].concat();
     let reply = ada.ask(
         "POST /api/v1/attachments",
         "transfer-encoding: chunked\r\n",
@@ -431,9 +431,25 @@ fn there_is_room_for_so_much_and_no_more() {
     assert_eq!(code(&reply), is(409, "limit_reached"));
     ada.script = Script::connect(house.node.web());
     assert_eq!(ada.remove(&made["id"]).status, 200);
-    ada.upload("", &[8; 900]);
+    ada.upload("", &[8; 9_000]);
     let empty = ada.try_upload("", b"");
     assert_eq!(code(&empty), is(422, "invalid_value"));
+}
+
+#[test]
+fn many_small_files_reach_the_quota_as_their_blocks_do() {
+    let house = House::new(AttachmentsConfig {
+        quota: 3 * 4_096,
+        ..AttachmentsConfig::default()
+    });
+    let mut ada = house.user("ada");
+    let mut made: Vec<_> = (0..3_u8).map(|byte| ada.upload("", &[byte])).collect();
+    assert_eq!(code(&ada.try_upload("", b"a")), is(409, "limit_reached"));
+    ada.script = Script::connect(house.node.web());
+    let last = made.pop().expect("the third");
+    assert_eq!(ada.remove(&last["id"]).status, 200);
+    ada.upload("", &[7; 4_096]);
+    assert_eq!(code(&ada.try_upload("", b"a")), is(409, "limit_reached"));
 }
 
 /// The head of an upload whose body is not sent.

@@ -6,6 +6,7 @@ use common::UserId;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
+use super::charge;
 use super::upload::UploadError;
 use crate::storage::refusal::Refusal;
 
@@ -32,7 +33,7 @@ struct Taken {
 #[derive(Debug, Default)]
 struct Share {
     places: usize,
-    /// Bytes that these uploads may still come to.
+    /// Bytes that these uploads may still come to, in blocks.
     bytes: u64,
 }
 
@@ -69,7 +70,7 @@ impl Length {
 struct Room {
     /// As any file may.
     size_max: u64,
-    /// As the quota allows, were there no other uploads of the user.
+    /// As the quota allows, were there no other uploads of the user; in blocks, as the next.
     free: u64,
     /// Beside the others.
     reserved: u64,
@@ -135,7 +136,7 @@ impl Place {
         if left == 0 {
             return Err(room(left).refusal());
         }
-        let reserved = length.most().min(size_max).min(left);
+        let reserved = charge(length.most().min(size_max)).min(left);
         share.bytes += reserved;
         self.room = room(reserved);
         Ok(())
@@ -152,10 +153,11 @@ impl Room {
         if bytes > self.size_max {
             return Err(UploadError::TooLarge);
         }
-        if bytes > self.free {
+        let charged = charge(bytes);
+        if charged > self.free {
             return Err(UploadError::QuotaReached);
         }
-        if bytes > self.reserved {
+        if charged > self.reserved {
             return Err(self.refusal());
         }
         Ok(())
@@ -186,6 +188,7 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
+    use super::super::BLOCK_BYTES;
     use super::*;
 
     const ADA: UserId = UserId(1);
@@ -213,37 +216,36 @@ mod tests {
     #[test]
     fn room_is_reserved_for_what_may_come() {
         let places = Places::new(100);
-        let (size_max, free) = (100_000, 250_000);
+        let (size_max, free) = (25 * BLOCK_BYTES, 62 * BLOCK_BYTES);
         let reserve = |length| {
             let mut place = places.enter(ADA).unwrap();
             place.reserve(length, size_max, free).map(|()| place)
         };
         // Forms of short files do not keep each other out.
-        let forms: Vec<_> = (0..5).map(|_| reserve(Length::Form(10_200))).collect();
+        let forms: Vec<_> = (0..5).map(|_| reserve(Length::Form(10_000))).collect();
         assert!(forms.iter().all(Result::is_ok));
-        assert!(forms[0].as_ref().unwrap().admit(10_200).is_ok());
+        assert!(forms[0].as_ref().unwrap().admit(10_000).is_ok());
         // Those of which nothing is known take what there is, and are in the way of others.
         let unknown = [(); 2].map(|()| reserve(Length::Unknown).unwrap());
-        assert!(unknown[0].admit(100_000).is_ok());
-        assert!(matches!(
-            unknown[0].admit(100_001),
-            Err(UploadError::TooLarge)
-        ));
+        assert!(unknown[0].admit(size_max).is_ok());
+        let too_large = unknown[0].admit(size_max + 1);
+        assert!(matches!(too_large, Err(UploadError::TooLarge)));
         drop(forms);
-        let rest = reserve(Length::Form(60_000)).unwrap();
-        assert!(rest.admit(51_000).is_ok() && is_busy(&rest.admit(51_001)));
+        let rest = reserve(Length::Form(16 * BLOCK_BYTES - 1)).unwrap();
+        let left = 15 * BLOCK_BYTES;
+        assert!(rest.admit(left).is_ok() && is_busy(&rest.admit(left + 1)));
         assert!(is_busy(&reserve(Length::Unknown)));
         drop(rest);
-        let last = reserve(Length::Known(51_000)).unwrap();
+        let last = reserve(Length::Known(left)).unwrap();
         assert!(is_busy(&reserve(Length::Known(1))));
         drop((unknown, last));
         // What can never fit is no matter of the others.
         let mut place = places.enter(BOB).unwrap();
-        let form = Length::Form(FORM_BYTES_MAX + 5_001);
-        for (length, free) in [(Length::Unknown, 0), (form, 5_000)] {
+        let form = Length::Form(FORM_BYTES_MAX + BLOCK_BYTES + 1);
+        for (length, free) in [(Length::Unknown, 0), (form, BLOCK_BYTES)] {
             let reserved = place.reserve(length, size_max, free);
             assert!(matches!(reserved, Err(UploadError::QuotaReached)));
         }
-        assert!(place.reserve(form, size_max, 5_001).is_ok());
+        assert!(place.reserve(form, size_max, 2 * BLOCK_BYTES).is_ok());
     }
 }

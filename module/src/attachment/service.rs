@@ -42,7 +42,8 @@ pub struct AttachmentsConfig {
     pub directory: Option<PathBuf>,
     /// Bytes of one, at most.
     pub size_max: u64,
-    /// Bytes of all that one user has uploaded, at most.
+    /// Bytes of all that one user has uploaded, at most; each file takes whole blocks of them
+    /// ([`charge`](super::charge)).
     pub quota: u64,
     /// Uploads at the same time, eight of each user; those beyond are told to try again.
     pub uploads_max: usize,
