@@ -89,10 +89,9 @@ impl Command {
                 size_of_val(sessions.as_slice()) + prepared.payload_bytes()
             }
             Self::Publish { prepared, .. } => prepared.payload_bytes(),
-            Self::Respond { response, .. } => size_of::<Response>() + response.body().len(),
-            Self::RespondInPieces { .. } => size_of::<Response>(),
+            // Bodies, whole or in pieces, are accounted for by themselves.
+            Self::Respond { .. } | Self::RespondInPieces { .. } => size_of::<Response>(),
             Self::Close { text, .. } => text.len(),
-            // A piece of a body is accounted for by itself.
             _ => 0,
         };
         size_of::<Self>() + heap

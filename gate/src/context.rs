@@ -12,6 +12,7 @@ use crate::body::BodySource;
 use crate::command::Command;
 use crate::envelope::{Envelope, EnvelopePayload, Fence};
 use crate::handle::{GateHandle, Outgoing};
+use crate::held::hold_body;
 use crate::tables::Tables;
 use crate::topic::{Message, Prepared};
 
@@ -177,13 +178,8 @@ impl Context<'_> {
 
     /// Answers the HTTP request that the session waits with.
     pub fn respond(&mut self, session: SessionId, response: Response) {
-        self.ask(
-            session,
-            Command::Respond {
-                session,
-                response: Box::new(response),
-            },
-        );
+        let response = Box::new(hold_body(response, &self.handle.memory));
+        self.ask(session, Command::Respond { session, response });
     }
 
     /// See [`GateHandle::respond_in_pieces`].

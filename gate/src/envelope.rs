@@ -8,6 +8,8 @@ use network::codec::MessageKind;
 use network::codec::http::Headers;
 use network::{Drops, LastInput};
 
+use crate::rate::Rate;
+
 /// One message of a session.
 #[derive(Debug)]
 pub struct Envelope<'a> {
@@ -95,6 +97,9 @@ pub struct HttpRequest {
     pub query: String,
     /// The body; empty if it comes behind in pieces.
     pub body: Bytes,
+    /// How fast the listener lets the messages of a session come. Requests have no session that
+    /// could be held to it: that is for those who know whose they are.
+    pub message_rate: Option<Rate>,
     pub(crate) headers: Bytes,
 }
 

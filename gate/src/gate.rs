@@ -454,6 +454,7 @@ fn owned(
         path: request.path().to_owned(),
         query: request.query().to_owned(),
         body: Bytes::copy_from_slice(&request.body),
+        message_rate: listener.limits.message_rate,
         headers: Bytes::copy_from_slice(request.headers.as_bytes()),
     }))
 }

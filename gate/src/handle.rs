@@ -12,7 +12,7 @@ use crate::body::BodySource;
 use crate::command::Command;
 use crate::drain::Drain;
 use crate::health::Health;
-use crate::held::hold;
+use crate::held::{hold, hold_body};
 use crate::topic::{Message, Prepared, TopicPresence};
 
 /// Sends, publishes, subscribes and closes, from any thread. Cheap to clone.
@@ -191,13 +191,9 @@ impl Batch<'_> {
 
     /// See [`GateHandle::respond`].
     pub fn respond(&mut self, session: SessionId, response: Response) {
-        self.outgoing.push(
-            session,
-            Command::Respond {
-                session,
-                response: Box::new(response),
-            },
-        );
+        let response = Box::new(hold_body(response, &self.handle.memory));
+        self.outgoing
+            .push(session, Command::Respond { session, response });
     }
 
     /// See [`GateHandle::respond_in_pieces`].

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use network::MemoryBudget;
+use network::codec::http::Response;
 
 /// A piece of a body or a message to many, and the node's memory that it is accounted to: queues,
 /// jobs of other threads and any number of outboxes may hold it, and it counts once.
@@ -18,6 +19,15 @@ pub(crate) fn hold(bytes: Bytes, memory: &Arc<MemoryBudget>) -> Bytes {
     Bytes::from_owner(Held {
         bytes,
         memory: Arc::clone(memory),
+    })
+}
+
+/// The same answer, its body accounted for: a long one is queued by reference, and may wait for a
+/// client that does not read for as long as it likes.
+pub(crate) fn hold_body(response: Response, memory: &Arc<MemoryBudget>) -> Response {
+    response.map_body(|body| match body.is_empty() {
+        true => body,
+        false => hold(body, memory),
     })
 }
 

@@ -61,7 +61,7 @@ pub use health::{Failure, Health};
 pub use module::{Module, Placement};
 pub use origin::{BadOrigin, Origins};
 pub use proxy::{BadNetwork, TrustedProxies};
-pub use rate::Rate;
+pub use rate::{Bucket, Rate};
 pub use stats::{GateStats, WorkerStats};
 pub use telemetry::Telemetry;
 pub use topic::Message;

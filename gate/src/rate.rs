@@ -9,9 +9,10 @@ pub struct Rate {
     pub burst: u32,
 }
 
-/// One session's bucket: eight bytes, filled lazily from the time of the last take.
+/// The bucket of one session, or of whoever else is held to a rate: eight bytes, filled lazily from
+/// the time of the last take.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Bucket {
+pub struct Bucket {
     /// Thousandths of a message that may still come; `<= burst * 1000`.
     millis: u32,
     /// Low bits of the clock in milliseconds at the last take.
@@ -19,16 +20,19 @@ pub(crate) struct Bucket {
 }
 
 impl Bucket {
-    pub(crate) fn full(rate: Rate, now_ms: u64) -> Self {
+    /// A bucket from which a whole burst may be taken.
+    #[must_use]
+    pub fn full(rate: Rate, now_ms: u64) -> Self {
         Self {
             millis: rate.burst.saturating_mul(1000),
             at: now_ms as u32,
         }
     }
 
-    /// Takes one message; false if there is none left.
+    /// Takes one message; false if there is none left. `now_ms` is of any clock of milliseconds;
+    /// one that is set back fills the bucket.
     #[inline]
-    pub(crate) fn take(&mut self, rate: Rate, now_ms: u64) -> bool {
+    pub fn take(&mut self, rate: Rate, now_ms: u64) -> bool {
         let left = self.fill(rate, now_ms) > 0;
         if left {
             self.spend(1);

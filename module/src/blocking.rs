@@ -1,6 +1,7 @@
 //! Threads for what takes long: hashing passwords, and whatever else must not keep a worker.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
@@ -9,6 +10,14 @@ use parking_lot::Mutex;
 
 /// Work for a thread of the pool.
 type Job = Box<dyn FnOnce() + Send>;
+
+/// Does a job. One that panics must not take its thread away from those that wait; whoever waits
+/// for its outcome hears of the end from what the job held.
+fn run(job: Job) {
+    if catch_unwind(AssertUnwindSafe(job)).is_err() {
+        tracing::error!("a job has panicked");
+    }
+}
 
 /// A few threads behind a bounded queue. Dropping it does what is waiting, and ends them.
 #[derive(Debug)]
@@ -39,7 +48,7 @@ impl BlockingPool {
             let name = format!("blocking-{at}");
             thread::Builder::new()
                 .name(name)
-                .spawn(move || jobs.iter().for_each(|job| job()))
+                .spawn(move || jobs.iter().for_each(run))
         };
         Ok(Self {
             queue: Queue::Of(queue),
@@ -103,8 +112,30 @@ impl Drop for BlockingPool {
                 continue;
             }
             if thread.join().is_err() {
-                tracing::error!("a job has panicked");
+                tracing::error!("a thread that may block has panicked");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    #[test]
+    fn a_job_that_panics_ends_alone_and_what_it_held_hears_of_it() {
+        let pool = BlockingPool::new(1, 8).unwrap();
+        let (done, outcomes) = channel::<&str>();
+        let held = done.clone();
+        assert!(pool.submit(move || {
+            let _held = held;
+            panic!("on purpose");
+        }));
+        assert!(pool.submit(move || done.send("the next one").unwrap()));
+        assert_eq!(outcomes.recv(), Ok("the next one"));
+        // All senders are gone, that of the first job as well.
+        assert!(outcomes.recv().is_err());
     }
 }

@@ -5,7 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use common::CloseReason;
-use gate::{Context, Envelope, Limits, ListenOptions, Message, Module, TopicId};
+use gate::{
+    BodySource, Context, Envelope, GateHandle, HttpRequest, Limits, ListenOptions, Message, Module,
+    Placement, Response, SessionId, TopicId,
+};
 use harness::process::private_bytes;
 use harness::ws::{frame, header};
 use harness::{Echo, Hall, Options, Script, TestNode, WsClient};
@@ -37,6 +40,38 @@ impl Module for Scales {
         let length = envelope.payload().len().to_string();
         context.send_message(envelope.session, Message::text(length));
         drop(waited);
+    }
+}
+
+/// Echoes, and answers requests with a body of its own, whole or in pieces without end.
+#[derive(Clone, Copy)]
+struct Talker;
+
+impl Module for Talker {
+    fn on_message(&mut self, context: &mut Context<'_>, envelope: Envelope<'_>) {
+        context.send(envelope.session, envelope.kind, envelope.payload());
+    }
+
+    fn on_request(&mut self, context: &mut Context<'_>, request: HttpRequest) {
+        let session = request.session;
+        match request.path.as_str() {
+            "/api/pieces" => {
+                let source = Box::new(Pieces);
+                context.respond_in_pieces(session, Response::new(200), 1 << 40, source);
+            }
+            _ => context.respond(session, Response::text(200, vec![b'x'; MIB / 2])),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Pieces;
+
+impl BodySource for Pieces {
+    fn next(&mut self, session: SessionId, handle: &GateHandle) -> bool {
+        let handle = handle.clone();
+        thread::spawn(move || handle.send_body(session, vec![b'x'; 128 * 1024].into()));
+        true
     }
 }
 
@@ -106,6 +141,51 @@ fn subscribers_that_do_not_read_stay_within_the_budget() {
     let grown = private_bytes().saturating_sub(before) as usize;
     assert!(grown < BUDGET + 8 * MIB, "{grown} bytes");
     drop(lazy);
+}
+
+#[test]
+fn answers_that_nobody_reads_stay_within_the_budget() {
+    let _alone = alone();
+    for (path, placement) in [
+        ("/api/whole", Placement::Worker),
+        ("/api/whole", Placement::Reactor),
+        ("/api/pieces", Placement::Worker),
+    ] {
+        let options = Options {
+            placement,
+            listen: ListenOptions {
+                send_buffer_bytes: Some(16 * 1024),
+                ..ListenOptions::default()
+            },
+            ..options()
+        };
+        let node = TestNode::start(&options, |_| Talker);
+        let mut witness = WsClient::open(node.web(), "/");
+        witness.ask("warm", "warm");
+        let before = private_bytes();
+        let mut most = 0;
+        let mut held = Vec::new();
+        for number in 0..300 {
+            let mut lazy = Script::connect(node.web());
+            // Who is refused because memory is short may be gone by now.
+            let _ = lazy.try_send(format!("GET {path} HTTP/1.1\r\nhost: test\r\n\r\n"));
+            held.push(lazy);
+            let text = format!("still there {number}");
+            witness.ask(&text, &text);
+            let bytes = node.held_bytes();
+            assert!(bytes <= BUDGET + MIB, "{path}, {placement:?}: {bytes} held");
+            most = most.max(private_bytes());
+        }
+        node.until("those who do not read were closed", |node| {
+            shed(node) > node.count(|stats| stats.refused.get())
+        });
+        node.until("it lets in again", |node| {
+            Script::connect(node.web()).get("/page").status == 200
+        });
+        // Of the 150 MiB that were asked for. Each thread's allocator keeps some of what it had.
+        let grown = most.saturating_sub(before) as usize;
+        assert!(grown < 5 * BUDGET, "{path}: {grown} bytes");
+    }
 }
 
 #[test]

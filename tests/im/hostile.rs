@@ -1,8 +1,9 @@
 //! Requests that are wrong in every way there is: a clear error with a stable code, nothing is
 //! changed, and the connection goes on.
 
+use gate::{Limits, Rate};
 use harness::rest::place;
-use harness::{NativeClient, RestClient, Transport};
+use harness::{NativeClient, Options, RestClient, Transport};
 use module::adapter::rest::{Clients, document};
 use module::api::{Access, CALLS, Entry};
 use serde_json::{Map, Value, json};
@@ -229,6 +230,54 @@ fn a_body_that_is_cut_anywhere_is_refused() {
     client.show(Some(&scene.person(Who::Member).token));
     let answer = client.request("POST", "/api/v1/messages", Some(&body));
     assert_eq!(answer.word(), "ok", "whole it is right: {answer:?}");
+}
+
+#[test]
+fn a_body_is_not_taken_apart_for_who_shows_no_good_token() {
+    let world = World::start();
+    let mut client = RestClient::connect(&world.node);
+    for token in [None, Some("no.good.token")] {
+        client.show(token);
+        let answer = client.request("POST", "/api/v1/messages", Some(b"{\"to\":"));
+        assert_eq!((answer.status, answer.word()), (401, "unauthenticated"));
+        let reply = client.raw("POST", "/api/v1/messages", Some("text/plain"), b"to");
+        assert_eq!(reply.status, 401);
+    }
+}
+
+#[test]
+fn whoever_calls_too_fast_is_told_so_on_every_connection() {
+    let world = World::with(&Options::default().limits(Limits {
+        message_rate: Some(Rate {
+            per_second: 1,
+            burst: 20,
+        }),
+        ..Limits::default()
+    }));
+    let (ada, bob) = (world.person("Ada"), world.person("Bob"));
+    let mut clients = [&ada, &ada, &bob].map(|person| {
+        let mut client = RestClient::connect(&world.node);
+        client.show(Some(&person.token));
+        client
+    });
+    let mut made = 0;
+    let limited = loop {
+        let client = &mut clients[made % 2];
+        let message = json!({"to": {"user": bob.id}, "body": "again"}).to_string();
+        let json = Some("application/json");
+        let reply = client.raw("POST", "/api/v1/messages", json, message.as_bytes());
+        if reply.status != 200 {
+            break reply;
+        }
+        made += 1;
+        assert!(made < 1_000, "of 20 at once and one a second");
+    };
+    assert_eq!(
+        (limited.status, limited.header("retry-after")),
+        (429, Some("1"))
+    );
+    assert!(made >= 20, "{made} were let through");
+    assert_eq!(clients[2].call("account.get", &json!({})).word(), "ok");
 }
 
 #[test]

@@ -86,6 +86,10 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn start() -> Self {
+        Self::with(&Options::default())
+    }
+
+    pub(crate) fn with(options: &Options) -> Self {
         let directory = tempfile::tempdir().unwrap();
         // What a hash costs is not what is looked at here.
         let hash_cost = HashCost {
@@ -105,7 +109,7 @@ impl World {
         });
         let im = im.unwrap();
         Self {
-            node: TestNode::around_im(&Options::default(), &im),
+            node: TestNode::around_im(options, &im),
             im,
             tokens: Tokens::new(Some(directory.path()), None).unwrap(),
             hash: hash_cost.hash(PASSWORD),

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use harness::{HttpReply, Options, Script, TestNode};
@@ -422,16 +423,16 @@ fn where_files_are_uploaded_other_methods_are_told_which_one_it_takes() {
 #[test]
 fn there_is_room_for_so_much_and_no_more() {
     let house = House::new(AttachmentsConfig {
-        size_max: 1_000,
-        quota: 1_500,
+        size_max: 10_000,
+        quota: 16 * 1_024,
         ..AttachmentsConfig::default()
     });
     let mut ada = house.user("ada");
-    let made = ada.upload("", &[7; 900]);
+    let made = ada.upload("", &[7; 9_000]);
     // One that is too large, and one for which nothing is left: told before they are sent.
     for (bytes, refused) in [
-        (1_001, is(413, "limit_reached")),
-        (700, is(409, "limit_reached")),
+        (10_001, is(413, "limit_reached")),
+        (7_000, is(409, "limit_reached")),
     ] {
         let fields = format!("content-length: {bytes}\r\nexpect: 100-continue\r\n");
         let reply = ada.ask("POST /api/v1/attachments", &fields, b"");
@@ -440,7 +441,7 @@ fn there_is_room_for_so_much_and_no_more() {
         ada.script = Script::connect(house.node.web());
     }
     // Who does not tell how much it is learns it on the way.
-    let chunk = [&b"2bc\r\n"[..], &[7; 700], b"\r\n"].concat();
+    let chunk = [&b"1b58\r\n"[..], &[7; 7_000], b"\r\n"].concat();
     let reply = ada.ask(
         "POST /api/v1/attachments",
         "transfer-encoding: chunked\r\n",
@@ -449,9 +450,150 @@ fn there_is_room_for_so_much_and_no_more() {
     assert_eq!(code(&reply), is(409, "limit_reached"));
     ada.script = Script::connect(house.node.web());
     assert_eq!(ada.remove(&made["id"]).status, 200);
-    ada.upload("", &[8; 900]);
+    ada.upload("", &[8; 9_000]);
     let empty = ada.try_upload("", b"");
     assert_eq!(code(&empty), is(422, "invalid_value"));
+}
+
+#[test]
+fn many_small_files_reach_the_quota_as_their_blocks_do() {
+    let house = House::new(AttachmentsConfig {
+        quota: 3 * 4_096,
+        ..AttachmentsConfig::default()
+    });
+    let mut ada = house.user("ada");
+    let mut made: Vec<_> = (0..3_u8).map(|byte| ada.upload("", &[byte])).collect();
+    assert_eq!(code(&ada.try_upload("", b"a")), is(409, "limit_reached"));
+    ada.script = Script::connect(house.node.web());
+    let last = made.pop().expect("the third");
+    assert_eq!(ada.remove(&last["id"]).status, 200);
+    ada.upload("", &[7; 4_096]);
+    assert_eq!(code(&ada.try_upload("", b"a")), is(409, "limit_reached"));
+}
+
+/// The head of an upload whose body is not sent.
+fn begin(house: &House, user: &User, fields: &str) -> Script {
+    let mut script = Script::connect(house.node.web());
+    let token = &user.token;
+    script.send(format!(
+        "POST /api/v1/attachments HTTP/1.1\r\nhost: test\r\nauthorization: Bearer {token}\r\n\
+         {fields}\r\n"
+    ));
+    script
+}
+
+#[test]
+fn one_user_does_not_take_all_places() {
+    let house = House::new(AttachmentsConfig::default());
+    let (ada, mut bob) = (house.user("ada"), house.user("bob"));
+    let hold = || begin(&house, &ada, "content-length: 1000\r\n");
+    let mut held: Vec<_> = (0..8).map(|_| hold()).collect();
+    house
+        .node
+        .until("they have begun", |_| house.files().len() == 8);
+    assert_eq!(code(&hold().reply()), is(503, "busy"));
+    bob.upload("", b"there is room for him");
+    held.pop();
+    house
+        .node
+        .until("one has ended", |_| house.files().len() == 8);
+    held.push(hold());
+    house
+        .node
+        .until("another has begun", |_| house.files().len() == 9);
+}
+
+/// A picture of some fifty bytes whose decoder fills 250,000 pixels.
+fn wide_picture(number: u8) -> Vec<u8> {
+    let mut bytes = b"GIF89a\xf4\x01\xf4\x01\x80\0\0\0\0\0\xff\xff\xff".to_vec();
+    bytes.extend(b"\x2c\x05\0\x05\0\x01\0\x01\0\0\x02\x02\x44\x01\0\x3b");
+    bytes.push(number);
+    bytes
+}
+
+#[test]
+fn pictures_that_take_long_to_decode_keep_nobody_else_waiting() {
+    let house = House::new(AttachmentsConfig::default());
+    let (ada, bob, mut eve) = (house.user("ada"), house.user("bob"), house.user("eve"));
+    let kept = eve.upload("", b"kept");
+    let drawn = Arc::new(AtomicU64::new(0));
+    let waiting: Vec<_> = (0..16)
+        .map(|number| {
+            let user = if number % 2 == 0 { &ada } else { &bob };
+            let bytes = wide_picture(number);
+            let mut script = begin(
+                &house,
+                user,
+                &format!("content-length: {}\r\n", bytes.len()),
+            );
+            script.send(bytes);
+            script.be_patient_for(4 * harness::PATIENCE);
+            let drawn = Arc::clone(&drawn);
+            thread::spawn(move || {
+                let made = value(&script.reply());
+                assert_eq!(
+                    (&made["width"], &made["height"]),
+                    (&json!(500), &json!(500))
+                );
+                assert!(
+                    made["thumbnail_url"].is_string(),
+                    "it was understood: {made}"
+                );
+                drawn.fetch_add(1, Ordering::SeqCst);
+            })
+        })
+        .collect();
+    house
+        .node
+        .until("they have come", |_| house.files().len() >= 17);
+    eve.upload("", b"while the others wait");
+    assert_eq!(eve.fetch(&kept["url"], "").body, b"kept");
+    let drawn = drawn.load(Ordering::SeqCst);
+    assert!(drawn < 8, "{drawn} pictures came first");
+    for thread in waiting {
+        thread.join().expect("each is drawn in its turn");
+    }
+}
+
+#[test]
+fn uploads_at_the_same_time_are_not_taken_for_a_quota_that_is_reached() {
+    let house = House::new(AttachmentsConfig {
+        size_max: 100_000,
+        quota: 250_000,
+        ..AttachmentsConfig::default()
+    });
+    let mut ada = house.user("ada");
+    let form = "content-type: multipart/form-data; boundary=x\r\n";
+    let forms: Vec<_> = (0..5)
+        .map(|_| begin(&house, &ada, &format!("{form}content-length: 10000\r\n")))
+        .collect();
+    house
+        .node
+        .until("they have begun", |_| house.files().len() == 5);
+    drop(forms);
+    house
+        .node
+        .until("they have ended", |_| house.files().is_empty());
+    // Of these it is not known how much they come to: each may be as large as any.
+    let chunked: Vec<_> = (0..3)
+        .map(|_| begin(&house, &ada, "transfer-encoding: chunked\r\n"))
+        .collect();
+    house
+        .node
+        .until("they have begun", |_| house.files().len() == 3);
+    let short = ada.try_upload("", b"short");
+    assert_eq!(code(&short), is(503, "busy"), "it would fit later");
+    ada.script = Script::connect(house.node.web());
+    drop(chunked);
+    house
+        .node
+        .until("they have ended", |_| house.files().is_empty());
+    for _ in 0..2 {
+        ada.upload("", &[7; 100_000]);
+    }
+    // Whatever a form has around its file, the file cannot be short enough.
+    let mut long = begin(&house, &ada, &format!("{form}content-length: 120000\r\n"));
+    assert_eq!(code(&long.reply()), is(409, "limit_reached"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The native protocol (docs/protocol.md), operation by operation, over each transport.
 
 use gate::{Limits, Rate};
-use harness::{NativeClient, Options, TestNode, Transport};
+use harness::{NativeClient, Options, Script, TestNode, Transport};
 use serde_json::{Value, json};
 
 fn im() -> TestNode {
@@ -653,6 +653,23 @@ fn ten_messages_in_a_row_that_do_not_parse_end_the_connection() {
         }
         client.expect_close(1002);
     }
+}
+
+#[test]
+fn what_comes_with_the_last_message_that_does_not_parse_is_not_looked_at() {
+    let options = Options {
+        workers: 1,
+        ..Options::default()
+    };
+    let node = TestNode::im(&options);
+    let mut client = Script::connect(node.ndjson());
+    client.send("garbage\n".repeat(1_000));
+    let (answers, _) = client.take_to_end();
+    assert_eq!(answers.split(|&byte| byte == b'\n').count(), 10 + 1);
+    // When the worker serves another one it is done with these.
+    let (mut ada, _) = NativeClient::login(&node, "Ada");
+    ada.ok("heartbeat", json!({}));
+    assert_eq!(node.panics(), 0);
 }
 
 #[test]

@@ -19,6 +19,8 @@ class Server:
             f"""
             listen = "127.0.0.1:0"
             tcp = "127.0.0.1:0"
+            [limits]
+            message_rate = "unlimited"
             [accounts]
             password_hash = {{ memory = "8KiB", passes = 1 }}
             {accounts}

@@ -344,6 +344,13 @@ impl TestNode {
             .sum()
     }
 
+    /// Calls of modules on workers that have panicked.
+    #[must_use]
+    pub fn panics(&self) -> u64 {
+        let workers = self.running().telemetry().workers();
+        workers.map(|stats| stats.panics.get()).sum()
+    }
+
     /// Bytes that are held for clients now, as the node accounts for them.
     #[must_use]
     pub fn held_bytes(&self) -> usize {

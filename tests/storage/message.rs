@@ -7,8 +7,8 @@ use module::account::EnterGuest;
 use module::friend::SetBlock;
 use module::inbox::{Audience, Content, Happening, Notice};
 use module::message::{
-    Conversation, Delete, Direction, History, Kind, Recall, SearchMessages, Send, SendSystem,
-    SystemRecipients, To,
+    BODY_BYTES_MAX, Conversation, Delete, Direction, History, Kind, Message, PAGE_BYTES, Recall,
+    SearchMessages, Send, SendSystem, SystemRecipients, To,
 };
 use module::storage::refusal::Refusal;
 use module::storage::sqlite::Rules;
@@ -125,6 +125,62 @@ fn history_goes_both_ways_in_pages_without_holes() {
     );
     let unsaid = Conversation::between(bob, eve);
     assert!(bench.history(eve, unsaid).unwrap().messages.is_empty());
+}
+
+#[test]
+fn a_page_ends_where_it_comes_to_a_mebibyte_and_nothing_is_left_out() {
+    let bench = Bench::new();
+    let (ada, bob) = (bench.user("Ada"), bench.user("Bob"));
+    let conversation = Conversation::between(ada, bob);
+    let body = format!("long {}", "\u{1}".repeat(BODY_BYTES_MAX - 5));
+    let fit = (PAGE_BYTES / BODY_BYTES_MAX) as u64;
+    let last = 2 * fit + 1;
+    for _ in 0..last {
+        bench.send(ada, To::User(bob), &body).unwrap();
+    }
+    let seqs_of = |messages: &[Message]| messages.iter().map(|m| m.seq).collect::<Vec<_>>();
+    let history = |direction| {
+        let page = bench
+            .look_up_now(History {
+                user: bob,
+                conversation,
+                direction,
+                limit: 500,
+            })
+            .unwrap();
+        (seqs_of(&page.messages), page.more)
+    };
+    for (direction, seqs, more) in [
+        (Direction::After(0), 1..=fit, true),
+        (Direction::After(fit), fit + 1..=2 * fit, true),
+        (Direction::After(fit + 1), fit + 2..=last, false),
+        (Direction::Before(None), fit + 2..=last, true),
+        (Direction::Before(Some(fit + 1)), 1..=fit, false),
+    ] {
+        assert_eq!(history(direction), (seqs.collect(), more), "{direction:?}");
+    }
+    let mut after = 0;
+    for number in [fit, 2 * fit, last] {
+        let page = bench.sync(bob, after);
+        after = page.entries.last().unwrap().seq;
+        assert_eq!((after, page.last), (number, last));
+    }
+    let search = || {
+        let search = SearchMessages {
+            user: bob,
+            query: "long".to_owned(),
+            conversation: None,
+            before: None,
+            limit: 500,
+        };
+        bench.look_up_now(search).unwrap()
+    };
+    // The index follows when there is time.
+    while search().first().is_none_or(|latest| latest.seq < last) {
+        std::thread::yield_now();
+    }
+    let found = search();
+    assert_eq!(seqs_of(&found), (fit + 2..=last).rev().collect::<Vec<_>>());
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::path::Path;
 use common::{GroupId, UserId};
 use module::account::position::{Position, SetPosition};
 use module::account::{FindAccount, Origin};
+use module::attachment::UsedBytes;
 use module::group::Joined;
 use module::message::{Conversation, Conversations, SearchMessages, To};
 use module::statistics::{Day, FindStatistics, day_of};
@@ -244,4 +245,34 @@ fn a_store_of_a_later_version_is_refused_and_not_touched() {
         format!("the store has version 99, and this release knows up to {known}")
     );
     assert_eq!(version(directory.path()), 99);
+}
+
+#[test]
+fn what_attachments_take_is_added_up_anew_where_it_was_counted_in_bytes() {
+    let directory = tempfile::tempdir().unwrap();
+    let bench = Bench::in_directory(directory.path());
+    let (ada, bob) = (bench.user("Ada"), bench.user("Bob"));
+    drop(bench);
+    let db = database(directory.path());
+    for (owner, bytes) in [(ada, 1), (ada, 4_096), (bob, 4_097)] {
+        db.execute(
+            "INSERT INTO attachments (owner, hash, name, media_type, bytes, thumbnail, created_ms)
+             VALUES (?1, ?2, '', 'text/plain', ?3, 0, 0)",
+            (owner.0, [7; 32], bytes),
+        )
+        .unwrap();
+    }
+    db.execute_batch(
+        "DELETE FROM meta WHERE name = 'attachments_charged';
+         INSERT INTO attachment_use SELECT owner, sum(bytes) FROM attachments GROUP BY owner;",
+    )
+    .unwrap();
+    drop(db);
+    for _ in 0..2 {
+        let bench = Bench::in_directory(directory.path());
+        for user in [ada, bob] {
+            let used = bench.look_up_now(UsedBytes { user }).unwrap();
+            assert_eq!(used, 2 * 4_096, "{user:?}");
+        }
+    }
 }

@@ -16,7 +16,8 @@ use super::word::Word;
 use crate::im::{Im, ImError};
 use crate::message::{
     CLIENT_ID_BYTES_MAX, Conversation, Delete, Direction, Draft, History, HistoryPage, Kind,
-    MarkRead, Message, Readers, ReadersPage, Recall, SIGNAL_BYTES_MAX, SearchMessages, Signal, To,
+    MarkRead, Message, PAGE_BYTES, Readers, ReadersPage, Recall, SIGNAL_BYTES_MAX, SearchMessages,
+    Signal, To,
 };
 
 /// Sends a message.
@@ -385,7 +386,8 @@ impl Call for Search {
         im.store().look_up(
             search,
             answer.with(move |found: Vec<Message>| {
-                let full = found.len() >= limit;
+                let bytes: usize = found.iter().map(Message::page_bytes).sum();
+                let full = found.len() >= limit || bytes >= PAGE_BYTES;
                 FoundOut {
                     next: found.last().filter(|_| full).map(|message| message.id),
                     messages: found.into_iter().map(MessageOut::from).collect(),

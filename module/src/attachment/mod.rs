@@ -15,12 +15,14 @@ mod address;
 mod answer;
 mod content;
 mod download;
+mod duty;
 mod files;
 mod module;
 mod multipart;
 mod name;
 mod operations;
 mod picture;
+mod place;
 mod service;
 mod upload;
 
@@ -41,6 +43,16 @@ pub use service::{Attachments, AttachmentsConfig, AttachmentsError, View};
 
 /// Most attachments that one message names.
 pub const NAMED_MAX: usize = 100;
+
+/// A block of a disk, of which files take whole ones.
+pub const BLOCK_BYTES: u64 = 4_096;
+
+/// What a file of so many bytes takes of its owner's quota: whole blocks, or a quota would be no
+/// bound for the disk.
+#[must_use]
+pub const fn charge(bytes: u64) -> u64 {
+    bytes.div_ceil(BLOCK_BYTES).saturating_mul(BLOCK_BYTES)
+}
 
 /// An attachment, as the store numbers them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

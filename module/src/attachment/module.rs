@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use common::{CloseReason, SessionId, UserId};
+use common::{CloseReason, SessionId};
 use gate::{BodyPiece, Context, Envelope, GateHandle, HttpRequest, Module, Response};
 use parking_lot::Mutex;
-use rustc_hash::FxHashMap;
 
 use super::address::PREFIX;
 use super::answer::Answer;
+use super::duty::{Duty, Stage, Uploads};
 use super::multipart::Form;
-use super::service::{Attachments, Place};
-use super::upload::{Upload, UploadError};
+use super::place::{Length, Place};
+use super::service::Attachments;
+use super::upload::{Upload, Whole};
 use super::{FindAttachment, View, download, name};
 use crate::adapter::rest::{bearer, reply};
 use crate::im::Im;
@@ -23,19 +24,6 @@ pub struct AttachmentModule {
     service: Arc<Attachments>,
     handle: GateHandle,
     uploads: Uploads,
-}
-
-/// What is being uploaded, by session. Jobs end it from their threads.
-type Uploads = Arc<Mutex<FxHashMap<SessionId, Arc<Mutex<Stage>>>>>;
-
-#[derive(Debug)]
-enum Stage {
-    /// Who uploads is being looked up.
-    Asking,
-    /// Pieces come in.
-    Taking(Box<Upload>, Place),
-    /// It has become an attachment, or has failed.
-    Over,
 }
 
 impl AttachmentModule {
@@ -55,7 +43,6 @@ impl AttachmentModule {
 
     /// Looks up who it is, and then asks for the first piece.
     fn begin_upload(&self, request: &HttpRequest) -> Result<(), Answer> {
-        let place = self.service.enter().ok_or_else(Answer::busy)?;
         let token = bearer(request).ok_or_else(Answer::no_token)?;
         let headers = request.headers();
         let content_type = headers.get("content-type").unwrap_or_default();
@@ -63,38 +50,38 @@ impl AttachmentModule {
             true => Some(Form::of(content_type).ok_or_else(Answer::no_form)?),
             false => None,
         };
-        // A form does not tell how much of it is the file.
-        let length = headers.get("content-length").filter(|_| form.is_none());
+        let bytes = headers.get("content-length");
         let announced = Announced {
-            session: request.session,
-            bytes: length.and_then(|length| length.parse().ok()),
+            length: match bytes.and_then(|bytes| bytes.parse().ok()) {
+                Some(bytes) if form.is_some() => Length::Form(bytes),
+                Some(bytes) => Length::Known(bytes),
+                None => Length::Unknown,
+            },
             name: name::in_query(&request.query),
             form,
-            place,
         };
         let stage = Arc::new(Mutex::new(Stage::Asking));
         self.uploads
             .lock()
             .insert(request.session, Arc::clone(&stage));
-        let (service, handle) = (Arc::clone(&self.service), self.handle.clone());
-        let uploads = Arc::clone(&self.uploads);
+        let service = Arc::clone(&self.service);
+        let duty = self.duty(request.session);
         self.im.accounts().authenticate(token, None, move |who| {
-            let session = announced.session;
-            let job = |user| {
-                let (service, handle) = (Arc::clone(&service), handle.clone());
-                let uploads = Arc::clone(&uploads);
-                move || announced.begin(&service, user, &stage, &uploads, &handle)
+            let place = match who.map(|who| service.enter(who.account.id)) {
+                Ok(Some(place)) => place,
+                Ok(None) => return duty.decline(),
+                Err(refusal) => return duty.fail(refusal.into()),
             };
-            let taken = match who {
-                Ok(who) if service.submit(job(who.account.id)) => Ok(()),
-                Ok(_) => Err(Answer::busy()),
-                Err(refusal) => Err(Answer::from(refusal)),
-            };
-            if let Err(answer) = taken {
-                end(&uploads, &handle, session, answer.into());
-            }
+            let of = Arc::clone(&service);
+            let begin = move |duty| announced.begin(&of, place, &stage, duty);
+            service.submit_or(duty, begin, Duty::decline);
         });
         Ok(())
+    }
+
+    /// The duty to go on with an upload.
+    fn duty(&self, session: SessionId) -> Duty {
+        Duty::of_upload(self.handle.clone(), session, Arc::clone(&self.uploads))
     }
 
     /// Looks up what is at an address, and then sends it.
@@ -105,33 +92,24 @@ impl AttachmentModule {
         let address = self.service.check(&request.path, &request.query);
         let address = address.ok_or_else(Answer::bad_address)?;
         let (service, handle) = (Arc::clone(&self.service), self.handle.clone());
+        let duty = Duty::of_download(handle.clone(), request.session);
         let find = FindAttachment {
             id: address.id,
             user: None,
         };
         self.service.store().look_up(find, move |found| {
-            let session = request.session;
-            let job = |found| {
-                let (service, handle) = (Arc::clone(&service), handle.clone());
-                move || {
-                    let sent = download::answer(&service, &handle, &request, address, &found);
-                    if let Err(error) = sent {
-                        let answer = Answer::from(UploadError::Disk(error));
-                        handle.respond(session, answer.into());
-                    }
-                }
+            let found = match found {
+                Ok(found) if found.hash == address.hash => found,
+                Ok(_) => return duty.answer(Answer::bad_address()),
+                Err(refusal) => return duty.fail(refusal.into()),
             };
-            let taken = match found {
-                Ok(found) if found.hash != address.hash => Err(Answer::bad_address()),
-                Ok(found) => match service.submit(job(found)) {
-                    true => Ok(()),
-                    false => Err(Answer::busy()),
-                },
-                Err(refusal) => Err(Answer::from(refusal)),
-            };
-            if let Err(answer) = taken {
-                handle.respond(session, answer.into());
-            }
+            let of = Arc::clone(&service);
+            let send =
+                move |duty: Duty| match download::answer(&of, &handle, &request, address, &found) {
+                    Ok(()) => duty.pass(),
+                    Err(error) => duty.fail(error.into()),
+                };
+            service.submit_or(duty, send, Duty::decline);
         });
         Ok(())
     }
@@ -162,13 +140,10 @@ impl Module for AttachmentModule {
         let Some(stage) = self.uploads.lock().get(&session).cloned() else {
             return;
         };
-        let (uploads, handle) = (Arc::clone(&self.uploads), self.handle.clone());
-        let taken = self
-            .service
-            .submit(move || take(&piece, session, &stage, &uploads, &handle));
-        if !taken {
-            end(&self.uploads, &self.handle, session, Answer::busy().into());
-        }
+        let service = Arc::clone(&self.service);
+        let take = move |duty| take(&piece, &stage, &service, duty);
+        self.service
+            .submit_or(self.duty(session), take, Duty::decline);
     }
 
     fn on_upload_lost(&mut self, _: &mut Context<'_>, session: SessionId, _: CloseReason) {
@@ -181,69 +156,82 @@ impl Module for AttachmentModule {
 /// What is known of an upload before anything of it is read.
 #[derive(Debug)]
 struct Announced {
-    session: SessionId,
-    bytes: Option<u64>,
+    length: Length,
     name: String,
     form: Option<Form>,
-    place: Place,
 }
 
 impl Announced {
     /// It is known who uploads: asks for the first piece if there is room, in a thread that may
     /// wait for the disk.
-    fn begin(
-        self,
-        service: &Arc<Attachments>,
-        user: UserId,
-        stage: &Mutex<Stage>,
-        uploads: &Uploads,
-        handle: &GateHandle,
-    ) {
+    fn begin(self, service: &Arc<Attachments>, mut place: Place, stage: &Mutex<Stage>, duty: Duty) {
         let upload = service
-            .reserve(user, self.bytes)
-            .and_then(|reserved| Upload::begin(service, reserved, self.name, self.form));
+            .reserve(&mut place, self.length)
+            .and_then(|()| Upload::begin(service, place, self.name, self.form));
         match upload {
             Ok(upload) => {
-                *stage.lock() = Stage::Taking(Box::new(upload), self.place);
-                handle.read_body(self.session);
+                *stage.lock() = Stage::Taking(Box::new(upload));
+                duty.read_on();
             }
-            Err(error) => end(uploads, handle, self.session, Answer::from(error).into()),
+            Err(error) => duty.fail(error),
         }
     }
 }
 
 /// Takes a piece of an upload, in a thread that may wait for the disk.
-fn take(
-    piece: &BodyPiece,
-    session: SessionId,
-    stage: &Mutex<Stage>,
-    uploads: &Uploads,
-    handle: &GateHandle,
-) {
+fn take(piece: &BodyPiece, stage: &Mutex<Stage>, service: &Arc<Attachments>, duty: Duty) {
     let mut stage = stage.lock();
-    let Stage::Taking(upload, _) = &mut *stage else {
-        return;
+    let Stage::Taking(upload) = &mut *stage else {
+        return duty.pass();
     };
     let written = upload.write(&piece.bytes);
     if written.is_ok() && !piece.last {
-        handle.read_body(session);
-        return;
+        return duty.read_on();
     }
-    let Stage::Taking(upload, _place) = std::mem::replace(&mut *stage, Stage::Over) else {
-        return;
+    let Stage::Taking(upload) = std::mem::replace(&mut *stage, Stage::Over) else {
+        return duty.pass();
     };
-    let answer = match written.and_then(|()| upload.finish()) {
-        Ok(view) => created(&view),
-        Err(error) => Answer::from(error).into(),
+    // Its place is free before the answer comes, for the next upload may be there at once.
+    let whole = match written {
+        Ok(()) => upload.finish(),
+        Err(error) => {
+            drop(upload);
+            Err(error)
+        }
     };
-    end(uploads, handle, session, answer);
+    match whole {
+        Ok(whole) if whole.may_be_picture() => look(whole, service, duty),
+        Ok(whole) => keep(whole, duty),
+        Err(error) => duty.fail(error),
+    }
 }
 
-/// Answers, and forgets the upload before the next request can come.
-fn end(uploads: &Uploads, handle: &GateHandle, session: SessionId, response: Response) {
-    let stage = uploads.lock().remove(&session);
-    handle.respond(session, response);
-    drop(stage);
+/// Has the thread of pictures look at one, and then keeps it: what takes a processor must not have
+/// the threads wait that others need for the disk.
+fn look(whole: Whole, service: &Arc<Attachments>, duty: Duty) {
+    let of = Arc::clone(service);
+    let look = move |(mut whole, duty): (Whole, Duty)| match whole.look() {
+        Ok(()) => of.submit_or((whole, duty), |(whole, duty)| keep(whole, duty), decline),
+        Err(error) => {
+            drop(whole);
+            duty.fail(error);
+        }
+    };
+    service.submit_picture((whole, duty), look, decline);
+}
+
+/// Makes an attachment of a file.
+fn keep(whole: Whole, duty: Duty) {
+    match whole.keep() {
+        Ok(view) => duty.answer(created(&view)),
+        Err(error) => duty.fail(error),
+    }
+}
+
+/// There is no thread for a file that has come.
+fn decline((whole, duty): (Whole, Duty)) {
+    drop(whole);
+    duty.decline();
 }
 
 fn created(view: &View) -> Response {

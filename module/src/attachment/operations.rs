@@ -29,7 +29,8 @@ pub struct AddAttachment {
     pub pixels: Option<(u32, u32)>,
     /// Whether there is a small form of the picture.
     pub thumbnail: bool,
-    /// Bytes that the owner's attachments may have together.
+    /// Bytes that the owner's attachments may have together, each in whole blocks
+    /// ([`charge`](super::charge)).
     pub quota: u64,
 }
 
@@ -52,7 +53,7 @@ pub struct RemoveAttachment {
     pub id: AttachmentId,
 }
 
-/// Bytes of all attachments that a user has uploaded.
+/// Bytes of all attachments that a user has uploaded, each in whole blocks.
 #[derive(Clone, Copy, Debug)]
 pub struct UsedBytes {
     /// Who.

@@ -10,7 +10,9 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 const SIDE: u32 = 320;
 /// Quality of thumbnails without transparency.
 const QUALITY: u8 = 80;
-/// Bytes that decoding may take for each pixel that is allowed, and beside them.
+/// Bytes that decoding may take for each pixel that is allowed, and beside them. A decoder of JPEG
+/// knows no such limit: it takes the whole file, and up to eight bytes more where the picture comes
+/// in several passes.
 const PIXEL_BYTES: u64 = 4;
 const BESIDE_BYTES: u64 = 32 << 20;
 
@@ -28,6 +30,17 @@ pub(super) struct Picture {
 #[error("the picture has too many pixels")]
 pub(super) struct TooManyPixels;
 
+/// The format of a picture of this type; `None` for what is no picture that is understood.
+pub(super) fn format(media_type: &str) -> Option<ImageFormat> {
+    match media_type {
+        "image/jpeg" => Some(ImageFormat::Jpeg),
+        "image/png" => Some(ImageFormat::Png),
+        "image/gif" => Some(ImageFormat::Gif),
+        "image/webp" => Some(ImageFormat::WebP),
+        _ => None,
+    }
+}
+
 /// Looks at a file of this type. One that is no picture, or whose bytes are not those of one, is a
 /// file like any other.
 pub(super) fn look(
@@ -35,15 +48,13 @@ pub(super) fn look(
     media_type: &str,
     pixels_max: u64,
 ) -> Result<Picture, TooManyPixels> {
-    let format = match media_type {
-        "image/jpeg" => ImageFormat::Jpeg,
-        "image/png" => ImageFormat::Png,
-        "image/gif" => ImageFormat::Gif,
-        "image/webp" => ImageFormat::WebP,
-        _ => return Ok(Picture::default()),
+    let Some(format) = format(media_type) else {
+        return Ok(Picture::default());
     };
+    let bytes_max = pixels_max.saturating_mul(PIXEL_BYTES) + BESIDE_BYTES;
     // Decoders read what strangers have written. One that panics has not understood it.
-    catch_unwind(AssertUnwindSafe(|| decode(file, format, pixels_max))).unwrap_or_else(|_| {
+    let decode = AssertUnwindSafe(|| decode(file, format, pixels_max, bytes_max));
+    catch_unwind(decode).unwrap_or_else(|_| {
         tracing::warn!(media_type, "a picture's decoder has panicked");
         Ok(Picture::default())
     })
@@ -53,11 +64,12 @@ fn decode(
     file: impl Read + Seek,
     format: ImageFormat,
     pixels_max: u64,
+    bytes_max: u64,
 ) -> Result<Picture, TooManyPixels> {
     let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(pixels_max.saturating_mul(PIXEL_BYTES) + BESIDE_BYTES);
+    limits.max_alloc = Some(bytes_max);
     let mut reader = ImageReader::with_format(BufReader::new(file), format);
-    reader.limits(limits);
+    reader.limits(limits.clone());
     let Ok(mut decoder) = reader.into_decoder() else {
         return Ok(Picture::default());
     };
@@ -66,7 +78,11 @@ fn decode(
         return Err(TooManyPixels);
     }
     let orientation = decoder.orientation();
-    let Ok(image) = DynamicImage::from_decoder(decoder) else {
+    // A picture of sixteen bits a colour takes more than its pixels allow. The decoder is left what
+    // the picture itself does not take.
+    let fits = limits.reserve(decoder.total_bytes()).is_ok() && decoder.set_limits(limits).is_ok();
+    let image = fits.then(|| DynamicImage::from_decoder(decoder));
+    let Some(Ok(image)) = image else {
         return Ok(Picture {
             pixels: Some((width, height)),
             thumbnail: None,
@@ -110,13 +126,13 @@ fn encode(small: &DynamicImage) -> Option<Vec<u8>> {
 mod tests {
     use std::io::Cursor;
 
-    use image::RgbaImage;
+    use image::{ImageBuffer, Rgba, RgbaImage};
 
     use super::*;
 
     fn png(width: u32, height: u32) -> Vec<u8> {
         let mut out = Cursor::new(Vec::new());
-        let image = RgbaImage::from_pixel(width, height, image::Rgba([200, 10, 10, 128]));
+        let image = RgbaImage::from_pixel(width, height, Rgba([200, 10, 10, 128]));
         image.write_to(&mut out, ImageFormat::Png).unwrap();
         out.into_inner()
     }
@@ -141,6 +157,20 @@ mod tests {
         bomb[29..33].copy_from_slice(&sum.to_be_bytes());
         let looked = look(Cursor::new(bomb), "image/png", 40_000_000);
         assert_eq!(looked.unwrap_err(), TooManyPixels);
+    }
+
+    #[test]
+    fn a_picture_that_takes_more_memory_than_it_may_has_no_thumbnail() {
+        let image = ImageBuffer::<Rgba<u16>, _>::new(100, 100);
+        let mut deep = Cursor::new(Vec::new());
+        image.write_to(&mut deep, ImageFormat::Png).unwrap();
+        let pixels_max = 100 * 100;
+        for (bytes_max, drawn) in [(8 * pixels_max - 1, false), (1 << 20, true)] {
+            deep.set_position(0);
+            let picture = decode(&mut deep, ImageFormat::Png, pixels_max, bytes_max).unwrap();
+            assert_eq!(picture.pixels, Some((100, 100)));
+            assert_eq!(picture.thumbnail.is_some(), drawn, "{bytes_max} bytes");
+        }
     }
 
     #[test]

@@ -3,20 +3,18 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use common::UserId;
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use parking_lot::Mutex;
-use rustc_hash::FxHashMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::address::{Address, Signer};
 use super::files::Files;
-use super::picture::Picture;
+use super::place::{FORM_BYTES_MAX, Length, Place, Places};
 use super::upload::UploadError;
 use super::{
     Attachment, AttachmentId, FindAttachment, ForgetFiles, ListLooseFiles, RemoveAttachment,
@@ -30,8 +28,6 @@ use crate::storage::store::Store;
 
 /// Threads that write and read files.
 const THREADS: usize = 4;
-/// Bytes that a form may put around its file.
-const FORM_BYTES_MAX: u64 = 64 * 1024;
 /// Pieces that may wait for them.
 const JOBS_MAX: usize = 4_096;
 /// Name of the file with the secret that addresses are signed with.
@@ -46,12 +42,13 @@ pub struct AttachmentsConfig {
     pub directory: Option<PathBuf>,
     /// Bytes of one, at most.
     pub size_max: u64,
-    /// Bytes of all that one user has uploaded, at most.
+    /// Bytes of all that one user has uploaded, at most; each file takes whole blocks of them
+    /// ([`charge`](super::charge)).
     pub quota: u64,
-    /// Uploads at the same time; those beyond are told to try again.
+    /// Uploads at the same time, eight of each user; those beyond are told to try again.
     pub uploads_max: usize,
-    /// Pixels of a picture, at most; decoding takes four bytes of memory for each, of one picture
-    /// at a time.
+    /// Pixels of a picture, at most; decoding takes four bytes of memory for each, in JPEG up to
+    /// eleven and the file, of one picture at a time.
     pub pixels_max: u64,
     /// How long an address that was given out is good; up to half as long again.
     pub address_lifetime: Duration,
@@ -122,11 +119,9 @@ pub struct Attachments {
     files: Files,
     signer: Signer,
     pool: BlockingPool,
-    /// Held while a picture is decoded: their memory is bounded one at a time.
-    picture: Mutex<()>,
-    /// Bytes that uploads of each user may still come to.
-    reserved: Mutex<FxHashMap<UserId, u64>>,
-    uploads: AtomicUsize,
+    /// One thread, for their memory is bounded one at a time. Files do not wait for it.
+    pictures: BlockingPool,
+    places: Arc<Places>,
     janitor: Mutex<Option<(Sender<()>, JoinHandle<()>)>>,
 }
 
@@ -163,9 +158,9 @@ impl Attachments {
             store,
             files,
             pool: BlockingPool::new(THREADS, JOBS_MAX).map_err(AttachmentsError::Thread)?,
-            picture: Mutex::new(()),
-            reserved: Mutex::default(),
-            uploads: AtomicUsize::new(0),
+            pictures: BlockingPool::new(1, config.uploads_max.min(JOBS_MAX))
+                .map_err(AttachmentsError::Thread)?,
+            places: Places::new(config.uploads_max),
             janitor: Mutex::new(None),
             config,
         });
@@ -197,6 +192,27 @@ impl Attachments {
     #[must_use]
     pub(super) fn submit(&self, job: impl FnOnce() + Send + 'static) -> bool {
         self.pool.submit(job)
+    }
+
+    /// Has a thread do what takes a disk with something; or does `full` with it at once, if too
+    /// much waits.
+    pub(super) fn submit_or<T: Send + 'static>(
+        &self,
+        with: T,
+        job: impl FnOnce(T) + Send + 'static,
+        full: impl FnOnce(T),
+    ) {
+        self.pool.submit_or(with, job, full);
+    }
+
+    /// The same for what decodes a picture: one at a time.
+    pub(super) fn submit_picture<T: Send + 'static>(
+        &self,
+        with: T,
+        job: impl FnOnce(T) + Send + 'static,
+        full: impl FnOnce(T),
+    ) {
+        self.pictures.submit_or(with, job, full);
     }
 
     /// What an attachment is, for a user who may have it. Refused: `AttachmentUnknown`.
@@ -251,50 +267,17 @@ impl Attachments {
         self.signer.check(path, query, now_ms() / 1_000)
     }
 
-    /// Looks at a picture, one at a time.
-    pub(super) fn with_picture(
-        &self,
-        look: impl FnOnce(u64) -> Result<Picture, UploadError>,
-    ) -> Result<Picture, UploadError> {
-        let _one = self.picture.lock();
-        look(self.config.pixels_max)
-    }
-
-    /// Reserves room for an upload of so many bytes, or of as many as it may have. For threads that
-    /// may block.
-    pub(super) fn reserve(
-        self: &Arc<Self>,
-        user: UserId,
-        bytes: Option<u64>,
-    ) -> Result<Reserved, UploadError> {
-        let used = self.store.look_up_now(UsedBytes { user })?;
-        let mut reserved = self.reserved.lock();
-        let others = reserved.get(&user).copied().unwrap_or(0);
-        let left = self
-            .config
-            .quota
-            .saturating_sub(used.saturating_add(others));
-        let bytes = bytes.unwrap_or_else(|| self.config.size_max.min(left));
-        if bytes > self.config.size_max {
-            return Err(UploadError::TooLarge);
-        }
-        if bytes > left || left == 0 {
-            return Err(UploadError::QuotaReached);
-        }
-        reserved.insert(user, others + bytes);
-        drop(reserved);
-        Ok(Reserved {
-            service: Arc::clone(self),
-            user,
-            bytes,
-        })
-    }
-
     /// A place among the uploads that go on at the same time; `None` if there is none.
-    pub(super) fn enter(self: &Arc<Self>) -> Option<Place> {
-        let before = self.uploads.fetch_add(1, Ordering::Relaxed);
-        let place = Place(Arc::clone(self));
-        (before < self.config.uploads_max).then_some(place)
+    pub(super) fn enter(&self, user: UserId) -> Option<Place> {
+        self.places.enter(user)
+    }
+
+    /// Reserves room for an upload. For threads that may block.
+    pub(super) fn reserve(&self, place: &mut Place, length: Length) -> Result<(), UploadError> {
+        let user = place.user();
+        let used = self.store.look_up_now(UsedBytes { user })?;
+        let free = self.config.quota.saturating_sub(used);
+        place.reserve(length, self.config.size_max, free)
     }
 
     fn start_janitor(self: &Arc<Self>) -> Result<(), AttachmentsError> {
@@ -364,46 +347,6 @@ impl Drop for Attachments {
                 tracing::error!("the thread of attachments has panicked");
             }
         }
-    }
-}
-
-/// Bytes of a user's quota that an upload may come to; free again when it is dropped.
-#[derive(Debug)]
-pub(super) struct Reserved {
-    service: Arc<Attachments>,
-    user: UserId,
-    bytes: u64,
-}
-
-impl Reserved {
-    pub(super) const fn user(&self) -> UserId {
-        self.user
-    }
-
-    pub(super) const fn bytes(&self) -> u64 {
-        self.bytes
-    }
-}
-
-impl Drop for Reserved {
-    fn drop(&mut self) {
-        let mut reserved = self.service.reserved.lock();
-        if let Some(bytes) = reserved.get_mut(&self.user) {
-            *bytes = bytes.saturating_sub(self.bytes);
-            if *bytes == 0 {
-                reserved.remove(&self.user);
-            }
-        }
-    }
-}
-
-/// A place among the uploads; free again when it is dropped.
-#[derive(Debug)]
-pub(super) struct Place(Arc<Attachments>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.uploads.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -8,7 +8,8 @@ use ring::digest::{Context, SHA256};
 use super::files::{Files, Incoming};
 use super::multipart::{Form, FormError, Part};
 use super::picture::{self, Picture, TooManyPixels};
-use super::service::{Attachments, Reserved};
+use super::place::Place;
+use super::service::Attachments;
 use super::{AddAttachment, Hash, NoteFile, Variant, View, content};
 use crate::storage::refusal::Refusal;
 
@@ -42,7 +43,7 @@ pub(super) enum UploadError {
 #[derive(Debug)]
 pub(super) struct Upload {
     service: Arc<Attachments>,
-    reserved: Reserved,
+    place: Place,
     name: String,
     form: Option<Form>,
     file: Written,
@@ -56,8 +57,6 @@ struct Written {
     /// The first bytes, which say what it is.
     front: Vec<u8>,
     bytes: u64,
-    bytes_max: u64,
-    size_max: u64,
 }
 
 /// SHA-256 of what has come so far.
@@ -70,11 +69,10 @@ impl std::fmt::Debug for Digest {
 }
 
 impl Upload {
-    /// Begins an upload for which so many bytes are reserved. A form says itself what its file is
-    /// called.
+    /// Begins an upload for which there is room. A form says itself what its file is called.
     pub(super) fn begin(
         service: &Arc<Attachments>,
-        reserved: Reserved,
+        place: Place,
         name: String,
         form: Option<Form>,
     ) -> Result<Self, UploadError> {
@@ -83,12 +81,10 @@ impl Upload {
             digest: Digest(Context::new(&SHA256)),
             front: Vec::new(),
             bytes: 0,
-            bytes_max: reserved.bytes(),
-            size_max: service.config().size_max,
         };
         Ok(Self {
             service: Arc::clone(service),
-            reserved,
+            place,
             name,
             form,
             file,
@@ -97,47 +93,86 @@ impl Upload {
 
     /// Takes the next piece of the body.
     pub(super) fn write(&mut self, piece: &[u8]) -> Result<(), UploadError> {
+        let (name, file, place) = (&mut self.name, &mut self.file, &self.place);
         let Some(form) = &mut self.form else {
-            return self.file.write(piece);
+            return file.write(piece, place);
         };
-        let (name, file) = (&mut self.name, &mut self.file);
         form.push(piece, |part| match part {
             Part::Begin(called) => {
                 *name = called;
                 Ok(())
             }
-            Part::Data(bytes) => file.write(bytes),
+            Part::Data(bytes) => file.write(bytes, place),
         })
     }
 
-    /// The body is whole: makes an attachment of it. Its file is in its place before the store
-    /// knows of it, and noted there before that, so that no file is ever left that nobody knows.
-    pub(super) fn finish(self) -> Result<View, UploadError> {
+    /// The body is whole.
+    pub(super) fn finish(self) -> Result<Whole, UploadError> {
         if let Some(form) = &self.form {
             form.finish()?;
         }
-        let Self {
-            service,
-            reserved,
-            name,
-            file:
-                Written {
-                    mut file,
-                    digest,
-                    front,
-                    bytes,
-                    ..
-                },
-            ..
-        } = self;
+        let Written {
+            file,
+            digest,
+            front,
+            bytes,
+        } = self.file;
         if bytes == 0 {
             return Err(UploadError::Empty);
         }
         let hash = digest.0.finish();
-        let hash = Hash(hash.as_ref().try_into().map_err(|_| Refusal::Internal)?);
-        let media_type = content::media_type(&front);
-        let Picture { pixels, thumbnail } =
-            service.with_picture(|limit| Ok(picture::look(file.rewound()?, media_type, limit)?))?;
+        Ok(Whole {
+            service: self.service,
+            place: self.place,
+            name: self.name,
+            file,
+            hash: Hash(hash.as_ref().try_into().map_err(|_| Refusal::Internal)?),
+            media_type: content::media_type(&front),
+            bytes,
+            picture: Picture::default(),
+        })
+    }
+}
+
+/// A file that has come whole, and is no attachment yet.
+#[derive(Debug)]
+pub(super) struct Whole {
+    service: Arc<Attachments>,
+    place: Place,
+    name: String,
+    file: Incoming,
+    hash: Hash,
+    media_type: &'static str,
+    bytes: u64,
+    picture: Picture,
+}
+
+impl Whole {
+    /// Whether it is to be looked at before it is kept.
+    pub(super) fn may_be_picture(&self) -> bool {
+        picture::format(self.media_type).is_some()
+    }
+
+    /// Looks at it, which may take long.
+    pub(super) fn look(&mut self) -> Result<(), UploadError> {
+        let pixels_max = self.service.config().pixels_max;
+        self.picture = picture::look(self.file.rewound()?, self.media_type, pixels_max)?;
+        Ok(())
+    }
+
+    /// Makes an attachment of it. Its file is in its place before the store knows of it, and noted
+    /// there before that, so that no file is ever left that nobody knows.
+    pub(super) fn keep(self) -> Result<View, UploadError> {
+        let Self {
+            service,
+            place,
+            name,
+            file,
+            hash,
+            media_type,
+            bytes,
+            picture: Picture { pixels, thumbnail },
+        } = self;
         file.sync()?;
         let small = match &thumbnail {
             Some(thumbnail) => Some(small_file(service.files(), thumbnail)?),
@@ -151,7 +186,7 @@ impl Upload {
             service.files().place(small, hash, Variant::Thumbnail)?;
         }
         let added = store.change_now(AddAttachment {
-            owner: reserved.user(),
+            owner: place.user(),
             hash,
             name,
             media_type: media_type.to_owned(),
@@ -173,14 +208,9 @@ fn small_file(files: &Files, thumbnail: &[u8]) -> io::Result<Incoming> {
 }
 
 impl Written {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), UploadError> {
+    fn write(&mut self, bytes: &[u8], place: &Place) -> Result<(), UploadError> {
         self.bytes += bytes.len() as u64;
-        if self.bytes > self.size_max {
-            return Err(UploadError::TooLarge);
-        }
-        if self.bytes > self.bytes_max {
-            return Err(UploadError::QuotaReached);
-        }
+        place.admit(self.bytes)?;
         let wanted = content::FRONT_BYTES - self.front.len();
         self.front
             .extend_from_slice(&bytes[..bytes.len().min(wanted)]);

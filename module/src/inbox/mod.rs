@@ -12,7 +12,8 @@ pub use change::{Change, ChangePage, Changes};
 pub use event::{Audience, Event, Happening, SessionEnd};
 pub use notice::Notice;
 
-/// The entries of an inbox after one that the client has, oldest first. Refused: `UserUnknown`.
+/// The entries of an inbox after one that the client has, oldest first; fewer than `limit` where
+/// their messages come to [`PAGE_BYTES`](crate::message::PAGE_BYTES). Refused: `UserUnknown`.
 #[derive(Clone, Debug)]
 pub struct Sync {
     /// Whose.

@@ -21,6 +21,9 @@ pub use operations::{
 
 /// Longest body, in bytes.
 pub const BODY_BYTES_MAX: usize = 16 * 1024;
+/// A page of messages, of whatever list, ends with the one with which it comes to so many bytes of
+/// bodies and extras: what a client may ask for at once must not be what a node can hold.
+pub const PAGE_BYTES: usize = 1024 * 1024;
 /// Longest body of a signal, in bytes.
 pub const SIGNAL_BYTES_MAX: usize = 1_024;
 /// Longest client id, in bytes.
@@ -177,6 +180,14 @@ pub struct Message {
     pub time_ms: u64,
     /// It was recalled: its body is gone.
     pub recalled: bool,
+}
+
+impl Message {
+    /// What it takes of the [`PAGE_BYTES`] of a page.
+    #[must_use]
+    pub fn page_bytes(&self) -> usize {
+        self.body.len() + self.extra.as_ref().map_or(0, String::len)
+    }
 }
 
 #[cfg(test)]

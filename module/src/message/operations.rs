@@ -178,8 +178,8 @@ pub enum Direction {
     After(u64),
 }
 
-/// Messages of a conversation that the user may see, by ascending seq. Refused:
-/// `ConversationUnknown`.
+/// Messages of a conversation that the user may see, by ascending seq; fewer than `limit` where
+/// they come to [`PAGE_BYTES`](super::PAGE_BYTES). Refused: `ConversationUnknown`.
 #[derive(Clone, Debug)]
 pub struct History {
     /// Who asks.
@@ -264,7 +264,7 @@ pub struct ConversationPage {
 }
 
 /// Messages in the user's conversations that have words which begin like those of the query, latest
-/// first.
+/// first; fewer than `limit` where they come to [`PAGE_BYTES`](super::PAGE_BYTES).
 #[derive(Clone, Debug)]
 pub struct SearchMessages {
     /// Who asks.

@@ -86,6 +86,8 @@ pub(crate) struct QueuePool {
     kept: usize,
     /// Bytes of heap behind the queues that are lent out, shared payloads left out.
     lent: usize,
+    /// Bytes of the shared payloads in them, each as often as it is queued.
+    shared: usize,
 }
 
 impl QueuePool {
@@ -93,6 +95,11 @@ impl QueuePool {
     /// and is counted by whoever made it.
     pub(crate) fn lent(&self) -> usize {
         self.lent
+    }
+
+    /// Bytes that wait by reference, each as often as somebody does not read it.
+    pub(crate) fn shared(&self) -> usize {
+        self.shared
     }
 
     #[inline]
@@ -110,6 +117,7 @@ impl QueuePool {
 
     #[inline]
     fn give(&mut self, mut queue: Box<Queue>) {
+        debug_assert_eq!(queue.shared, 0, "counted here no more");
         let bytes = queue.footprint();
         self.lent -= bytes;
         if bytes <= POOLED_BYTES_MAX && self.kept + bytes <= POOL_BYTES_MAX {
@@ -352,7 +360,12 @@ impl Outbox {
 
     /// Drops frames that may be dropped until at most `target` bytes are left, or none of them.
     /// With the key of a frame that is about to come, those that are superseded go first.
-    pub(crate) fn evict(&mut self, target: usize, incoming: Option<u64>) -> Evicted {
+    pub(crate) fn evict(
+        &mut self,
+        pool: &mut QueuePool,
+        target: usize,
+        incoming: Option<u64>,
+    ) -> Evicted {
         let Some(queue) = &mut self.0 else {
             return Evicted::default();
         };
@@ -361,7 +374,9 @@ impl Outbox {
         }
         let choice = queue.runs.choose(queue.len(), target, incoming);
         if choice.superseded + choice.oldest > 0 {
+            let shared = queue.shared;
             queue.retain(&choice.keep);
+            pool.shared -= shared - queue.shared;
         }
         Evicted {
             superseded: choice.superseded,
@@ -380,6 +395,12 @@ impl Outbox {
     #[cfg(feature = "fuzz")]
     pub(crate) fn heap_bytes(&self) -> usize {
         self.0.as_ref().map_or(0, |queue| queue.footprint())
+    }
+
+    /// Bytes of shared payloads.
+    #[cfg(feature = "fuzz")]
+    pub(crate) fn shared_bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, |queue| queue.shared)
     }
 
     /// Checks that what the queue says of itself adds up.
@@ -417,6 +438,7 @@ impl Outbox {
             self.0
                 .get_or_insert_with(|| pool.take())
                 .push_shared(payload);
+            pool.shared += added;
         }
         added
     }
@@ -471,7 +493,9 @@ impl Outbox {
             match queue.write(stream) {
                 Ok(n) => {
                     *written += n as u64;
+                    let shared = queue.shared;
                     queue.advance(n);
+                    pool.shared -= shared - queue.shared;
                     // A short write means that the kernel's buffer is full: the next one would
                     // only say so. Unless there were more slices than one write takes.
                     if n < wanted && slices <= SLICES_MAX {
@@ -493,7 +517,8 @@ impl Outbox {
 
     /// Drops what waits.
     pub(crate) fn clear(&mut self, pool: &mut QueuePool) {
-        if let Some(queue) = self.0.take() {
+        if let Some(mut queue) = self.0.take() {
+            pool.shared -= std::mem::take(&mut queue.shared);
             pool.give(queue);
         }
     }
@@ -628,7 +653,7 @@ mod tests {
                     }
                     Turn::Evict(target, incoming) => {
                         let fixed = outbox.fixed_len();
-                        let evicted = outbox.evict(target, incoming);
+                        let evicted = outbox.evict(&mut pool, target, incoming);
                         dropped += evicted.superseded + evicted.oldest;
                         prop_assert_eq!(outbox.fixed_len(), fixed);
                         prop_assert!(outbox.len() <= target || outbox.len() == fixed);
@@ -645,7 +670,7 @@ mod tests {
                     prop_assert!(numbers.contains(&(number as u32)));
                 }
             }
-            prop_assert_eq!(pool.lent(), 0);
+            prop_assert_eq!((pool.lent(), pool.shared()), (0, 0));
         }
     }
 
@@ -661,10 +686,10 @@ mod tests {
             keyed(&mut outbox, &mut pool, number as u32, key);
         }
         // One of key 9 comes: 7 and 8 have an old one in front of their latest, 9 is superseded.
-        let evicted = outbox.evict(usize::MAX, Some(9));
+        let evicted = outbox.evict(&mut pool, usize::MAX, Some(9));
         assert_eq!((evicted.superseded, evicted.oldest), (4, 0));
         keyed(&mut outbox, &mut pool, 6, 9);
-        let evicted = outbox.evict(200, None);
+        let evicted = outbox.evict(&mut pool, 200, None);
         assert_eq!((evicted.superseded, evicted.oldest), (0, 1));
         let mut pipe = Pipe {
             room: usize::MAX,
@@ -688,6 +713,30 @@ mod tests {
         assert_eq!(pool.free.len(), 1);
         outbox.append(&mut pool, |out| out.extend_from_slice(b"again"));
         assert!(pool.free.is_empty(), "the pooled queue is used again");
+    }
+
+    #[test]
+    fn what_waits_by_reference_is_counted_until_it_is_written_or_dropped() {
+        let mut pool = QueuePool::default();
+        let mut outboxes = [Outbox::default(), Outbox::default(), Outbox::default()];
+        let payload = Bytes::from(vec![7; 10_000]);
+        for outbox in &mut outboxes {
+            let added = outbox.append_shared(&mut pool, payload.clone());
+            outbox.mark_last(added, RunKind::Free);
+        }
+        assert_eq!(pool.shared(), 30_000);
+        let [taken, dropped, closed] = &mut outboxes;
+        let mut pipe = Pipe {
+            room: 4_000,
+            ..Pipe::default()
+        };
+        taken.flush(&mut pool, &mut pipe, &mut 0, &mut 0).unwrap();
+        assert_eq!(pool.shared(), 26_000, "what is written is not held");
+        assert_eq!(dropped.evict(&mut pool, 0, None).oldest, 1);
+        assert_eq!(pool.shared(), 16_000);
+        closed.clear(&mut pool);
+        taken.clear(&mut pool);
+        assert_eq!(pool.shared(), 0);
     }
 
     #[test]

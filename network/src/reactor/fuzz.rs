@@ -100,6 +100,8 @@ impl<H: Handler, K: Clock> Reactor<H, K> {
         let conns = || net.conns.iter();
         let lent: usize = conns().map(|(_, conn)| conn.outbox.heap_bytes()).sum();
         assert_eq!(net.pool.lent(), lent, "heap behind outboxes");
+        let shared: usize = conns().map(|(_, conn)| conn.outbox.shared_bytes()).sum();
+        assert_eq!(net.pool.shared(), shared, "what outboxes share");
         let input: usize = conns().map(|(_, conn)| conn.input_bytes()).sum();
         assert_eq!(net.input_bytes, input, "heap behind input");
         for (slot, conn) in conns() {

@@ -541,7 +541,7 @@ impl Net {
             // the messages that come after it.
             let target = (max - max / 8).saturating_sub(bytes);
             let incoming = (overflow == Overflow::Latest).then_some(key);
-            let evicted = conn.outbox.evict(target, incoming);
+            let evicted = conn.outbox.evict(&mut self.pool, target, incoming);
             let fits = fits(conn);
             self.note_drops(
                 id,
@@ -1051,7 +1051,10 @@ impl Net {
         // may lie in a large buffer, which the pool takes back when they are gone.
         self.flush_dirty();
         self.account.tell(&self.memory, self.held_bytes());
-        if self.memory.excess_of(self.held_bytes()) <= self.dying_bytes {
+        // What outboxes share is accounted for by whoever made it, but it is those who do not read
+        // it that have the node keep it.
+        let own = self.held_bytes().saturating_add(self.pool.shared());
+        if self.memory.excess_of(own) <= self.dying_bytes {
             // What is held is held elsewhere: in events that workers have not come to.
             return;
         }

@@ -1,5 +1,6 @@
 //! The native JSON protocol: whatever clients send, each message has one reply, which bears its id,
-//! and every message of ours is JSON of the documented forms.
+//! and every message of ours is JSON of the documented forms. Behind the message for which a
+//! session is closed nothing has a reply.
 //!
 //! The input is messages, one a line; the first byte of each says which of three sessions sends it,
 //! and a line with nothing else closes that session.
@@ -15,12 +16,15 @@ use serde_json::Value;
 pub fn check(input: &[u8]) {
     let mut stage = Stage::new();
     let mut native = Native::new(Im::inline(ImConfig::default()).expect("a store in memory"));
+    let mut ended = [false; 3];
     for line in input.split(|&byte| byte == b'\n').take(64) {
         let Some((&who, text)) = line.split_first() else {
             continue;
         };
         let session = SessionId::new(0, u32::from(who % 3), 1);
+        let ended = &mut ended[usize::from(who % 3)];
         if text.is_empty() {
+            *ended = false;
             let said = stage.perform(|context| {
                 native.on_close(context, session, CloseReason::PeerEof);
             });
@@ -36,6 +40,14 @@ pub fn check(input: &[u8]) {
             .iter()
             .filter_map(|said| reply_to(session, said))
             .collect();
+        if *ended {
+            assert!(replies.is_empty(), "a reply behind the end");
+            continue;
+        }
+        *ended = said.iter().any(|said| match said {
+            Said::Closed(of, why) => *of == session && *why == CloseReason::BadProtocol,
+            _ => false,
+        });
         let [reply] = &replies[..] else {
             panic!(
                 "{} replies to {:?}",

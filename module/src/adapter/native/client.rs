@@ -39,6 +39,9 @@ pub(super) struct Client {
 #[derive(Debug, Default)]
 struct State {
     bad_in_a_row: u8,
+    /// We have asked for the end of the session.
+    closing: bool,
+    /// It has ended.
     closed: bool,
     login: Option<Arc<Login>>,
     /// What waits; an idle session has none.
@@ -114,8 +117,13 @@ impl Client {
     /// Serves a message, or has it wait for its turn.
     pub(super) fn on_message(self: &Arc<Self>, context: &mut Context<'_>, payload: &[u8]) {
         let mut state = self.state.lock();
+        // What came in the same read as the last straw is not looked at.
+        if state.closing {
+            return;
+        }
         if let Some(line) = &mut state.line {
             if line.replies.len() >= REPLIES_MAX || line.requests.len() >= WAITING_MAX {
+                state.closing = true;
                 drop(state);
                 let text = "too many requests wait for their replies";
                 context.close(self.session, CloseReason::RateExceeded, text);
@@ -150,8 +158,9 @@ impl Client {
         );
         self.answer(outlet, None, &Err(error));
         let mut state = self.state.lock();
-        state.bad_in_a_row += 1;
+        state.bad_in_a_row = state.bad_in_a_row.saturating_add(1);
         if state.bad_in_a_row >= BAD_IN_A_ROW_MAX {
+            state.closing = true;
             let text = "too many malformed requests";
             outlet.close(self.session, CloseReason::BadProtocol, text);
         }

@@ -1,6 +1,7 @@
 //! The calls of the IM over HTTP: `/api/v1`, JSON in and out, one shape of error.
 
 mod openapi;
+mod pace;
 mod parameters;
 pub(crate) mod reply;
 mod routes;
@@ -13,7 +14,8 @@ use gate::{Context, Envelope, GateHandle, HttpRequest, Module, Response};
 use serde_json::{Map, Value};
 
 use crate::api::{Access, Caller, Entry, Input};
-use crate::im::{Im, ImError};
+use crate::im::{Im, ImError, now_ms};
+use pace::Pace;
 use reply::{Reply, of_error};
 use routes::{Found, Routes};
 
@@ -51,6 +53,7 @@ pub struct Rest {
     im: Arc<Im>,
     routes: Arc<Routes>,
     document: Bytes,
+    pace: Arc<Pace>,
 }
 
 impl Rest {
@@ -61,6 +64,7 @@ impl Rest {
             im,
             routes: Arc::new(Routes::of(clients.access())),
             document: document(clients).to_string().into(),
+            pace: Arc::default(),
         }
     }
 
@@ -98,54 +102,63 @@ impl Rest {
                 return reply.refuse(&error);
             }
         };
-        let input = match call.parameters.read(&request.query, in_path) {
-            Ok(parameters) if call.entry.verb.has_body() => match body(request) {
-                Ok(mut object) => {
-                    object.extend(parameters);
-                    object
-                }
-                Err((error, status)) => return reply.send(of_error(&error, status)),
+        let entry = call.entry;
+        let given = match call.parameters.read(&request.query, in_path) {
+            Ok(members) => Given {
+                members,
+                body: entry.verb.has_body().then(|| Body::of(request)),
             },
-            Ok(parameters) => parameters,
             Err(error) => return reply.refuse(&error),
         };
-        let (entry, input) = (call.entry, Input::Value(Value::Object(input)));
         match entry.access {
             // Who is no administrator does not get here: these calls are not in their routes.
             Access::Anyone | Access::Administrator => {
-                let sink = Box::new(move |outcome| reply.give(outcome));
-                entry.perform(input, &Caller::NOBODY, &self.im, sink);
+                make(entry, given, &Caller::NOBODY, &self.im, reply);
             }
-            Access::User => self.serve_user(entry, input, request, reply),
+            Access::User => self.serve_user(entry, given, request, reply),
         }
     }
 
     /// Makes a call for the user whose token is shown.
-    fn serve_user(
-        &self,
-        entry: &'static Entry,
-        input: Input<'static>,
-        request: &HttpRequest,
-        reply: Reply,
-    ) {
+    fn serve_user(&self, entry: &'static Entry, given: Given, request: &HttpRequest, reply: Reply) {
         let Some(token) = bearer(request) else {
             let text = "this call takes a header: Authorization: Bearer <token>";
             return reply.refuse(&ImError::new(ErrorCode::Unauthenticated, text));
         };
-        let im = Arc::clone(&self.im);
+        let (im, pace, rate) = (
+            Arc::clone(&self.im),
+            Arc::clone(&self.pace),
+            request.message_rate,
+        );
         let accounts = self.im.accounts();
         accounts.authenticate(token, None, move |found| match found {
             Ok(authenticated) => {
+                let user = authenticated.account.id;
+                if rate.is_some_and(|rate| !pace.allows(user, rate, now_ms())) {
+                    let text = "too many calls; slow down";
+                    return reply.refuse(&ImError::new(ErrorCode::RateLimited, text));
+                }
                 let caller = Caller {
-                    user: authenticated.account.id,
+                    user,
                     token: authenticated.session.map(|(token, _)| token),
                     origin: None,
                 };
-                let sink = Box::new(move |outcome| reply.give(outcome));
-                entry.perform(input, &caller, &im, sink);
+                make(entry, given, &caller, &im, reply);
             }
             Err(refusal) => reply.refuse(&refusal.into()),
         });
+    }
+}
+
+/// Makes a call, now that it is known whose it is: what it is given is only taken apart for those
+/// who may make it.
+fn make(entry: &'static Entry, given: Given, caller: &Caller, im: &Arc<Im>, reply: Reply) {
+    match given.input() {
+        Ok(input) => {
+            let sink = Box::new(move |outcome| reply.give(outcome));
+            entry.perform(input, caller, im, sink);
+        }
+        Err((error, status)) => reply.send(of_error(&error, status)),
     }
 }
 
@@ -173,26 +186,62 @@ pub(crate) fn bearer(request: &HttpRequest) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// The object in the body of a request; where there is none, one without members.
-fn body(request: &HttpRequest) -> Result<Map<String, Value>, (ImError, u16)> {
-    if request.body.is_empty() {
-        return Ok(Map::new());
+/// What a call is given.
+#[derive(Debug)]
+struct Given {
+    /// By path and query.
+    members: Map<String, Value>,
+    /// By its body, where it may have one.
+    body: Option<Body>,
+}
+
+impl Given {
+    fn input(self) -> Result<Input<'static>, (ImError, u16)> {
+        let mut input = match self.body {
+            Some(body) => body.object()?,
+            None => Map::new(),
+        };
+        input.extend(self.members);
+        Ok(Input::Value(Value::Object(input)))
     }
-    let kind = request.headers().get("content-type").unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    if !kind.eq_ignore_ascii_case("application/json") {
-        let error = ImError::new(ErrorCode::BadRequest, "a body is application/json");
-        return Err((error, 415));
-    }
-    match serde_json::from_slice(&request.body) {
-        Ok(Value::Object(object)) => Ok(object),
-        Ok(_) => {
-            let error = ImError::new(ErrorCode::BadRequest, "a body is one JSON object");
-            Err((error, 400))
+}
+
+/// The body of a request, as it came.
+#[derive(Debug)]
+struct Body {
+    bytes: Bytes,
+    is_json: bool,
+}
+
+impl Body {
+    fn of(request: &HttpRequest) -> Self {
+        let kind = request.headers().get("content-type").unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        Self {
+            bytes: request.body.clone(),
+            is_json: kind.eq_ignore_ascii_case("application/json"),
         }
-        Err(error) => {
-            let error = ImError::new(ErrorCode::BadRequest, format!("body: {error}"));
-            Err((error, 400))
+    }
+
+    /// The object in it; where there is none, one without members.
+    fn object(&self) -> Result<Map<String, Value>, (ImError, u16)> {
+        if self.bytes.is_empty() {
+            return Ok(Map::new());
+        }
+        if !self.is_json {
+            let error = ImError::new(ErrorCode::BadRequest, "a body is application/json");
+            return Err((error, 415));
+        }
+        match serde_json::from_slice(&self.bytes) {
+            Ok(Value::Object(object)) => Ok(object),
+            Ok(_) => {
+                let error = ImError::new(ErrorCode::BadRequest, "a body is one JSON object");
+                Err((error, 400))
+            }
+            Err(error) => {
+                let error = ImError::new(ErrorCode::BadRequest, format!("body: {error}"));
+                Err((error, 400))
+            }
         }
     }
 }

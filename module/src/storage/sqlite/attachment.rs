@@ -7,8 +7,8 @@ use super::readers::Query;
 use super::sql::{Outcome, Sql};
 use super::tx::{Execute, Tx};
 use crate::attachment::{
-    AddAttachment, Attachment, AttachmentId, FindAttachment, ForgetFiles, Hash, IsLoose,
-    ListLooseFiles, NAMED_MAX, NoteFile, RemoveAttachment, UsedBytes, named_in,
+    AddAttachment, Attachment, AttachmentId, BLOCK_BYTES, FindAttachment, ForgetFiles, Hash,
+    IsLoose, ListLooseFiles, NAMED_MAX, NoteFile, RemoveAttachment, UsedBytes, charge, named_in,
 };
 use crate::message::Kind;
 use crate::storage::refusal::Refusal;
@@ -18,6 +18,8 @@ const COLUMNS: &str =
     "id, owner, hash, name, media_type, bytes, width, height, thumbnail, created_ms";
 /// Attachments that one step of a sweep takes away.
 const SWEPT: u64 = 256;
+/// Says by which rule what users have used was added up.
+const CHARGED: &str = "attachments_charged";
 
 fn attachment(row: &Row<'_>) -> rusqlite::Result<Attachment> {
     let pixels: (Option<u32>, Option<u32>) = (row.get(6)?, row.get(7)?);
@@ -77,6 +79,22 @@ fn set_used(db: &Connection, user: UserId, bytes: u64) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// Adds up anew what users have used, in a store that has counted bytes and not blocks.
+pub(super) fn recount(db: &Connection) -> rusqlite::Result<()> {
+    if db.meta(CHARGED)? == BLOCK_BYTES {
+        return Ok(());
+    }
+    let tx = db.unchecked_transaction()?;
+    tx.execute("DELETE FROM attachment_use", [])?;
+    tx.execute(
+        "INSERT INTO attachment_use
+         SELECT owner, sum((bytes + ?1 - 1) / ?1 * ?1) FROM attachments GROUP BY owner",
+        [BLOCK_BYTES],
+    )?;
+    tx.set_meta(CHARGED, BLOCK_BYTES)?;
+    tx.commit()
+}
+
 /// Takes an attachment away; if its file is nobody else's, it is loose from now on.
 fn remove(db: &Connection, found: &Attachment) -> rusqlite::Result<()> {
     db.run("DELETE FROM attachments WHERE id = ?", [found.id.0])?;
@@ -84,7 +102,7 @@ fn remove(db: &Connection, found: &Attachment) -> rusqlite::Result<()> {
         "DELETE FROM attachment_links WHERE attachment = ?",
         [found.id.0],
     )?;
-    let used = used(db, found.owner)?.saturating_sub(found.bytes);
+    let used = used(db, found.owner)?.saturating_sub(charge(found.bytes));
     set_used(db, found.owner, used)?;
     db.run(
         "INSERT OR IGNORE INTO loose_files SELECT ?1
@@ -171,7 +189,7 @@ impl Execute for NoteFile {
 impl Execute for AddAttachment {
     fn execute(self, tx: &mut Tx<'_>) -> Outcome<Attachment> {
         tx.user(self.owner)?;
-        let used = used(tx.db, self.owner)?.saturating_add(self.bytes);
+        let used = used(tx.db, self.owner)?.saturating_add(charge(self.bytes));
         if used > self.quota {
             return Err(Refusal::LimitReached("your attachments have reached their quota").into());
         }

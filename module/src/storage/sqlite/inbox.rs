@@ -40,7 +40,7 @@ impl Query for Sync {
              WHERE i.user = ? AND i.seq > ? ORDER BY i.seq LIMIT ?"
         );
         let params = (self.user.0, self.after, self.limit);
-        let entries = db.rows(&sql, params, entry)?;
+        let (entries, _) = db.page(&sql, params, self.limit, entry, page_bytes)?;
         let complete = entries.last().map_or(last, |entry| entry.seq) >= last;
         let channels = if complete {
             self.channels(db)?
@@ -67,6 +67,14 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
         time_ms: row.get(6)?,
         content,
     })
+}
+
+/// What an entry takes of a page: notices are short.
+fn page_bytes(entry: &Entry) -> usize {
+    match &entry.content {
+        Content::Message(message) => message.page_bytes(),
+        Content::Notice(_) => 0,
+    }
 }
 
 impl Sync {

@@ -91,9 +91,8 @@ impl Query for History {
              ORDER BY m.seq {order} LIMIT ?5"
         );
         let params = (seen.id, from, to, self.user.0, self.limit + 1);
-        let mut messages = db.rows(&sql, params, |row| message(row, self.conversation))?;
-        let more = messages.len() > self.limit;
-        messages.truncate(self.limit);
+        let read = |row: &Row<'_>| message(row, self.conversation);
+        let (mut messages, more) = db.page(&sql, params, self.limit, read, Message::page_bytes)?;
         if matches!(self.direction, Direction::Before(_)) {
             messages.reverse();
         }
@@ -154,9 +153,8 @@ impl Query for SearchMessages {
         );
         let before = self.before.unwrap_or(i64::MAX as u64);
         let params = (query, self.user.0, before, self.limit, only);
-        let found = db.rows(&sql, params, |row| {
-            message(row, conversation::from_row(row, 10)?)
-        })?;
+        let read = |row: &Row<'_>| message(row, conversation::from_row(row, 10)?);
+        let (found, _) = db.page(&sql, params, self.limit, read, Message::page_bytes)?;
         Ok(found)
     }
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 use nix::fcntl::{Flock, FlockArg};
 use rusqlite::{Connection, OpenFlags};
 
+use super::attachment;
 use super::config::{Location, StoreConfig};
 
 /// Name of the database in its directory; SQLite puts its log beside it.
@@ -108,6 +109,7 @@ pub(super) fn writer(config: &StoreConfig) -> Result<Connection, OpenError> {
         check(&connection)?;
     }
     migrate(&mut connection)?;
+    attachment::recount(&connection)?;
     if let Some(pages) = config.pages_max {
         connection.pragma_update(None, "max_page_count", pages)?;
     }

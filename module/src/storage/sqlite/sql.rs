@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Params, Row};
 
+use crate::message::PAGE_BYTES;
 use crate::storage::refusal::Refusal;
 
 /// Why an operation ended without success.
@@ -85,6 +86,17 @@ pub(super) trait Sql {
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<Vec<T>>;
 
+    /// Rows up to the one with which they come to [`PAGE_BYTES`], and `limit` of them at most; and
+    /// whether the statement has more.
+    fn page<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        limit: usize,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+        bytes: impl Fn(&T) -> usize,
+    ) -> rusqlite::Result<(Vec<T>, bool)>;
+
     /// Whether there is a row.
     fn has(&self, sql: &str, params: impl Params) -> rusqlite::Result<bool> {
         Ok(self.first(sql, params, |_| Ok(()))?.is_some())
@@ -129,5 +141,26 @@ impl Sql for Connection {
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<Vec<T>> {
         self.prepare_cached(sql)?.query_map(params, read)?.collect()
+    }
+
+    fn page<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        limit: usize,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+        bytes: impl Fn(&T) -> usize,
+    ) -> rusqlite::Result<(Vec<T>, bool)> {
+        let mut statement = self.prepare_cached(sql)?;
+        let (mut page, mut held) = (Vec::new(), 0);
+        for row in statement.query_map(params, read)? {
+            let row = row?;
+            if page.len() == limit || held >= PAGE_BYTES {
+                return Ok((page, true));
+            }
+            held += bytes(&row);
+            page.push(row);
+        }
+        Ok((page, false))
     }
 }

@@ -81,6 +81,13 @@ impl Response {
         self.with_header("content-type", content_type)
     }
 
+    /// The same response with what `map` makes of its body: the same bytes, kept in another way.
+    #[must_use]
+    pub fn map_body(mut self, map: impl FnOnce(Bytes) -> Bytes) -> Self {
+        self.body = map(self.body);
+        self
+    }
+
     /// Adds a header field. Control characters in the value become blanks (RFC 9110 section 5.5),
     /// so that a value from outside cannot begin a field or a response of its own.
     ///
