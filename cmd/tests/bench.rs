@@ -354,6 +354,7 @@ fn users_of_the_im_lose_nothing_when_the_server_is_killed() {
         server.signal(Signal::SIGKILL);
         server.end();
         server = start(&web, &tcp);
+        server.addr("tcp");
     }
     let (status, stderr) = load.end();
     assert_eq!(status.code(), Some(0), "{stderr}");

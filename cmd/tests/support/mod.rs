@@ -59,7 +59,10 @@ impl Running {
     /// Reads stdout until there is an address behind `scheme`.
     pub(crate) fn addr(&self, scheme: &str) -> SocketAddr {
         loop {
-            let line = self.stdout.recv_timeout(PATIENCE).expect("an address");
+            let line = self.stdout.recv_timeout(PATIENCE).unwrap_or_else(|error| {
+                let said: Vec<String> = self.stderr.try_iter().collect();
+                panic!("no address: {error}\n{}", said.join("\n"))
+            });
             let Some((_, rest)) = line.split_once(&format!("{scheme}://")) else {
                 continue;
             };

@@ -179,7 +179,7 @@ impl Old {
         // Each has come as far as earlier passes have got, whatever was kept for how long then.
         Ok(Self {
             notices: db.meta("swept")?..inbox_before,
-            // Of what stands in an inbox none goes before its entry, however close the two ages are.
+            // None goes before its entry in an inbox, however close the two ages are.
             messages: db.meta("gone")?..old.min(inbox_before),
         })
     }
