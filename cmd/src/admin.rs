@@ -1,7 +1,7 @@
 //! The admin listener of a node.
 
 use gate::admin::{Admin, AdminConfig, AdminError, Service};
-use gate::{GateError, GateHandle, HttpRequest};
+use gate::{GateError, GateHandle, HttpRequest, Response};
 use module::adapter::rest::Rest;
 
 use crate::node::StartError;
@@ -30,5 +30,9 @@ pub(crate) struct Administration(pub(crate) Rest);
 impl Service for Administration {
     fn on_request(&self, gate: &GateHandle, request: HttpRequest) {
         self.0.answer(gate, &request);
+    }
+
+    fn refuse(&self, status: u16, reason: &str) -> Response {
+        Rest::refusal(status, reason)
     }
 }

@@ -226,6 +226,13 @@ fn strangers_learn_nothing() {
         assert_eq!(status(admin, path, wrong), 401, "{path}");
     }
     assert_eq!(status(admin, "/metrics", &bearer), 200);
+    // The calls of administrators have errors as all calls do.
+    let (refused, body) = get(admin, "/api/v1/statistics");
+    let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(
+        (refused, &body["error"]["code"]),
+        (401, &"unauthenticated".into())
+    );
     for path in ["/", "/healthz", "/readyz"] {
         assert_eq!(status(admin, path, "host: ops.example\r\n"), 200, "{path}");
     }

@@ -1,4 +1,5 @@
-"""The REST API against its own description: what /api/v1/openapi.json promises is what the program does.
+"""The REST API, that of users and that of administrators, against its own description: what /api/v1/openapi.json promises is
+what the program does.
 
     contract.py PATH_OF_GATEHOUSE PATH_OF_SCHEMATHESIS
 
@@ -26,6 +27,7 @@ SEED = 20_261_121
 # Requests made for each call in the phase that makes up data; the other phases have as many as they need.
 EXAMPLES = 25
 LEFT_OUT = ["positive_data_acceptance", "use_after_free", "ensure_resource_availability"]
+ADMIN_TOKEN = "the-operator-and-nobody-else"
 SECRET = b"the secret of a backend that vouches for its users"
 
 
@@ -54,19 +56,27 @@ def populate(server):
 
 
 def main(program, schemathesis):
+    statuses = [held(program, schemathesis, calls_of) for calls_of in ("users", "administrators")]
+    sys.exit(max(statuses))
+
+
+def held(program, schemathesis, calls_of):
+    """What schemathesis says of a server that has just been started."""
     with tempfile.TemporaryDirectory() as directory:
         (Path(directory) / "backend-secret").write_bytes(SECRET)
-        server = Server(program, Path(directory), 'backend_secret_file = "backend-secret"')
-        command = [Path(schemathesis).resolve(), "run", f"{server.root}/openapi.json"]
+        server = Server(program, Path(directory), 'backend_secret_file = "backend-secret"', ADMIN_TOKEN)
+        user = populate(server)
+        root, who = {"users": (server.root, user), "administrators": (server.admin_root, ADMIN_TOKEN)}[calls_of]
+        command = [Path(schemathesis).resolve(), "run", f"{root}/openapi.json"]
         command += ["--exclude-path", "/attachments"]
-        command += ["--header", f"Authorization: Bearer {populate(server)}"]
+        command += ["--header", f"Authorization: Bearer {who}"]
         command += ["--checks", "all", "--exclude-checks", ",".join(LEFT_OUT)]
         command += ["--max-examples", str(EXAMPLES), "--seed", str(SEED), "--generation-database", "none"]
         command += ["--request-timeout", str(LIMIT_S), "--continue-on-failure", "--no-color"]
         # It looks for a configuration of its own where it is started.
         status = subprocess.run(command, cwd=directory).returncode
         server.stop()
-    sys.exit(status)
+    return status
 
 
 main(*sys.argv[1:])

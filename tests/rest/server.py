@@ -13,7 +13,7 @@ LIMIT_S = 20
 class Server:
     """`gatehouse serve` on ports of its own."""
 
-    def __init__(self, program, directory, accounts=""):
+    def __init__(self, program, directory, accounts="", admin_token=""):
         config = directory / "gatehouse.toml"
         config.write_text(
             f"""
@@ -24,18 +24,26 @@ class Server:
             [accounts]
             password_hash = {{ memory = "8KiB", passes = 1 }}
             {accounts}
+            [admin]
+            listen = "127.0.0.1:0"
+            token = "{admin_token}"
             """
         )
         self.process = subprocess.Popen(
-            [Path(program).resolve(), "serve", "--admin", "off", "--config", config], stdout=subprocess.PIPE, text=True
+            [Path(program).resolve(), "serve", "--config", config], stdout=subprocess.PIPE, text=True
         )
-        while not (found := re.search(r"ws://([\d.]+:\d+)", self.process.stdout.readline())):
-            assert self.process.poll() is None, "gatehouse serves"
-        self.root = f"http://{found[1]}/api/v1"
+        self.root = f"http://{self.told('ws://')}/api/v1"
+        self.admin_root = f"http://{self.told('dashboard: http://')}/api/v1"
 
-    def call(self, token, method, path, **body):
+    def told(self, before):
+        """The address that is printed behind these words."""
+        while not (found := re.search(re.escape(before) + r"([\d.]+:\d+)", self.process.stdout.readline())):
+            assert self.process.poll() is None, "gatehouse serves"
+        return found[1]
+
+    def call(self, token, method, path, root=None, **body):
         request = urllib.request.Request(
-            self.root + path,
+            (root or self.root) + path,
             method=method,
             data=json.dumps(body).encode() if method != "GET" else None,
             headers={"authorization": f"Bearer {token}", "content-type": "application/json"},

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use network::codec::http::Response;
 use parking_lot::RwLock;
 
 use crate::envelope::HttpRequest;
@@ -14,6 +15,12 @@ pub trait Service: Send + Sync + 'static {
     /// [`GateHandle::respond`], now or later; called from the one worker of the listener, it must
     /// not wait.
     fn on_request(&self, gate: &GateHandle, request: HttpRequest);
+
+    /// What somebody is told who may not make a request: 401 without the token, 403 where none is
+    /// configured. In the words of the service, if it has some of its own for errors.
+    fn refuse(&self, status: u16, reason: &str) -> Response {
+        Response::text(status, format!("{reason}\n"))
+    }
 }
 
 /// Services by the beginnings of their paths.

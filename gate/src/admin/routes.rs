@@ -18,6 +18,10 @@ pub(super) struct Routes {
     page: Page,
 }
 
+/// What who brings no token is told, in words and in a header (RFC 6750 section 3).
+const NO_TOKEN: &str = "the token of the admin listener is needed";
+const CHALLENGE: &str = "Bearer realm=\"admin\"";
+
 /// What a path stands for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Route {
@@ -54,11 +58,14 @@ impl Module for Routes {
 
     fn on_request(&mut self, context: &mut Context<'_>, request: HttpRequest) {
         if let Some(service) = self.shared.mounts.find(&request.path) {
-            match self.operators_refusal(&request) {
-                None => service.on_request(context.handle(), request),
-                Some(response) => context.respond(request.session, guarded(response)),
+            let Some((status, reason)) = self.operators_refusal(&request) else {
+                return service.on_request(context.handle(), request);
+            };
+            let mut response = service.refuse(status, reason);
+            if status == 401 {
+                response = response.with_header("www-authenticate", CHALLENGE);
             }
-            return;
+            return context.respond(request.session, guarded(response));
         }
         let response = match self.refusal(&request) {
             Ok(Route::Profile) => match profile_wanted(&request.query) {
@@ -82,15 +89,13 @@ impl Routes {
     }
 
     /// Why a request for a service is not handed to it.
-    fn operators_refusal(&self, request: &HttpRequest) -> Option<Response> {
+    fn operators_refusal(&self, request: &HttpRequest) -> Option<(u16, &'static str)> {
         let Some(token) = &self.shared.config.token else {
-            return Some(Response::text(
-                403,
-                "this takes a token, and none is configured: set `token` in [admin]\n",
-            ));
+            let reason = "this takes a token, and none is configured: set `token` in [admin]";
+            return Some((403, reason));
         };
         let shown = request.headers().get("authorization");
-        (!token.is_in(shown)).then(unauthorized)
+        (!token.is_in(shown)).then_some((401, NO_TOKEN))
     }
 
     /// The route of a request, or why it is not answered.
@@ -175,8 +180,7 @@ impl Routes {
 }
 
 fn unauthorized() -> Response {
-    Response::text(401, "the token of the admin listener is needed\n")
-        .with_header("www-authenticate", "Bearer realm=\"admin\"")
+    Response::text(401, format!("{NO_TOKEN}\n")).with_header("www-authenticate", CHALLENGE)
 }
 
 /// Seconds and format of a profile.

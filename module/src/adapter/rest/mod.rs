@@ -73,6 +73,16 @@ impl Rest {
         self.serve(request, Reply::new(gate.clone(), request.session));
     }
 
+    /// What somebody is told who does not get as far as a call.
+    #[must_use]
+    pub fn refusal(status: u16, reason: &str) -> Response {
+        let code = match status {
+            401 => ErrorCode::Unauthenticated,
+            _ => ErrorCode::Forbidden,
+        };
+        of_error(&ImError::new(code, reason.to_owned()), status)
+    }
+
     fn serve(&self, request: &HttpRequest, reply: Reply) {
         let path = request.path.strip_prefix(ROOT).unwrap_or_default();
         if path == DOCUMENT {
