@@ -41,6 +41,8 @@ pub(crate) struct Dialer {
     dialing_max: u32,
     /// On the reactor's clock; no attempt before.
     not_before_ms: u64,
+    /// The next attempt waits for a moment.
+    hesitates: bool,
 }
 
 impl Dialer {
@@ -53,12 +55,18 @@ impl Dialer {
             dialing: 0,
             dialing_max,
             not_before_ms: 0,
+            hesitates: false,
         }
     }
 
     /// Asks for `n` more connections.
     pub(crate) fn request(&mut self, n: u32) {
         self.wanted += n;
+    }
+
+    /// Has the next attempt wait as after one that has failed.
+    pub(crate) fn hesitate(&mut self) {
+        self.hesitates = true;
     }
 
     /// Takes back what is asked for and not begun.
@@ -85,6 +93,9 @@ impl Dialer {
 
     /// Begins one connection, if one is wanted and may be begun now.
     pub(crate) fn dial(&mut self, ctx: &mut Ctx<'_>) -> Option<(u32, io::Result<ConnId>)> {
+        if std::mem::take(&mut self.hesitates) {
+            self.not_before_ms = ctx.now_ms() + PAUSE_MS;
+        }
         if self.wanted == 0 || self.dialing >= self.dialing_max || ctx.now_ms() < self.not_before_ms
         {
             return None;

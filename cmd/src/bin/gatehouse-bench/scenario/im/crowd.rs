@@ -599,11 +599,14 @@ impl Script for Crowd {
         for sent in &mut user.unanswered {
             sent.lost = true;
         }
-        // Who was refused is refused again.
-        if self.common.reconnect && end != End::Asked {
+        if self.common.reconnect {
             self.found.reconnects += 1;
             self.waiting.push_back(at);
             dialer.request(1);
+            // A server that has just come back may refuse a login that it takes a moment later.
+            if end == End::Asked {
+                dialer.hesitate();
+            }
         }
     }
 
