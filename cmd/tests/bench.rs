@@ -324,13 +324,14 @@ fn lasting_addr() -> String {
 }
 
 #[test]
-#[ignore = "its users stay away after a kill now and then, and why is not known"]
 fn users_of_the_im_lose_nothing_when_the_server_is_killed() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("report.json");
     let start = |web: &str, tcp: &str| {
         let mut command = gatehouse();
         command.env("GATEHOUSE_STORE__PATH", directory.path());
+        // Twenty users do the writing of many.
+        command.env("GATEHOUSE_LIMITS__MESSAGE_RATE", "unlimited");
         Running::start(command.args(["serve", "--listen", web, "--tcp", tcp]))
     };
     let (web, tcp) = (lasting_addr(), lasting_addr());
@@ -367,6 +368,27 @@ fn users_of_the_im_lose_nothing_when_the_server_is_killed() {
         report["books"]["placed"],
         report["messages"]["acknowledged"]
     );
+}
+
+#[test]
+fn users_who_write_too_fast_are_told_so() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut command = serve_process();
+    command.env("GATEHOUSE_STORE__PATH", directory.path());
+    command.env("GATEHOUSE_LIMITS__MESSAGE_RATE__PER_SECOND", "1");
+    let server = Running::start(command.env("GATEHOUSE_LIMITS__MESSAGE_RATE__BURST", "20"));
+    let target = format!("ws://{}/im", server.addr("ws"));
+    let pace = [
+        "-u", "2", "-g", "0", "-i", "1", "-d", "500ms", "--grace", "1s",
+    ];
+    let target = ["im", "-t", &target, "--accounts", "registered"];
+    let report = report(1, &[&target[..], &pace].concat());
+    assert!(
+        report["reasons"]["requests"]["rate_limited"].as_u64() >= Some(1),
+        "{report}"
+    );
+    server.signal(Signal::SIGTERM);
+    server.end();
 }
 
 #[test]

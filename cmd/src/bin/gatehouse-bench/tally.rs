@@ -31,6 +31,8 @@ pub(crate) struct Tally {
     pub(crate) sent: Counter,
     /// Messages, replies or requests answered.
     pub(crate) answered: Counter,
+    /// Requests that the server did not even read, and that get no reply.
+    pub(crate) refused: Counter,
     /// Messages that the server passed on to a receiver.
     pub(crate) delivered: Counter,
     /// Connections that ended as they were asked to.
@@ -57,6 +59,12 @@ impl Tally {
         *reasons.entry((stage, reason)).or_default() += 1;
     }
 
+    /// Counts a request that was refused without a reply, for the reason `code`.
+    pub(crate) fn note_refused(&self, code: &str) {
+        self.refused.add(1);
+        self.note(Stage::Request, code.to_owned());
+    }
+
     /// Adds what went wrong to `sum`.
     pub(crate) fn add_reasons(&self, sum: &mut Reasons) {
         let reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
@@ -75,6 +83,7 @@ pub(crate) struct Totals {
     pub(crate) logged_in: u64,
     pub(crate) sent: u64,
     pub(crate) answered: u64,
+    pub(crate) refused: u64,
     pub(crate) delivered: u64,
     pub(crate) left: u64,
     pub(crate) heartbeats: u64,
@@ -103,6 +112,7 @@ impl<'a> FromIterator<&'a Tally> for Totals {
                 logged_in: sum.logged_in + tally.logged_in.get(),
                 sent: sum.sent + tally.sent.get(),
                 answered: sum.answered + tally.answered.get(),
+                refused: sum.refused + tally.refused.get(),
                 delivered: sum.delivered + tally.delivered.get(),
                 left: sum.left + tally.left.get(),
                 heartbeats: sum.heartbeats + tally.heartbeats.get(),

@@ -22,6 +22,10 @@ pub(crate) enum Incoming<'a> {
     Other {
         inbox: Option<u64>,
     },
+    /// An error that names no request: one that was not even read, and gets no reply.
+    Refused {
+        code: &'a str,
+    },
     /// Not the native protocol.
     Unreadable,
 }
@@ -161,7 +165,10 @@ pub(crate) fn read(payload: &[u8]) -> Incoming<'_> {
         },
         (Some(_), _) => Incoming::Other { inbox: wire.inbox },
         (None, Some(id)) => read_reply(id, wire.ok, wire.error),
-        (None, None) => Incoming::Unreadable,
+        (None, None) => match wire.error {
+            Some(error) => Incoming::Refused { code: error.code },
+            None => Incoming::Unreadable,
+        },
     }
 }
 
@@ -241,8 +248,10 @@ mod tests {
         assert!(matches!(read(escaped), Incoming::Other { inbox: Some(3) }));
         assert!(matches!(read(b"hello"), Incoming::Unreadable));
         assert!(matches!(
-            read(br#"{"id":null,"error":{"code":"bad_request"}}"#),
-            Incoming::Unreadable
+            read(br#"{"id":null,"error":{"code":"rate_limited"}}"#),
+            Incoming::Refused {
+                code: "rate_limited"
+            }
         ));
     }
     #[test]

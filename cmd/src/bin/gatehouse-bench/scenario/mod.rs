@@ -35,6 +35,8 @@ const NATIVE_TCP: &str = "tcp://127.0.0.1:8081";
 const REASONS_SHOWN: usize = 8;
 /// Time for all logins, and for other preparations that each user takes part in.
 const SETUP_TIME: Duration = Duration::from_secs(60);
+/// What the server says to who sends too fast.
+const TOO_FAST: &str = "rate_limited";
 
 /// Runs the scenario that was asked for.
 pub(crate) fn run(options: &Options) -> anyhow::Result<Report> {
@@ -265,6 +267,13 @@ fn refusals<T>(report: &mut Report, ended: &Ended<T>) {
         .map(|(_, n)| n)
         .sum();
     report.problem(refused, "request", "refused");
+    let too_fast = |(at, why): &(Stage, String)| *at == Stage::Request && why.contains(TOO_FAST);
+    if ended.reasons.keys().any(too_fast) {
+        report.note(
+            "rate_limited: users wrote faster than the server lets them. Write with more users or \
+             less, or raise limits.message_rate of the server.",
+        );
+    }
 }
 
 /// Says what went wrong, by reason.

@@ -234,6 +234,7 @@ impl Script for Talk {
             }
             | Incoming::Other { .. } => {}
             Incoming::Message { body, .. } => self.on_push(conn, body, now),
+            Incoming::Refused { code } => self.place.tally.note_refused(code),
             Incoming::Unreadable => self.result.unreadable += 1,
         }
     }

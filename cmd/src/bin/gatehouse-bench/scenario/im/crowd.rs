@@ -581,6 +581,7 @@ impl Script for Crowd {
                     self.users[at].inbox.insert(inbox);
                 }
             }
+            Incoming::Refused { code } => self.place.tally.note_refused(code),
             Incoming::Unreadable => self.found.unreadable += 1,
         }
     }

@@ -79,6 +79,7 @@ pub(super) fn run(options: &ImLoad, common: &Common) -> anyhow::Result<Report> {
     let mut course = Course {
         options,
         users: users.into(),
+        grace: common.grace,
         shared,
         load,
         found,
@@ -119,6 +120,7 @@ pub(super) fn run(options: &ImLoad, common: &Common) -> anyhow::Result<Report> {
 struct Course<'a> {
     options: &'a ImLoad,
     users: u64,
+    grace: Duration,
     shared: crowd::Common,
     load: Load<Crowd>,
     found: Receiver<Found>,
@@ -156,6 +158,14 @@ impl Course<'_> {
         Ok(waits)
     }
 
+    /// How long to wait for everyone: what was refused without a reply is not worth the whole time.
+    fn patience(&self) -> Duration {
+        match self.load.totals().refused {
+            0 => SETUP_TIME,
+            _ => self.grace,
+        }
+    }
+
     /// Everyone asks for what they may have missed.
     fn catch_up(&mut self) -> anyhow::Result<Wait> {
         self.told += u64::from(self.load.plan().threads);
@@ -164,9 +174,10 @@ impl Course<'_> {
         let (users, ready) = (self.users, || shared.ready.load(Ordering::Relaxed));
         // Users are ready until their thread has taken the order.
         let begun = || shared.begun.load(Ordering::Relaxed) >= told;
+        let time = self.patience();
         self.load.insist(
             "catching up",
-            SETUP_TIME,
+            time,
             |totals| begun() && ready() >= users.min(totals.logged_in),
             |_| of(ready(), users),
         )
@@ -213,9 +224,10 @@ impl Course<'_> {
     fn settle(&mut self) -> anyhow::Result<()> {
         let (shared, users) = (&self.shared, self.users);
         if self.options.reconnect {
+            let time = self.patience();
             self.load.wait(
                 "coming back",
-                SETUP_TIME,
+                time,
                 |totals| {
                     let ready = shared.ready.load(Ordering::Relaxed);
                     ready >= users && totals.answered >= totals.sent
