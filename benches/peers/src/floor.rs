@@ -3,12 +3,14 @@
 
 use std::net::TcpListener;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
 
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use rand::seq::SliceRandom;
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketFlags};
 
@@ -21,6 +23,42 @@ const EVENTS: usize = 1024;
 const BUFFER_BYTES: usize = 256 * 1024;
 /// Token of the listening socket; those of connections are their descriptors.
 const LISTENER: u64 = u64::MAX;
+/// Token of the bell.
+const BELL: u64 = u64::MAX - 1;
+
+/// One bell for each loop: rung by another loop, it has its loop broadcast too.
+#[derive(Clone, Debug)]
+pub struct Bells(Arc<[OwnedFd]>);
+
+impl Bells {
+    /// So many. They must be there before any thread takes a table of descriptors of its own.
+    ///
+    /// # Errors
+    /// What the host answers.
+    pub fn new(loops: u16) -> anyhow::Result<Self> {
+        let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
+        let bells = (0..loops).map(|_| Ok(eventfd(0, flags)?));
+        Ok(Self(bells.collect::<anyhow::Result<_>>()?))
+    }
+
+    fn ring_all_but(&self, own: usize) {
+        for (at, bell) in self.0.iter().enumerate() {
+            if at != own {
+                // Nobody rings as often as the count can hold.
+                let _ = rustix::io::write(bell, &1_u64.to_ne_bytes());
+            }
+        }
+    }
+
+    /// How often a bell was rung since it was asked last.
+    fn take(&self, own: usize) -> u64 {
+        let mut count = [0; 8];
+        match rustix::io::read(&self.0[own], &mut count) {
+            Ok(_) => u64::from_ne_bytes(count),
+            Err(_) => 0,
+        }
+    }
+}
 
 /// A connection of the floor.
 #[derive(Debug)]
@@ -39,6 +77,9 @@ struct Connection {
 pub struct Floor {
     epoll: OwnedFd,
     listener: TcpListener,
+    bells: Bells,
+    /// Which of the loops this is.
+    own: usize,
     /// By descriptor.
     connections: Vec<Option<Connection>>,
     /// Descriptors in the order of acceptance, or shuffled if that is what is measured.
@@ -52,20 +93,28 @@ pub struct Floor {
 }
 
 impl Floor {
-    /// The floor of what `arguments` ask for. With the variant `shuffled` a broadcast walks the
+    /// The floor of what `arguments` ask for, as the loop `own` of those that have bells. With the variant `shuffled` a broadcast walks the
     /// connections in random order.
     ///
     /// # Errors
     /// What the host answers.
-    pub fn new(listener: TcpListener, arguments: &Arguments) -> anyhow::Result<Self> {
+    pub fn new(
+        listener: TcpListener,
+        arguments: &Arguments,
+        bells: Bells,
+        own: usize,
+    ) -> anyhow::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let flags = EventFlags::IN | EventFlags::ET;
         epoll::add(&epoll, &listener, EventData::new_u64(LISTENER), flags)?;
+        epoll::add(&epoll, &bells.0[own], EventData::new_u64(BELL), flags)?;
         let payload = vec![0; arguments.payload];
         let reply = wire::reply(&payload);
         Ok(Self {
             epoll,
             listener,
+            bells,
+            own,
             connections: Vec::new(),
             order: Vec::new(),
             mode: arguments.mode,
@@ -92,6 +141,10 @@ impl Floor {
                 let (flags, token) = (event.flags, event.data.u64());
                 if token == LISTENER {
                     self.accept()?;
+                    continue;
+                }
+                if token == BELL {
+                    (0..self.bells.take(self.own)).for_each(|_| self.broadcast());
                     continue;
                 }
                 if flags.contains(EventFlags::OUT) {
@@ -154,7 +207,10 @@ impl Floor {
                         connection.owed += messages * self.reply_bytes;
                         self.write(at);
                     }
-                    Mode::Broadcast => (0..messages).for_each(|_| self.broadcast()),
+                    Mode::Broadcast => (0..messages).for_each(|_| {
+                        self.bells.ring_all_but(self.own);
+                        self.broadcast();
+                    }),
                 }
             } else {
                 // The client sends its request in one piece, and waits for the answer.
@@ -181,6 +237,7 @@ impl Floor {
         }
     }
 
+    /// Sends to the connections of this loop.
     fn broadcast(&mut self) {
         if self.shuffled {
             let mut generator = SmallRng::seed_from_u64(self.order.len() as u64);

@@ -20,7 +20,7 @@ pub enum Mode {
 }
 
 /// Command line of every server.
-#[derive(Debug, Parser)]
+#[derive(Clone, Debug, Parser)]
 pub struct Arguments {
     /// What to do with a message.
     #[arg(long, value_enum, default_value = "echo")]
@@ -28,6 +28,10 @@ pub struct Arguments {
     /// Bytes of the payloads that clients send; the floor does not read frames and must be told.
     #[arg(long, default_value_t = 20)]
     pub payload: usize,
+    /// Loops, each with a table of descriptors of its own: more connections than one table holds.
+    /// Only Gatehouse and the floor take more than one.
+    #[arg(long, default_value_t = 1)]
+    pub loops: u16,
     /// What sets this server apart from others of the same program.
     #[arg(long, default_value = "")]
     pub variant: String,
@@ -47,16 +51,32 @@ impl Arguments {
     }
 }
 
+/// So many sockets that listen on one port; the kernel spreads what connects over them.
+///
+/// # Errors
+/// What the host answers.
+pub fn listen_in(loops: u16) -> anyhow::Result<Vec<TcpListener>> {
+    let first = listen()?;
+    let addr = first.local_addr()?;
+    let more = (1..loops).map(|_| listen_at(addr));
+    std::iter::once(Ok(first)).chain(more).collect()
+}
+
 /// A socket that listens on a free port of the loopback interface. What it accepts has TCP_NODELAY,
 /// which Linux hands on, so that no server spends a call on it.
 ///
 /// # Errors
 /// What the host answers.
 pub fn listen() -> anyhow::Result<TcpListener> {
+    listen_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+}
+
+fn listen_at(addr: SocketAddr) -> anyhow::Result<TcpListener> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let socket = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
     sockopt::set_tcp_nodelay(&socket, true)?;
-    rustix::net::bind(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+    sockopt::set_socket_reuseport(&socket, true)?;
+    rustix::net::bind(&socket, &addr)?;
     rustix::net::listen(&socket, BACKLOG)?;
     Ok(TcpListener::from(socket))
 }

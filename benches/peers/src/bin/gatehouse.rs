@@ -1,4 +1,4 @@
-//! Gatehouse, by its public framework: one reactor, and one worker with the variant `worker`.
+//! Gatehouse, by its public framework: one reactor a loop, and one worker with the variant `worker`.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -22,12 +22,17 @@ impl Module for Peer {
 }
 
 fn main() -> anyhow::Result<()> {
-    let Arguments { mode, variant, .. } = Arguments::take()?;
+    let Arguments {
+        mode,
+        variant,
+        loops,
+        ..
+    } = Arguments::take()?;
     let placement = match variant.as_str() {
         "worker" => Placement::Worker,
         _ => Placement::Reactor,
     };
-    let mut builder = Builder::new().reactors(1).workers(1);
+    let mut builder = Builder::new().reactors(loops.into()).workers(1);
     let peer = builder.module(placement, move |_: &GateHandle| Peer(mode));
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     // Nobody is asked for a sign of life in the middle of a measurement.

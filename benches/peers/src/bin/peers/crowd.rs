@@ -1,13 +1,14 @@
 //! The clients: connections over one epoll instance, prepared bytes, answers that are counted and
 //! thrown away. As quick as the floor, so that the server is what is measured.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use gatehouse_peers::wire;
 use hdrhistogram::Histogram;
+use nix::sys::socket::{setsockopt, sockopt::IpBindAddressNoPort};
 use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
@@ -23,8 +24,10 @@ const EVENTS: usize = 1024;
 const UPGRADES_AT_ONCE: usize = 256;
 /// Bytes that one read may find.
 const READ_BYTES: usize = 1 << 20;
+/// Clients of one address: with few of its ports taken, the kernel finds a free one at once.
+const CLIENTS_OF_ADDRESS: usize = 4_000;
 /// A server that is silent for so long while it owes an answer has lost it.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Latencies up to ten seconds.
 const LATENCY_NS_MAX: u64 = 10_000_000_000;
 
@@ -83,6 +86,9 @@ pub(crate) struct Echoed {
 #[derive(Debug)]
 pub(crate) struct Crowd {
     epoll: OwnedFd,
+    /// The first three bytes of the addresses that the clients come from; the kernel chooses if it
+    /// is not said.
+    network: Option<[u8; 3]>,
     clients: Vec<Client>,
     buffer: Vec<u8>,
 }
@@ -92,8 +98,17 @@ impl Crowd {
     pub(crate) fn new() -> anyhow::Result<Self> {
         Ok(Self {
             epoll: epoll::create(CreateFlags::CLOEXEC)?,
+            network: None,
             clients: Vec::new(),
             buffer: vec![0; READ_BYTES],
+        })
+    }
+
+    /// Nobody yet; who comes is from an address that begins so.
+    pub(crate) fn of_network(network: [u8; 3]) -> anyhow::Result<Self> {
+        Ok(Self {
+            network: Some(network),
+            ..Self::new()?
         })
     }
 
@@ -116,6 +131,13 @@ impl Crowd {
         sockopt::set_tcp_nodelay(&socket, true)?;
         // A reset at the end: ports that wait for stray segments would run out.
         sockopt::set_socket_linger(&socket, Some(Duration::ZERO))?;
+        if let Some([a, b, c]) = self.network {
+            // The port is chosen when it is known where to: one serves for many targets.
+            setsockopt(&socket, IpBindAddressNoPort, &true)?;
+            let last = self.clients.len() / CLIENTS_OF_ADDRESS + 1;
+            let source = Ipv4Addr::new(a, b, c, last as u8);
+            rustix::net::bind(&socket, &SocketAddr::from((source, 0)))?;
+        }
         rustix::net::connect(&socket, &addr).context("cannot connect")?;
         let token = EventData::new_u64(self.clients.len() as u64);
         epoll::add(&self.epoll, &socket, token, EventFlags::IN | EventFlags::ET)?;
@@ -259,13 +281,29 @@ impl Crowd {
     /// One client sends, everybody receives: the time until the last has it.
     pub(crate) fn broadcast(&mut self, payload_bytes: usize) -> anyhow::Result<Duration> {
         let exchange = Exchange::new(payload_bytes, 1);
-        let mut events = Vec::with_capacity(EVENTS);
+        self.expect(&exchange);
+        let begun = self.speak(&exchange)?;
+        Ok(self.hear()? - begun)
+    }
+
+    /// Everybody will hear one message.
+    pub(crate) fn expect(&mut self, exchange: &Exchange) {
         for client in &mut self.clients {
             client.missing = exchange.reply_bytes;
         }
-        let mut owing = self.clients.len();
+    }
+
+    /// The first of them sends; when it began.
+    pub(crate) fn speak(&self, exchange: &Exchange) -> anyhow::Result<Instant> {
         let begun = Instant::now();
         send_all(&self.clients[0].socket, &exchange.requests)?;
+        Ok(begun)
+    }
+
+    /// Waits until everybody has heard what was expected; when the last had.
+    pub(crate) fn hear(&mut self) -> anyhow::Result<Instant> {
+        let mut events = Vec::with_capacity(EVENTS);
+        let mut owing = self.clients.len();
         while owing > 0 {
             self.wait(&mut events)?;
             for event in events.drain(..) {
@@ -274,7 +312,7 @@ impl Crowd {
                 owing -= usize::from(client.missing == 0);
             }
         }
-        Ok(begun.elapsed())
+        Ok(Instant::now())
     }
 
     /// Connects so many and writes their requests while the server does not run; lets it run by

@@ -8,6 +8,7 @@ mod process;
 mod report;
 mod servers;
 mod session;
+mod throng;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -29,7 +30,8 @@ struct Options {
     /// Rounds of which medians are taken.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// Measures to take: echo, cpu, placement, upgrades, broadcast; all if none is named.
+    /// Measures to take: echo, cpu, placement, upgrades, broadcast, wide, million; all but the last
+    /// if none is named.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Servers to measure beside the floor, by a part of their names; all if none is named.
@@ -64,6 +66,8 @@ impl Options {
             bursts: pick(40, 5) as usize,
             broadcasts: pick(5, 2) as usize,
             receivers: pick(17_000, 2_000) as usize,
+            wide: pick(30_000, 20_000) as usize,
+            million: pick(1_000_000, 40_000) as usize,
             many: pick(10_000, 1_000) as usize,
             server_core: cores[0],
             client_core: cores[1],
@@ -71,16 +75,18 @@ impl Options {
     }
 
     fn sessions(&self) -> anyhow::Result<Vec<Session>> {
+        let mut subjects = Session::ALL.map(Session::subject).to_vec();
+        subjects.dedup();
         for subject in &self.only {
             ensure!(
-                Session::ALL
-                    .iter()
-                    .any(|session| session.subject() == subject),
-                "nothing is called {subject}; there are echo, cpu, placement, upgrades, broadcast"
+                subjects.contains(&subject.as_str()),
+                "nothing is called {subject}; there are {}",
+                subjects.join(", ")
             );
         }
         let wanted = |session: &Session| {
-            self.only.is_empty() || self.only.iter().any(|name| name == session.subject())
+            let ordinary = self.only.is_empty() && *session != Session::Million;
+            ordinary || self.only.iter().any(|name| name == session.subject())
         };
         Ok(Session::ALL.into_iter().filter(wanted).collect())
     }

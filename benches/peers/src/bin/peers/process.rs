@@ -40,6 +40,22 @@ pub(crate) fn own_cpu_ns() -> anyhow::Result<u64> {
     first_number("/proc/thread-self/schedstat")
 }
 
+/// Memory of the host that can be had without swapping, in bytes.
+pub(crate) fn available_bytes() -> anyhow::Result<u64> {
+    kib_of("/proc/meminfo", "MemAvailable:")
+}
+
+/// A size that a file of the kernel gives in KiB behind `label`, in bytes.
+fn kib_of(path: &str, label: &str) -> anyhow::Result<u64> {
+    let text = fs::read_to_string(path).with_context(|| path.to_owned())?;
+    let line = text.lines().find(|line| line.starts_with(label));
+    let kib = line.and_then(|line| line.split_whitespace().nth(1));
+    let kib: u64 = kib
+        .with_context(|| format!("no {label} in {path}"))?
+        .parse()?;
+    Ok(kib * 1024)
+}
+
 fn first_number(path: &str) -> anyhow::Result<u64> {
     let text = fs::read_to_string(path).with_context(|| path.to_owned())?;
     let word = text.split_whitespace().next().context("an empty file")?;
@@ -54,11 +70,12 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts a server that may use these cores, for clients that send payloads of this size.
+    /// Starts a server with so many loops that may use these cores, for clients that send payloads of this size.
     pub(crate) fn start(
         server: &Server,
         mode: Mode,
         payload_bytes: usize,
+        loops: u16,
         cores: &[usize],
     ) -> anyhow::Result<Self> {
         let program = std::env::current_exe()?.with_file_name(server.program);
@@ -71,6 +88,7 @@ impl Process {
         let child = Command::new(&program)
             .args(["--mode", mode, "--variant", server.variant])
             .args(["--payload", &payload_bytes.to_string()])
+            .args(["--loops", &loops.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn();
@@ -101,11 +119,10 @@ impl Process {
 
     /// Bytes of memory that no file is behind and that it shares with nobody.
     pub(crate) fn anonymous_bytes(&self) -> anyhow::Result<u64> {
-        let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.child.id()))?;
-        let line = rollup.lines().find(|line| line.starts_with("Pss_Anon:"));
-        let kib = line.and_then(|line| line.split_whitespace().nth(1));
-        let kib: u64 = kib.context("no Pss_Anon in smaps_rollup")?.parse()?;
-        Ok(kib * 1024)
+        kib_of(
+            &format!("/proc/{}/smaps_rollup", self.child.id()),
+            "Pss_Anon:",
+        )
     }
 
     /// Waits until it does nothing any more.

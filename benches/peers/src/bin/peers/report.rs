@@ -48,7 +48,7 @@ struct Table {
     base: &'static Server,
 }
 
-static TABLES: [Table; 6] = [
+static TABLES: [Table; 8] = [
     Table {
         title: "Echo, 200 connections: messages a second",
         columns: &[
@@ -94,6 +94,22 @@ static TABLES: [Table; 6] = [
         base: &FLOOR,
     },
     Table {
+        title: "100 B to 30,000 connections over two loops, until the last has them",
+        columns: &[
+            ("broadcast-wide", "broadcast, ms", Form::Coarse),
+            ("broadcast-cpu-wide", "CPU a receiver, µs", Form::Fine),
+        ],
+        base: &FLOOR,
+    },
+    Table {
+        title: "100 B to 1,000,000 connections over 55 loops, until the last has them",
+        columns: &[
+            ("broadcast-million", "broadcast, ms", Form::Coarse),
+            ("broadcast-cpu-million", "CPU a receiver, µs", Form::Fine),
+        ],
+        base: &FLOOR,
+    },
+    Table {
         title: "Where the module is placed: 20 B, 200 connections, one in flight, server and \
                 client on both cores",
         columns: &[
@@ -117,7 +133,7 @@ static TABLES: [Table; 6] = [
 ];
 
 /// Which table shows busy shares and not values.
-const BUSY: usize = 5;
+const BUSY: usize = 7;
 
 /// All samples of a run.
 #[derive(Debug)]
@@ -323,6 +339,8 @@ impl Report {
             "kernel": kernel(),
             "span_ms": self.effort.span.as_millis(),
             "receivers": self.effort.receivers,
+            "wide": self.effort.wide,
+            "million": self.effort.million,
             "many": self.effort.many,
             "servers": every_server()
                 .map(|server| (server.name, server.about))

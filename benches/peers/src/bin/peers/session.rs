@@ -2,16 +2,20 @@
 
 use std::time::Duration;
 
+use anyhow::ensure;
 use gatehouse_peers::serve::Mode;
 
 use crate::crowd::{Crowd, Exchange};
 use crate::process::{self, Process};
 use crate::servers::{FLOOR, GATEHOUSE, GATEHOUSE_WORKER, PEERS, SHUFFLED, Server};
+use crate::throng::{self, Throng};
 
 /// Connections of a burst of upgrades.
 const BURST: usize = 400;
 /// Bytes that a broadcast sends to each.
 const BROADCAST_BYTES: usize = 100;
+/// Memory of the host that both ends of a connection take, with room to spare, in bytes.
+const PAIR_BYTES: u64 = 10 * 1024;
 /// Connections of the sensitive comparisons.
 const FEW: usize = 200;
 /// Messages in flight of each connection, where it is not one.
@@ -35,6 +39,8 @@ pub(crate) struct Effort {
     pub(crate) bursts: usize,
     pub(crate) broadcasts: usize,
     pub(crate) receivers: usize,
+    pub(crate) wide: usize,
+    pub(crate) million: usize,
     pub(crate) many: usize,
     pub(crate) server_core: usize,
     pub(crate) client_core: usize,
@@ -55,11 +61,16 @@ pub(crate) enum Session {
     Placement,
     Upgrades,
     Broadcast,
+    /// A broadcast to more than one table of descriptors holds.
+    Wide,
+    /// The same to a million.
+    Million,
 }
 
 impl Session {
-    /// All of them, in the order of the report.
-    pub(crate) const ALL: [Self; 8] = [
+    /// All of them, in the order of the report. The last one is for a host with 10 GiB to spare,
+    /// and only if it is asked for.
+    pub(crate) const ALL: [Self; 10] = [
         Self::Echo {
             many: false,
             payload_bytes: 20,
@@ -80,6 +91,8 @@ impl Session {
         Self::Placement,
         Self::Upgrades,
         Self::Broadcast,
+        Self::Wide,
+        Self::Million,
     ];
 
     /// What `--only` calls it.
@@ -90,6 +103,8 @@ impl Session {
             Self::Placement => "placement",
             Self::Upgrades => "upgrades",
             Self::Broadcast => "broadcast",
+            Self::Wide => "wide",
+            Self::Million => "million",
         }
     }
 
@@ -99,6 +114,8 @@ impl Session {
         match self {
             Self::Placement => return vec![&GATEHOUSE, &GATEHOUSE_WORKER],
             Self::Broadcast => all.push(&SHUFFLED),
+            // The others have one loop each, and so one table.
+            Self::Wide | Self::Million => return all,
             _ => {}
         }
         all.extend(&PEERS);
@@ -116,6 +133,8 @@ impl Session {
             Self::Placement => placement(server, effort),
             Self::Upgrades => upgrades(server, effort),
             Self::Broadcast => broadcast(server, effort),
+            Self::Wide => wide(server, effort, self.subject(), effort.wide),
+            Self::Million => wide(server, effort, self.subject(), effort.million),
         };
         // Whatever a session did to it, the next one begins where all do.
         process::pin(&[effort.client_core])?;
@@ -137,7 +156,7 @@ fn echo(
     many: bool,
     payload_bytes: usize,
 ) -> anyhow::Result<Vec<Figure>> {
-    let process = Process::start(server, Mode::Echo, payload_bytes, &[effort.server_core])?;
+    let process = Process::start(server, Mode::Echo, payload_bytes, 1, &[effort.server_core])?;
     let mut figures = Vec::new();
     let mut crowd = Crowd::new()?;
     let connections = if many { effort.many } else { FEW };
@@ -179,7 +198,7 @@ fn echo(
 
 fn one_core(server: &Server, effort: &Effort) -> anyhow::Result<Vec<Figure>> {
     process::pin(&[effort.server_core])?;
-    let process = Process::start(server, Mode::Echo, 20, &[effort.server_core])?;
+    let process = Process::start(server, Mode::Echo, 20, 1, &[effort.server_core])?;
     let mut crowd = Crowd::new()?;
     crowd.connect(process.addr, FEW)?;
     crowd.check(20, server.is_blind())?;
@@ -198,7 +217,7 @@ fn one_core(server: &Server, effort: &Effort) -> anyhow::Result<Vec<Figure>> {
 fn placement(server: &Server, effort: &Effort) -> anyhow::Result<Vec<Figure>> {
     let both = [effort.server_core, effort.client_core];
     process::pin(&both)?;
-    let process = Process::start(server, Mode::Echo, 20, &both)?;
+    let process = Process::start(server, Mode::Echo, 20, 1, &both)?;
     let mut crowd = Crowd::new()?;
     crowd.connect(process.addr, FEW)?;
     crowd.check(20, server.is_blind())?;
@@ -220,7 +239,7 @@ fn placement(server: &Server, effort: &Effort) -> anyhow::Result<Vec<Figure>> {
 }
 
 fn upgrades(server: &Server, effort: &Effort) -> anyhow::Result<Vec<Figure>> {
-    let process = Process::start(server, Mode::Echo, 20, &[effort.server_core])?;
+    let process = Process::start(server, Mode::Echo, 20, 1, &[effort.server_core])?;
     // The first ones pay for pages and tables that the process then has.
     for _ in 0..2 {
         Crowd::new()?.connect(process.addr, BURST)?;
@@ -246,7 +265,7 @@ fn upgrades(server: &Server, effort: &Effort) -> anyhow::Result<Vec<Figure>> {
 
 fn broadcast(server: &Server, effort: &Effort) -> anyhow::Result<Vec<Figure>> {
     let cores = [effort.server_core];
-    let process = Process::start(server, Mode::Broadcast, BROADCAST_BYTES, &cores)?;
+    let process = Process::start(server, Mode::Broadcast, BROADCAST_BYTES, 1, &cores)?;
     let mut crowd = Crowd::new()?;
     crowd.connect(process.addr, effort.receivers)?;
     process.settle()?;
@@ -258,6 +277,46 @@ fn broadcast(server: &Server, effort: &Effort) -> anyhow::Result<Vec<Figure>> {
     }
     drop(crowd);
     process.stop()?;
-    took.sort_by(f64::total_cmp);
-    Ok(vec![figure("broadcast", took[took.len() / 2])])
+    Ok(vec![figure("broadcast", middle(took))])
+}
+
+fn wide(
+    server: &Server,
+    effort: &Effort,
+    name: &str,
+    receivers: usize,
+) -> anyhow::Result<Vec<Figure>> {
+    let (needed, free) = (receivers as u64 * PAIR_BYTES, process::available_bytes()?);
+    ensure!(
+        needed <= free,
+        "{receivers} connections take {} MiB of memory; {} MiB are available",
+        needed >> 20,
+        free >> 20
+    );
+    let (cores, loops) = ([effort.server_core], throng::loops(receivers));
+    let process = Process::start(server, Mode::Broadcast, BROADCAST_BYTES, loops, &cores)?;
+    let throng = Throng::connect(process.addr, receivers)?;
+    process.settle()?;
+    throng.broadcast(BROADCAST_BYTES)?;
+    process.settle()?;
+    let begun_ns = process.cpu_ns()?;
+    let mut took = Vec::new();
+    for _ in 0..effort.broadcasts {
+        process.settle()?;
+        took.push(throng.broadcast(BROADCAST_BYTES)?.as_secs_f64() * 1e3);
+    }
+    process.settle()?;
+    let server_ns = (process.cpu_ns()? - begun_ns) as f64;
+    let each_us = server_ns / (effort.broadcasts * receivers) as f64 / 1e3;
+    throng.leave()?;
+    process.stop()?;
+    Ok(vec![
+        figure(format!("broadcast-{name}"), middle(took)),
+        figure(format!("broadcast-cpu-{name}"), each_us),
+    ])
+}
+
+fn middle(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }
