@@ -85,6 +85,7 @@ impl Tx<'_> {
         self.open_channel_if_large(group)?;
         let channel = self.any_group(group)?.channel;
         let id = user.id;
+        let concerned = [Some(id), by.as_ref().map(|by| by.id)];
         let notice = Notice::GroupJoined { group, user, by };
         if channel {
             let happening = Happening::ChannelMember {
@@ -93,9 +94,12 @@ impl Tx<'_> {
                 hears: true,
             };
             self.emit(happening, Audience::Nobody, None);
-            self.notify(&[id], notice.clone(), origin)?;
+            // Everybody else hears of it in the channel's own time.
+            let concerned: Vec<UserId> = concerned.into_iter().flatten().collect();
+            self.notify(&concerned, notice.clone(), origin)?;
+            return self.tell_turnover(group, id, true, notice, origin);
         }
-        self.notify_group(group, channel, notice, origin)
+        self.notify_group(group, false, notice, origin)
     }
 
     /// Ends a membership, and tells all members and the one who was.
@@ -107,14 +111,16 @@ impl Tx<'_> {
         by: Option<User>,
         origin: Option<SessionId>,
     ) -> Outcome<()> {
+        let concerned = [Some(user), by.as_ref().map(|by| by.id)];
         let notice = Notice::GroupLeft {
             group,
             user: self.user(user)?,
             by,
         };
         if row.channel {
-            self.notify_group(group, true, notice.clone(), origin)?;
-            self.notify(&[user], notice, origin)?;
+            self.tell_turnover(group, user, false, notice.clone(), origin)?;
+            let concerned: Vec<UserId> = concerned.into_iter().flatten().collect();
+            self.notify(&concerned, notice, origin)?;
             let happening = Happening::ChannelMember {
                 group,
                 user,

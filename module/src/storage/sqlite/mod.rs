@@ -38,6 +38,7 @@ mod sql;
 mod statistics;
 mod tally;
 mod text;
+mod turnover;
 mod tx;
 mod verification;
 mod writer;
@@ -107,6 +108,7 @@ impl SqliteStore {
         let connection = open::writer(&config)?;
         let last_ms = last_ms(&connection)?;
         let indexing = Indexing::new(&connection)?;
+        let turnover_ms = turnover::next_ms(&connection)?;
         let (writes, queue) = bounded(config.writes_waiting_max);
         let (releases, released) = bounded(RELEASES_MAX);
         let (reads, read_queue) = bounded(config.reads_waiting_max);
@@ -139,6 +141,7 @@ impl SqliteStore {
             time: config.time,
             last_ms,
             indexing,
+            turnover_ms,
             counters: Arc::clone(&store.counters),
             sweep: None,
             indexed_last: false,

@@ -1,0 +1,18 @@
+-- Version 6: who comes and goes in a channel is told together, at most once a second.
+
+-- When members of a channel were last told who comes and goes, and how many have since.
+CREATE TABLE turnover (
+    grp INTEGER PRIMARY KEY,
+    told_ms INTEGER NOT NULL,
+    joined INTEGER NOT NULL DEFAULT 0,
+    parted INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX turnover_waiting ON turnover (told_ms) WHERE joined + parted > 0;
+
+-- The first of these on each side.
+CREATE TABLE turnover_names (
+    grp INTEGER NOT NULL,
+    joined INTEGER NOT NULL,
+    user INTEGER NOT NULL,
+    PRIMARY KEY (grp, joined, user)
+) WITHOUT ROWID;
