@@ -9,6 +9,7 @@ use rusqlite::Connection;
 
 use super::config::{Location, StoreConfig};
 use super::courier::{self, Release};
+use super::ending::Endings;
 use super::indexing::Indexing;
 use super::open::{self, OpenError};
 use super::writer::Writer;
@@ -47,6 +48,7 @@ impl InlineStore {
         let instance = instance(&connection)?;
         let last_ms = last_ms(&connection)?;
         let indexing = Indexing::new(&connection)?;
+        let endings = Endings::new(&connection)?;
         let turnover_ms = turnover::next_ms(&connection)?;
         let connection = Arc::new(Mutex::new(connection));
         // Nothing ever waits in it: each write is its own transaction.
@@ -61,6 +63,7 @@ impl InlineStore {
             time: config.time,
             last_ms,
             indexing,
+            endings,
             turnover_ms,
             counters: Arc::default(),
             sweep: None,

@@ -2,6 +2,7 @@
 
 use common::{GroupId, SessionId, UserId};
 
+use super::ending;
 use super::group::GroupRow;
 use super::sql::{Outcome, Sql};
 use super::tx::{Execute, Tx, find_user};
@@ -16,10 +17,7 @@ use crate::storage::refusal::Refusal;
 impl Tx<'_> {
     /// Whether a user may be in one more group.
     pub(super) fn has_room(&self, user: UserId) -> Outcome<bool> {
-        Ok(self.db.has(
-            "SELECT 1 FROM users WHERE id = ? AND groups < ?",
-            (user.0, self.rules.groups_per_user_max),
-        )?)
+        Ok(ending::groups_of(self.db, user)? < self.rules.groups_per_user_max)
     }
 
     /// Makes a user a member, and tells nobody. What was said before is not for them to see, also
@@ -31,13 +29,13 @@ impl Tx<'_> {
         role: Role,
         inviter: Option<UserId>,
     ) -> Outcome<()> {
-        let counted = self.db.run(
-            "UPDATE users SET groups = groups + 1 WHERE id = ? AND groups < ?",
-            (user.0, self.rules.groups_per_user_max),
-        )?;
-        if counted == 0 {
+        if !self.has_room(user)? {
             return Err(Refusal::LimitReached("the user is in too many groups").into());
         }
+        self.db.run(
+            "UPDATE users SET groups = groups + 1 WHERE id = ?",
+            [user.0],
+        )?;
         let counted = self.db.run(
             "UPDATE groups SET members = members + 1 WHERE id = ? AND members < ?",
             (group.0, self.rules.members_max),
@@ -138,7 +136,7 @@ impl Tx<'_> {
             "UPDATE groups SET members = members - 1 WHERE id = ?",
             [group.0],
         )?;
-        if !row.dismissed {
+        if !row.dismissed || ending::is_counted(self.db, group.0, user)? {
             self.db.run(
                 "UPDATE users SET groups = groups - 1 WHERE id = ?",
                 [user.0],

@@ -16,3 +16,9 @@ CREATE TABLE turnover_names (
     user INTEGER NOT NULL,
     PRIMARY KEY (grp, joined, user)
 ) WITHOUT ROWID;
+
+-- Groups that were dismissed and still count for those of their members who are above this user.
+CREATE TABLE endings (
+    grp INTEGER PRIMARY KEY,
+    counted_to INTEGER NOT NULL
+);

@@ -11,6 +11,7 @@ use rusqlite::Connection;
 
 use super::config::{Retention, Rules, TimeOfDay};
 use super::courier::Release;
+use super::ending::Endings;
 use super::indexing::Indexing;
 use super::retention::Sweep;
 use super::sql::{Fault, Sql, is_environment, refusal_of};
@@ -53,6 +54,7 @@ pub(super) struct Writer {
     /// Time never goes back, whatever the host's clock does.
     pub(super) last_ms: u64,
     pub(super) indexing: Indexing,
+    pub(super) endings: Endings,
     /// When a channel is to be told who has come and gone, in milliseconds since 1970.
     pub(super) turnover_ms: Option<u64>,
     pub(super) counters: Arc<Counters>,
@@ -174,6 +176,7 @@ impl Writer {
             count(&self.counters.writes, batch.releases.len());
             for release in &batch.releases {
                 self.indexing.count(&release.events);
+                self.endings.count(&release.events);
             }
             self.turnover_ms = batch.turnover_ms;
             if !gathered.is_empty() {
@@ -186,7 +189,8 @@ impl Writer {
     }
 
     fn has_tidying(&self) -> bool {
-        !self.failed && (self.indexing.behind() > 0 || self.sweep.is_some())
+        let waits = self.indexing.behind() > 0 || self.sweep.is_some() || self.endings.waits();
+        waits && !self.failed
     }
 
     /// A step of what nobody waits for. If it does not succeed, it is left until after the next
@@ -195,8 +199,12 @@ impl Writer {
         let connection = Arc::clone(&self.connection);
         let connection = connection.lock();
         let sweeps = self.sweep.is_some() && (self.indexed_last || self.indexing.behind() == 0);
-        self.indexed_last = !sweeps;
-        let outcome = if !sweeps && self.indexing.behind() > 0 {
+        // An end is some hundred steps at most, and the others wait for it.
+        let ends = self.endings.waits();
+        self.indexed_last = !sweeps && !ends;
+        let outcome = if ends {
+            self.endings.step(&connection)
+        } else if !sweeps && self.indexing.behind() > 0 {
             self.indexing.step(&connection)
         } else if let Some(sweep) = &mut self.sweep {
             let now_ms = self.last_ms.max((self.time)());
