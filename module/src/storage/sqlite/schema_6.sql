@@ -22,3 +22,6 @@ CREATE TABLE endings (
     grp INTEGER PRIMARY KEY,
     counted_to INTEGER NOT NULL
 );
+
+-- Who has blocked a user is asked for whoever hears of everyone.
+CREATE INDEX blocks_by_blocked ON blocks (blocked, user);
