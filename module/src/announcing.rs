@@ -29,7 +29,7 @@ impl Delivery {
         let protocol = seat.protocol;
         let new = match watch {
             Watch::Everyone => {
-                announcing.add_everyone(session, protocol);
+                announcing.add_everyone(session, protocol, &allowed.blockers)?;
                 outlet.subscribe(session, Audience::PresenceWatchers.topic(protocol));
                 return Ok(());
             }
@@ -132,6 +132,20 @@ impl Delivery {
                 }
                 outlet.flush();
             }
+            Notice::BlockChanged {
+                user,
+                blocked: false,
+            } => {
+                let mut announcing = self.announcing.lock();
+                for &(owner, _) in numbers {
+                    for seat in self.seats(*user) {
+                        if announcing.allow(seat.session, owner) {
+                            self.tell_presence(outlet, &seat, owner, true);
+                        }
+                    }
+                }
+                outlet.flush();
+            }
             _ => {}
         }
     }
@@ -149,9 +163,17 @@ impl Delivery {
             user: user.clone(),
             online,
         };
-        publish(outlet, Audience::PresenceWatchers, &event, None, except);
+        let kept_from = watches.kept_from(user.id);
+        if kept_from.is_none() {
+            publish(outlet, Audience::PresenceWatchers, &event, None, except);
+        }
         for protocol in Protocol::ALL {
-            let watchers = watches.watchers(user.id, protocol);
+            let mut watchers = watches.watchers(user.id, protocol);
+            if let Some(kept_from) = kept_from {
+                // A topic leaves nobody out, so that the others are told one by one.
+                watchers.extend(watches.of_everyone(protocol, kept_from));
+            }
+            watchers.retain(|session| Some(*session) != except);
             if !watchers.is_empty()
                 && let Some(message) = protocol.encode(&event, None)
             {

@@ -21,7 +21,9 @@ use crate::event::Audience;
 use crate::friend::FindBlockers;
 use crate::message::{Draft, Receipt, Send, To};
 use crate::outlet::Outlet;
-use crate::presence::{FindLastSeen, FindWatched, LastSeen, Platform, Seat, UserPresence, Watch};
+use crate::presence::{
+    FindLastSeen, FindWatched, LastSeen, Platform, Seat, UserPresence, WATCHED_MAX, Watch,
+};
 use crate::storage::operation::WriteOperation;
 use crate::storage::refusal::Refusal;
 use crate::storage::sqlite::{self, InlineStore, Location, SqliteStore, StoreConfig};
@@ -462,10 +464,15 @@ impl Im {
                 Watch::Users(users) => users.clone(),
                 Watch::Friends | Watch::Everyone => Vec::new(),
             },
+            everyone: watch == Watch::Everyone,
         };
         let im = Arc::clone(self);
         self.change(find, move |found| {
             then(found.and_then(|allowed| {
+                if allowed.blockers.len() > WATCHED_MAX {
+                    let text = "too many have blocked the user to tell of all others";
+                    return Err(ImError::new(ErrorCode::Forbidden, text));
+                }
                 let mut outcome = Ok(());
                 im.act(|outlet| {
                     outcome = im.delivery.watch(outlet, user, session, &watch, &allowed);
@@ -488,6 +495,7 @@ impl Im {
             user: login.user.id,
             friends: false,
             users: Vec::new(),
+            everyone: false,
         };
         let im = Arc::clone(self);
         self.change(find, move |found| {

@@ -192,6 +192,37 @@ fn a_session_is_heard_until_it_says_that_it_is_enough() {
 }
 
 #[test]
+fn who_hears_of_everyone_hears_of_nobody_who_has_blocked_them() {
+    let node = im();
+    let (mut ada, ada_id) = NativeClient::login(&node, "Ada");
+    let (mut bob, bob_id) = NativeClient::login(&node, "Bob");
+    let (mut eve, _) = NativeClient::login(&node, "Eve");
+    bob.ok("block.add", json!({"user": ada_id}));
+    ada.ok("presence.subscribe", json!({"all": true}));
+    eve.ok("presence.subscribe", json!({"all": true}));
+    for online in [false, true] {
+        if online {
+            bob.ok("login", json!({"name": "Bob"}));
+        } else {
+            bob.ok("logout", json!({}));
+        }
+        assert_eq!(presence(&mut eve), (bob_id, online), "it is not about her");
+    }
+    // What she hears next comes behind what she would have heard.
+    let (_dan, dan_id) = NativeClient::login(&node, "Dan");
+    assert_eq!(presence(&mut ada), (dan_id, true));
+    assert_eq!(presence(&mut eve), (dan_id, true));
+
+    bob.ok("block.remove", json!({"user": ada_id}));
+    assert_eq!(presence(&mut ada), (bob_id, true));
+    bob.ok("block.add", json!({"user": ada_id}));
+    assert_eq!(presence(&mut ada), (bob_id, false));
+    drop(bob);
+    assert_eq!(presence(&mut eve), (bob_id, false));
+    expect_no_presence(&mut ada);
+}
+
+#[test]
 fn a_session_that_was_pushed_out_hears_nothing_more() {
     let node = im();
     let (mut older, _) = NativeClient::login(&node, "Ada");

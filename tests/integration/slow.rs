@@ -236,6 +236,16 @@ fn what_may_be_dropped_makes_room_for_what_may_not() {
 }
 
 #[test]
+fn what_waits_by_reference_is_counted_until_it_is_read() {
+    let mut crowd = crowd(Overflow::DropNewest);
+    let waiting = |node: &TestNode| node.count(|stats| stats.outbox_shared_bytes.get());
+    crowd.publish_until(|node| waiting(node) > 2 * MESSAGE_BYTES as u64, publish);
+    crowd.catch_up();
+    let node = &crowd.node;
+    node.until("nothing waits by reference", |node| waiting(node) == 0);
+}
+
+#[test]
 fn a_module_that_waits_for_the_outbox_sends_any_number_of_messages() {
     const MESSAGES: usize = 500;
     let mut crowd = crowd(Overflow::Close);

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use common::{GroupId, UserId};
-use module::group::{Dismiss, Leave, MuteMember, Role, SetRole, Transfer};
-use module::inbox::{ChangePage, Changes, Notice};
+use module::group::{Dismiss, Kick, Leave, MuteMember, Role, SetRole, Transfer};
+use module::inbox::{Audience, ChangePage, Changes, Event, Happening, Notice};
 use module::message::{Conversation, Recall, To};
 use module::storage::refusal::Refusal;
-use module::storage::sqlite::{Retention, Rules, StoreConfig};
+use module::storage::sqlite::{Location, Retention, Rules, StoreConfig};
 
 use crate::bench::Bench;
 
@@ -208,4 +208,131 @@ fn leave(bench: &Bench, user: UserId, group: GroupId) {
         origin: None,
     };
     bench.change_now(leave).unwrap();
+}
+
+/// The next that all members of a channel are told, which is numbered.
+fn told(bench: &Bench) -> Notice {
+    loop {
+        let Event {
+            happening,
+            audience,
+            change,
+            ..
+        } = bench.event();
+        if let (Happening::Notice(notice), Audience::Channel(_)) = (happening, audience) {
+            assert!(change.is_some(), "{notice:?}");
+            return notice;
+        }
+    }
+}
+
+#[test]
+fn those_who_come_and_go_at_once_are_told_of_together() {
+    let bench = Bench::with_rules(rules());
+    let (ada, bob, eve) = (bench.user("Ada"), bench.user("Bob"), bench.user("Eve"));
+    let group = bench.group(ada, &[bob, eve]);
+    let conversation = Conversation::Group(group);
+    let known = last_change(&bench, bob, conversation);
+    let crowd: Vec<UserId> = (0..40).map(|n| bench.user(&format!("user {n}"))).collect();
+    for user in &crowd {
+        bench.join(*user, group).unwrap();
+    }
+    leave(&bench, crowd[1], group);
+    let kick = Kick {
+        by: ada,
+        group,
+        users: vec![bob],
+        origin: None,
+    };
+    bench.change_now(kick).unwrap();
+    // Those concerned have it in their inboxes at once.
+    let has_left = |user| {
+        let notices = bench.notices(user);
+        matches!(notices.last(), Some(Notice::GroupLeft { .. }))
+    };
+    assert!(has_left(crowd[1]) && has_left(bob) && has_left(ada));
+    for user in &crowd[2..] {
+        let notices = bench.notices(*user);
+        assert!(matches!(notices[..], [Notice::GroupJoined { .. }]));
+    }
+    assert_eq!(
+        last_change(&bench, eve, conversation),
+        known + 1,
+        "the first alone"
+    );
+
+    bench.advance(Duration::from_secs(1));
+    assert!(matches!(
+        told(&bench),
+        Notice::GroupJoined { user, .. } if user.id == crowd[0]
+    ));
+    let gathered = told(&bench);
+    let Notice::GroupMembers {
+        members,
+        joined,
+        left,
+        ref who_joined,
+        ref who_left,
+        ..
+    } = gathered
+    else {
+        panic!("{gathered:?}")
+    };
+    assert_eq!((members, joined, left), (3 + 40 - 2, 39, 2));
+    let named: Vec<UserId> = who_joined.iter().map(|user| user.id).collect();
+    assert_eq!(named, crowd[1..11], "the first ten of them");
+    let named: Vec<UserId> = who_left.iter().map(|user| user.id).collect();
+    assert_eq!(named, [bob, crowd[1]]);
+    let page = changes(&bench, eve, conversation, known + 1).unwrap();
+    let kept: Vec<_> = page
+        .changes
+        .into_iter()
+        .map(|change| change.notice)
+        .collect();
+    assert_eq!(kept, [gathered], "for who was away, too");
+
+    // The next second begins with it.
+    bench.join(bob, group).unwrap();
+    assert_eq!(last_change(&bench, eve, conversation), known + 2);
+    bench.advance(Duration::from_secs(1));
+    let told = told(&bench);
+    assert!(
+        matches!(
+            told,
+            Notice::GroupMembers {
+                joined: 1,
+                left: 0,
+                members: 42,
+                ..
+            }
+        ),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn what_was_gathered_is_told_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = || {
+        Bench::open(StoreConfig {
+            location: Location::Directory(directory.path().to_owned()),
+            rules: rules(),
+            ..StoreConfig::default()
+        })
+    };
+    let bench = open();
+    let [ada, bob, eve, dan, cy] = ["Ada", "Bob", "Eve", "Dan", "Cy"].map(|name| bench.user(name));
+    let group = bench.group(ada, &[bob, eve]);
+    for user in [dan, cy] {
+        bench.join(user, group).unwrap();
+    }
+    drop(bench);
+    let bench = open();
+    bench.advance(Duration::from_secs(1));
+    let told = told(&bench);
+    assert!(
+        matches!(&told, Notice::GroupMembers { joined: 1, members: 5, who_joined, .. }
+            if who_joined[0].id == cy),
+        "{told:?}"
+    );
 }

@@ -6,7 +6,8 @@ use common::UserId;
 use module::group::Leave;
 use module::inbox::{Notice, Sync};
 use module::message::{
-    Clear, Conversation, ConversationPage, Conversations, MarkRead, Send, SetConversation, To,
+    BODY_BYTES_MAX, Clear, Conversation, ConversationPage, Conversations, MarkRead, PAGE_BYTES,
+    Send, SetConversation, To,
 };
 use module::storage::refusal::Refusal;
 use module::storage::sqlite::{Retention, StoreConfig};
@@ -116,6 +117,37 @@ fn the_list_has_pinned_ones_first_and_then_the_latest() {
         bench.change_now(stranger),
         Err(Refusal::ConversationUnknown)
     );
+}
+
+#[test]
+fn a_page_of_the_list_ends_where_it_is_a_mebibyte() {
+    let bench = Bench::new();
+    let ada = bench.user("Ada");
+    let fit = PAGE_BYTES / BODY_BYTES_MAX;
+    let body = "x".repeat(BODY_BYTES_MAX);
+    for n in 0..fit + 10 {
+        let other = bench.user(&format!("user {n}"));
+        bench.send(other, To::User(ada), &body).unwrap();
+    }
+    let page = |offset| {
+        let list = Conversations {
+            user: ada,
+            offset,
+            limit: 500,
+        };
+        bench.look_up_now(list).unwrap()
+    };
+    let (first, mut seen) = (page(0), Vec::new());
+    assert!((fit - 1..=fit).contains(&first.conversations.len()));
+    while (seen.len() as u64) < first.total {
+        let next = page(seen.len());
+        assert!(!next.conversations.is_empty(), "after {}", seen.len());
+        assert_eq!(next.unread, fit as u64 + 10, "of all of them");
+        seen.extend(next.conversations.iter().map(|view| view.title.clone()));
+    }
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), fit + 10, "each once");
 }
 
 #[test]

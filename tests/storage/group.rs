@@ -1,8 +1,10 @@
 //! Groups: making, changing, ending; small ones and channels.
 
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use common::UserId;
+use module::account::EnterGuest;
 use module::group::{
     CreateGroup, Dismiss, FindGroup, Joined, Joining, Leave, ListGroups, ListMembers, Role,
     SearchGroups, SetGroup, Transfer, WhichGroups, WhichMembers,
@@ -10,7 +12,7 @@ use module::group::{
 use module::inbox::{Audience, Happening, Notice};
 use module::message::{Conversation, MarkRead, Readers, To};
 use module::storage::refusal::Refusal;
-use module::storage::sqlite::Rules;
+use module::storage::sqlite::{Location, Rules, StoreConfig};
 
 use crate::bench::Bench;
 
@@ -223,6 +225,85 @@ fn a_dismissed_group_takes_no_room_of_its_members() {
     ));
     leave(kept).unwrap();
     assert_eq!(bench.join(bob, other), Ok(Joined::Member));
+}
+
+#[test]
+fn the_end_of_a_large_group_is_the_same_to_its_last_member_and_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = || {
+        Bench::open(StoreConfig {
+            location: Location::Directory(directory.path().to_owned()),
+            rules: Rules {
+                groups_per_user_max: 1,
+                ..Rules::default()
+            },
+            ..StoreConfig::default()
+        })
+    };
+    let bench = open();
+    let (sender, registered) = channel();
+    for number in 0..3_000 {
+        let sender = sender.clone();
+        let name = format!("user {number}");
+        bench.change(EnterGuest { name }, move |entered| {
+            sender.send(entered.unwrap().user.id).unwrap();
+        });
+    }
+    let members: Vec<UserId> = registered.iter().take(3_000).collect();
+    let (ada, eve) = (members[0], bench.user("Eve"));
+    let group = bench.group(ada, &members[1..]);
+    let other = bench.group(eve, &[]);
+    let dismiss = Dismiss {
+        by: Some(ada),
+        group,
+        origin: None,
+    };
+    bench.change_now(dismiss).unwrap();
+    let leave = |bench: &Bench, user, group| {
+        bench.change_now(Leave {
+            user,
+            group,
+            hand_over: false,
+            origin: None,
+        })
+    };
+    let joined = |bench: &Bench, user| {
+        let list = ListGroups {
+            user,
+            which: WhichGroups::Joined,
+            after: common::GroupId(0),
+            limit: 10,
+        };
+        bench.look_up_now(list).unwrap().total
+    };
+    // Whether it is their turn already or not.
+    let [last, last_but_one, first] = [members[2_999], members[2_998], ada];
+    assert_eq!(joined(&bench, last), 0);
+    assert_eq!(bench.join(last, other), Ok(Joined::Member));
+    leave(&bench, last_but_one, group).unwrap();
+    assert_eq!(bench.join(last_but_one, other), Ok(Joined::Member));
+    drop(bench);
+
+    let bench = open();
+    assert_eq!(bench.join(first, other), Ok(Joined::Member));
+    let db = rusqlite::Connection::open(directory.path().join("gatehouse.db")).unwrap();
+    let count = |sql: &str| db.query_row(sql, [], |row| row.get::<_, u64>(0)).unwrap();
+    while count("SELECT count(*) FROM endings") > 0 {
+        std::thread::yield_now();
+    }
+    assert_eq!(
+        count("SELECT sum(groups) FROM users"),
+        4,
+        "each counted once"
+    );
+    let third = bench.group(members[5], &[]);
+    for user in [first, last, last_but_one] {
+        assert_eq!(joined(&bench, user), 1);
+        assert!(matches!(
+            bench.join(user, third),
+            Err(Refusal::LimitReached(_))
+        ));
+    }
 }
 
 #[test]

@@ -82,6 +82,7 @@ fn one_hears_of_mutual_friends_and_of_nobody_who_has_blocked_one() {
             user,
             friends: true,
             users: users.to_vec(),
+            everyone: false,
         });
         watched.unwrap()
     };
@@ -98,6 +99,7 @@ fn one_hears_of_mutual_friends_and_of_nobody_who_has_blocked_one() {
     let expected = Watched {
         friends: vec![mallory],
         users: vec![bob],
+        blockers: Vec::new(),
     };
     assert_eq!(of_ada, expected);
     assert_eq!(

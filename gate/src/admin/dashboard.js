@@ -55,7 +55,7 @@ const CHARTS = [
   { title: "Bytes", format: bytesPerSecond, curves: [["in", p => p.bytes_in], ["out", p => p.bytes_out]], binary: true },
   { title: "Time of a reactor's turn", format: micros, curves: [["p50", p => p.turn_p50], ["p99", p => p.turn_p99]] },
   { title: "Wait for a worker", format: micros, curves: [["p50", p => p.wait_p50], ["p99", p => p.wait_p99]] },
-  { title: "Waiting to be written", format: bytes, curves: [["outboxes", p => p.outbox]], area: true, binary: true },
+  { title: "Waiting to be written", format: bytes, curves: [["copied", p => p.outbox], ["by reference", p => p.outbox_shared]], binary: true },
   { title: "Memory held for clients", format: bytes, curves: [["held", p => p.held]], area: true, binary: true },
   { title: "Refused and dropped", format: perSecond, curves: [["refused", p => p.refused], ["dropped", p => p.dropped]] },
 ];

@@ -82,11 +82,16 @@ const REACTOR_COUNTERS: [Row<ReactorStats>; 17] = [
     ),
 ];
 
-const REACTOR_GAUGES: [Row<ReactorStats>; 3] = [
+const REACTOR_GAUGES: [Row<ReactorStats>; 4] = [
     (
         "outbox_bytes",
-        "Heap behind what waits to be written",
+        "Heap behind what waits to be written, without what waits by reference",
         |s| &s.outbox_bytes,
+    ),
+    (
+        "outbox_shared_bytes",
+        "Bytes that wait to be written by reference, once for each receiver",
+        |s| &s.outbox_shared_bytes,
     ),
     (
         "input_bytes",

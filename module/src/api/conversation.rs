@@ -27,7 +27,7 @@ pub(super) struct ListIn {
     /// How many to leave out, counted from the first.
     #[serde(default)]
     offset: Number,
-    /// Most conversations; 100 if it is left out.
+    /// Most conversations; 100 if it is left out. Fewer come where they are 1 MiB.
     #[serde(default)]
     #[garde(dive)]
     limit: Limit,

@@ -128,6 +128,24 @@ pub enum Notice {
         /// Who has removed them, if they have not gone by themselves.
         by: Option<User>,
     },
+    /// Users have joined a channel, or left it, within a second or so, and are told of together.
+    /// They, and who has let them in or removed them, have heard of it before.
+    GroupMembers {
+        /// Which group.
+        #[serde(with = "crate::id")]
+        #[schemars(with = "u64")]
+        group: GroupId,
+        /// How many members it has now.
+        members: usize,
+        /// How many have joined.
+        joined: usize,
+        /// How many have left.
+        left: usize,
+        /// The first who have joined, ten at most.
+        who_joined: Vec<User>,
+        /// The first who have left, ten at most.
+        who_left: Vec<User>,
+    },
     /// What is known about a group has changed: name, announcement, owner, muted.
     GroupChanged {
         /// Which group.

@@ -207,7 +207,8 @@ pub struct HistoryPage {
     pub peer_read_seq: Option<u64>,
 }
 
-/// The conversations of a user: pinned ones first, then those with the latest message or draft.
+/// The conversations of a user: pinned ones first, then those with the latest message or draft;
+/// fewer than `limit` where they come to [`PAGE_BYTES`](super::PAGE_BYTES).
 #[derive(Clone, Debug)]
 pub struct Conversations {
     /// Whose.
@@ -250,6 +251,16 @@ pub struct ConversationView {
     pub extra: String,
     /// The user has left the group.
     pub left: bool,
+}
+
+impl ConversationView {
+    /// What it takes of the [`PAGE_BYTES`](super::PAGE_BYTES) of a page.
+    #[must_use]
+    pub fn page_bytes(&self) -> usize {
+        let own = [&self.title, &self.picture, &self.draft, &self.extra].map(String::len);
+        let last = self.last.as_ref().map_or(0, Message::page_bytes);
+        own.iter().sum::<usize>() + last
+    }
 }
 
 /// Part of a list of conversations.

@@ -42,6 +42,8 @@ pub struct FindWatched {
     pub friends: bool,
     /// Of these users.
     pub users: Vec<UserId>,
+    /// Of everyone.
+    pub everyone: bool,
 }
 
 /// Whose presence a user may hear of.
@@ -51,4 +53,6 @@ pub struct Watched {
     pub friends: Vec<UserId>,
     /// Of those that were named, the ones who have not blocked the user.
     pub users: Vec<UserId>,
+    /// Of everyone, those who have; one more than [`WATCHED_MAX`](super::WATCHED_MAX) at most.
+    pub blockers: Vec<UserId>,
 }

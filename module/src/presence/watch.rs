@@ -47,6 +47,8 @@ struct Ears {
     everyone: bool,
     friends: bool,
     of: FxHashMap<UserId, Why>,
+    /// Of everyone but these, who have blocked its user.
+    but: FxHashSet<UserId>,
 }
 
 /// Which sessions hear of whom: those that have asked, and only of whom they may.
@@ -54,6 +56,8 @@ struct Ears {
 pub(crate) struct Watches {
     ears: FxHashMap<SessionId, Ears>,
     watchers: FxHashMap<UserId, FxHashSet<SessionId>>,
+    /// The sessions that hear of everyone but this user.
+    kept_from: FxHashMap<UserId, FxHashSet<SessionId>>,
     pairs: usize,
 }
 
@@ -64,13 +68,25 @@ impl Watches {
             everyone: false,
             friends: false,
             of: FxHashMap::default(),
+            but: FxHashSet::default(),
         })
     }
 
-    /// The session hears of everyone from now on, by other means than these.
-    pub(crate) fn add_everyone(&mut self, session: SessionId, protocol: Protocol) {
+    /// The session hears of everyone but these from now on, by other means than these as long as
+    /// nobody is kept from anyone.
+    pub(crate) fn add_everyone(
+        &mut self,
+        session: SessionId,
+        protocol: Protocol,
+        blockers: &[UserId],
+    ) -> Result<(), Refusal> {
+        self.check_room(blockers.len())?;
         self.forget(session);
         self.ears(session, protocol).everyone = true;
+        for &user in blockers {
+            self.keep_from(session, user);
+        }
+        Ok(())
     }
 
     /// The session hears of these friends from now on, and of those who become friends; those of
@@ -130,19 +146,55 @@ impl Watches {
             friend: true,
             named: true,
         };
-        let of = self.ears.get(&session).map(|ears| &ears.of);
-        let heard = of.is_some_and(|of| of.contains_key(&user));
+        let Some(ears) = self.ears.get(&session) else {
+            return false;
+        };
+        if ears.everyone {
+            return self.keep_from(session, user);
+        }
+        let heard = ears.of.contains_key(&user);
         self.remove(session, user, both);
         heard
+    }
+
+    /// The session may hear of this user again if it hears of everyone. Whether that is news to it.
+    pub(crate) fn allow(&mut self, session: SessionId, user: UserId) -> bool {
+        let ears = self.ears.get_mut(&session);
+        let allowed = ears.is_some_and(|ears| ears.but.remove(&user));
+        if allowed {
+            self.pairs -= unlink(&mut self.kept_from, session, user);
+        }
+        allowed
     }
 
     /// The session hears of nobody any more.
     pub(crate) fn forget(&mut self, session: SessionId) {
         if let Some(ears) = self.ears.remove(&session) {
             for user in ears.of.into_keys() {
-                self.unlink(session, user);
+                self.pairs -= unlink(&mut self.watchers, session, user);
+            }
+            for user in ears.but {
+                self.pairs -= unlink(&mut self.kept_from, session, user);
             }
         }
+    }
+
+    /// The sessions that hear of everyone but this user, if there are any.
+    pub(crate) fn kept_from(&self, user: UserId) -> Option<&FxHashSet<SessionId>> {
+        self.kept_from.get(&user)
+    }
+
+    /// The sessions that hear of everyone, without these.
+    pub(crate) fn of_everyone(
+        &self,
+        protocol: Protocol,
+        without: &FxHashSet<SessionId>,
+    ) -> impl Iterator<Item = SessionId> {
+        let all = self.ears.iter();
+        all.filter(move |(session, ears)| {
+            ears.everyone && ears.protocol == protocol && !without.contains(session)
+        })
+        .map(|(session, _)| *session)
     }
 
     /// The sessions that hear of a user, by protocol.
@@ -192,20 +244,36 @@ impl Watches {
         known.named &= !why.named;
         if *known == Why::default() {
             ears.of.remove(&user);
-            self.unlink(session, user);
+            self.pairs -= unlink(&mut self.watchers, session, user);
         }
     }
 
-    fn unlink(&mut self, session: SessionId, user: UserId) {
-        if let Some(sessions) = self.watchers.get_mut(&user) {
-            if sessions.remove(&session) {
-                self.pairs -= 1;
-            }
-            if sessions.is_empty() {
-                self.watchers.remove(&user);
-            }
+    /// Whether a session that hears of everyone has heard of this user, as it does no longer.
+    fn keep_from(&mut self, session: SessionId, user: UserId) -> bool {
+        let ears = self.ears.get_mut(&session);
+        let kept = ears.is_some_and(|ears| ears.but.insert(user));
+        if kept {
+            self.kept_from.entry(user).or_default().insert(session);
+            self.pairs += 1;
         }
+        kept
     }
+}
+
+/// Takes a session from those that are linked with a user; how many that were.
+fn unlink(
+    links: &mut FxHashMap<UserId, FxHashSet<SessionId>>,
+    session: SessionId,
+    user: UserId,
+) -> usize {
+    let Some(sessions) = links.get_mut(&user) else {
+        return 0;
+    };
+    let was = sessions.remove(&session);
+    if sessions.is_empty() {
+        links.remove(&user);
+    }
+    usize::from(was)
 }
 
 #[cfg(test)]
@@ -245,6 +313,14 @@ mod tests {
         assert_eq!(watches.pairs, 0);
         assert!(watches.watchers.is_empty() && watches.ears.is_empty());
         assert!(!watches.befriend(session(1), UserId(1)));
+
+        let one = session(1);
+        watches.add_everyone(one, NATIVE, &users).unwrap();
+        assert!(watches.refuse(one, UserId(101)) && watches.allow(one, UserId(1)));
+        assert!(!watches.refuse(one, UserId(101)) && !watches.allow(one, UserId(1)));
+        assert_eq!((watches.pairs, watches.kept_from.len()), (100, 100));
+        watches.forget(one);
+        assert_eq!((watches.pairs, watches.kept_from.len()), (0, 0));
     }
 
     #[test]
@@ -262,7 +338,7 @@ mod tests {
         assert!(watches.add_named(one, NATIVE, &[UserId(2_000)]).is_err());
         watches.remove_named(one, &users[..1]);
         assert!(watches.add_named(one, NATIVE, &[UserId(2_000)]).is_ok());
-        watches.add_everyone(one, NATIVE);
+        watches.add_everyone(one, NATIVE, &[]).unwrap();
         assert_eq!(watches.pairs, 0);
         assert_eq!(watches.add_named(one, NATIVE, &users), Ok(vec![]));
     }

@@ -31,6 +31,9 @@ impl<H: Handler, K: Clock> Reactor<H, K> {
 impl Net {
     pub(super) fn set_gauges(&self) {
         self.stats.outbox_bytes.set(self.pool.lent() as u64);
+        self.stats
+            .outbox_shared_bytes
+            .set(self.pool.shared() as u64);
         self.stats.input_bytes.set(self.input_bytes as u64);
         self.stats.tls_bytes.set(self.transports.bytes() as u64);
     }

@@ -53,9 +53,12 @@ pub struct ReactorStats {
     pub upgrades: Counter,
     /// TLS handshakes completed.
     pub tls_handshakes: Counter,
-    /// Bytes of heap behind what waits to be written, by capacity; payloads that are shared between
-    /// receivers are not in it. Looked at every few turns, and at least once a second.
+    /// Bytes of heap behind what waits to be written, by capacity; payloads that wait by reference
+    /// are not in it. Looked at every few turns, and at least once a second.
     pub outbox_bytes: Counter,
+    /// Bytes that wait to be written by reference, each as often as somebody has yet to take it;
+    /// looked at as often.
+    pub outbox_shared_bytes: Counter,
     /// Bytes of heap behind input that is not complete or not decoded; looked at as often.
     pub input_bytes: Counter,
     /// Bytes of TLS sessions; looked at as often.

@@ -9,7 +9,8 @@ use super::sql::{Outcome, Sql};
 use super::tx::{Execute, Tx};
 use crate::inbox::Notice;
 use crate::message::{
-    Conversation, ConversationPage, ConversationView, Conversations, FindMuted, SetConversation,
+    Conversation, ConversationPage, ConversationView, Conversations, FindMuted, PAGE_BYTES,
+    SetConversation,
 };
 use crate::storage::refusal::Refusal;
 
@@ -245,10 +246,15 @@ impl Query for Conversations {
             .filter(|listed| listed.view.muted == 0)
             .map(|listed| listed.view.unread)
             .sum();
-        let page = views.into_iter().skip(self.offset).take(self.limit);
-        let conversations = page
-            .map(|listed| describe(db, self.user, listed))
-            .collect::<Outcome<_>>()?;
+        let (mut conversations, mut held) = (Vec::new(), 0);
+        for listed in views.into_iter().skip(self.offset).take(self.limit) {
+            if held >= PAGE_BYTES {
+                break;
+            }
+            let view = describe(db, self.user, listed)?;
+            held += view.page_bytes();
+            conversations.push(view);
+        }
         Ok(ConversationPage {
             conversations,
             total,

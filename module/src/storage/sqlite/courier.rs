@@ -28,6 +28,15 @@ impl Release {
         }
     }
 
+    /// What nobody has asked for, and is told all the same.
+    pub(super) fn unasked(events: Vec<Event>) -> Self {
+        Self {
+            reply: Box::new(drop),
+            revoked: None,
+            events,
+        }
+    }
+
     /// It was done, but the transaction that it was part of has failed.
     pub(super) fn revoke(&mut self, refusal: Refusal) {
         self.revoked = Some(refusal);

@@ -2,6 +2,7 @@
 
 use common::{GroupId, SessionId, UserId};
 
+use super::ending;
 use super::sql::{Outcome, Sql};
 use super::text;
 use super::tx::{Execute, Tx};
@@ -152,11 +153,7 @@ impl Tx<'_> {
     pub(super) fn end_group(&self, group: GroupId) -> Outcome<()> {
         self.db
             .run("UPDATE groups SET dismissed = 1 WHERE id = ?", [group.0])?;
-        self.db.run(
-            "UPDATE users SET groups = groups - 1
-             WHERE id IN (SELECT user FROM members WHERE grp = ?)",
-            [group.0],
-        )?;
+        ending::count_out(self.db, group.0, 0)?;
         self.db
             .run("DELETE FROM group_index WHERE rowid = ?", [group.0])?;
         let groups = self.db.meta("groups")?;

@@ -3,6 +3,7 @@
 use common::{GroupId, UserId};
 use rusqlite::{Connection, Row};
 
+use super::ending;
 use super::friend::{state, user};
 use super::group::{joining, role};
 use super::readers::Query;
@@ -69,12 +70,8 @@ impl Query for ListGroups {
                             WHERE id <= ?2 ORDER BY id DESC LIMIT 1), 0)
                      ORDER BY p.conversation LIMIT ?3"
                 );
-                let total = db.first(
-                    "SELECT groups FROM users WHERE id = ?",
-                    [self.user.0],
-                    |row| row.get(0),
-                )?;
-                (db.rows(&sql, params, view)?, total.unwrap_or(0))
+                let total = ending::groups_of(db, self.user)?;
+                (db.rows(&sql, params, view)?, total)
             }
             WhichGroups::All => {
                 let sql = format!(

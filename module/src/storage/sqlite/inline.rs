@@ -9,15 +9,17 @@ use rusqlite::Connection;
 
 use super::config::{Location, StoreConfig};
 use super::courier::{self, Release};
+use super::ending::Endings;
 use super::indexing::Indexing;
 use super::open::{self, OpenError};
 use super::writer::Writer;
-use super::{instance, last_ms, readers};
+use super::{instance, last_ms, readers, turnover};
 use crate::storage::operation::{Read, Write};
 use crate::storage::store::{Sink, Store};
 
 /// The store in memory, done by whoever asks: for simulation and fuzzing, where the same input
-/// brings the same output. A call from inside of a reply or the sink is done after it.
+/// brings the same output. A call from inside of a reply or the sink is done after it. What becomes
+/// due by the clock alone is done with the next write.
 pub struct InlineStore {
     writer: Mutex<Writer>,
     connection: Arc<Mutex<Connection>>,
@@ -46,6 +48,8 @@ impl InlineStore {
         let instance = instance(&connection)?;
         let last_ms = last_ms(&connection)?;
         let indexing = Indexing::new(&connection)?;
+        let endings = Endings::new(&connection)?;
+        let turnover_ms = turnover::next_ms(&connection)?;
         let connection = Arc::new(Mutex::new(connection));
         // Nothing ever waits in it: each write is its own transaction.
         let (_, queue) = bounded(1);
@@ -59,6 +63,8 @@ impl InlineStore {
             time: config.time,
             last_ms,
             indexing,
+            endings,
+            turnover_ms,
             counters: Arc::default(),
             sweep: None,
             indexed_last: false,
@@ -81,7 +87,7 @@ impl Store for InlineStore {
 
     fn write(&self, write: Write) {
         let mut writer = self.writer.lock();
-        writer.commit(write);
+        writer.commit(Some(write));
         let batch = self.released.try_recv();
         drop(writer);
         if let Ok(batch) = batch {

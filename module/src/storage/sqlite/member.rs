@@ -2,6 +2,7 @@
 
 use common::{GroupId, SessionId, UserId};
 
+use super::ending;
 use super::group::GroupRow;
 use super::sql::{Outcome, Sql};
 use super::tx::{Execute, Tx, find_user};
@@ -16,10 +17,7 @@ use crate::storage::refusal::Refusal;
 impl Tx<'_> {
     /// Whether a user may be in one more group.
     pub(super) fn has_room(&self, user: UserId) -> Outcome<bool> {
-        Ok(self.db.has(
-            "SELECT 1 FROM users WHERE id = ? AND groups < ?",
-            (user.0, self.rules.groups_per_user_max),
-        )?)
+        Ok(ending::groups_of(self.db, user)? < self.rules.groups_per_user_max)
     }
 
     /// Makes a user a member, and tells nobody. What was said before is not for them to see, also
@@ -31,13 +29,13 @@ impl Tx<'_> {
         role: Role,
         inviter: Option<UserId>,
     ) -> Outcome<()> {
-        let counted = self.db.run(
-            "UPDATE users SET groups = groups + 1 WHERE id = ? AND groups < ?",
-            (user.0, self.rules.groups_per_user_max),
-        )?;
-        if counted == 0 {
+        if !self.has_room(user)? {
             return Err(Refusal::LimitReached("the user is in too many groups").into());
         }
+        self.db.run(
+            "UPDATE users SET groups = groups + 1 WHERE id = ?",
+            [user.0],
+        )?;
         let counted = self.db.run(
             "UPDATE groups SET members = members + 1 WHERE id = ? AND members < ?",
             (group.0, self.rules.members_max),
@@ -85,6 +83,7 @@ impl Tx<'_> {
         self.open_channel_if_large(group)?;
         let channel = self.any_group(group)?.channel;
         let id = user.id;
+        let concerned = [Some(id), by.as_ref().map(|by| by.id)];
         let notice = Notice::GroupJoined { group, user, by };
         if channel {
             let happening = Happening::ChannelMember {
@@ -93,9 +92,12 @@ impl Tx<'_> {
                 hears: true,
             };
             self.emit(happening, Audience::Nobody, None);
-            self.notify(&[id], notice.clone(), origin)?;
+            // Everybody else hears of it in the channel's own time.
+            let concerned: Vec<UserId> = concerned.into_iter().flatten().collect();
+            self.notify(&concerned, notice.clone(), origin)?;
+            return self.tell_turnover(group, id, true, notice, origin);
         }
-        self.notify_group(group, channel, notice, origin)
+        self.notify_group(group, false, notice, origin)
     }
 
     /// Ends a membership, and tells all members and the one who was.
@@ -107,14 +109,16 @@ impl Tx<'_> {
         by: Option<User>,
         origin: Option<SessionId>,
     ) -> Outcome<()> {
+        let concerned = [Some(user), by.as_ref().map(|by| by.id)];
         let notice = Notice::GroupLeft {
             group,
             user: self.user(user)?,
             by,
         };
         if row.channel {
-            self.notify_group(group, true, notice.clone(), origin)?;
-            self.notify(&[user], notice, origin)?;
+            self.tell_turnover(group, user, false, notice.clone(), origin)?;
+            let concerned: Vec<UserId> = concerned.into_iter().flatten().collect();
+            self.notify(&concerned, notice, origin)?;
             let happening = Happening::ChannelMember {
                 group,
                 user,
@@ -132,7 +136,7 @@ impl Tx<'_> {
             "UPDATE groups SET members = members - 1 WHERE id = ?",
             [group.0],
         )?;
-        if !row.dismissed {
+        if !row.dismissed || ending::is_counted(self.db, group.0, user)? {
             self.db.run(
                 "UPDATE users SET groups = groups - 1 WHERE id = ?",
                 [user.0],

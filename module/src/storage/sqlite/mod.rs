@@ -13,6 +13,7 @@ mod change;
 mod config;
 mod conversation;
 mod courier;
+mod ending;
 #[cfg(feature = "fill")]
 pub mod fill;
 mod friend;
@@ -38,6 +39,7 @@ mod sql;
 mod statistics;
 mod tally;
 mod text;
+mod turnover;
 mod tx;
 mod verification;
 mod writer;
@@ -53,6 +55,7 @@ use rusqlite::Connection;
 use super::operation::{Read, Write};
 use super::refusal::Refusal;
 use super::store::{Sink, Store};
+use ending::Endings;
 use indexing::Indexing;
 use open::DirectoryLock;
 use sql::Sql;
@@ -107,6 +110,8 @@ impl SqliteStore {
         let connection = open::writer(&config)?;
         let last_ms = last_ms(&connection)?;
         let indexing = Indexing::new(&connection)?;
+        let endings = Endings::new(&connection)?;
+        let turnover_ms = turnover::next_ms(&connection)?;
         let (writes, queue) = bounded(config.writes_waiting_max);
         let (releases, released) = bounded(RELEASES_MAX);
         let (reads, read_queue) = bounded(config.reads_waiting_max);
@@ -139,6 +144,8 @@ impl SqliteStore {
             time: config.time,
             last_ms,
             indexing,
+            endings,
+            turnover_ms,
             counters: Arc::clone(&store.counters),
             sweep: None,
             indexed_last: false,

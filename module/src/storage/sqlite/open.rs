@@ -16,12 +16,13 @@ pub(super) const FILE: &str = "gatehouse.db";
 /// Held locked while a process uses the directory.
 pub(super) const LOCK: &str = "lock";
 /// Each entry leads from the version that is its index to the next.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("schema.sql"),
     include_str!("schema_2.sql"),
     include_str!("schema_3.sql"),
     include_str!("schema_4.sql"),
     include_str!("schema_5.sql"),
+    include_str!("schema_6.sql"),
 ];
 /// Statements that a connection keeps prepared: more than there are in the source.
 const STATEMENTS: usize = 256;

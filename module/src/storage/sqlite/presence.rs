@@ -7,7 +7,9 @@ use super::friend::blocks;
 use super::readers::Query;
 use super::sql::{Outcome, Sql};
 use super::tx::{Execute, Tx, find_user};
-use crate::presence::{FindLastSeen, FindWatched, LastSeen, NoteSeen, Platform, Watched};
+use crate::presence::{
+    FindLastSeen, FindWatched, LastSeen, NoteSeen, Platform, WATCHED_MAX, Watched,
+};
 
 impl Execute for NoteSeen {
     fn execute(self, tx: &mut Tx<'_>) -> Outcome<()> {
@@ -42,7 +44,20 @@ impl Execute for FindWatched {
                 users.push(other);
             }
         }
-        Ok(Watched { friends, users })
+        let blockers = if self.everyone {
+            tx.db.rows(
+                "SELECT user FROM blocks WHERE blocked = ? LIMIT ?",
+                (self.user.0, WATCHED_MAX + 1),
+                |row| Ok(UserId(row.get(0)?)),
+            )?
+        } else {
+            Vec::new()
+        };
+        Ok(Watched {
+            friends,
+            users,
+            blockers,
+        })
     }
 }
 

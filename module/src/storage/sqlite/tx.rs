@@ -29,6 +29,21 @@ pub(super) struct Tx<'c> {
     pub(super) now_ms: u64,
     pub(super) events: Vec<Event>,
     pub(super) tally: Tally,
+    /// When a channel is to be told who has come and gone, in milliseconds since 1970.
+    pub(super) turnover_ms: Option<u64>,
+}
+
+impl<'c> Tx<'c> {
+    pub(super) fn new(db: &'c Connection, rules: &'c Rules, now_ms: u64) -> Self {
+        Self {
+            db,
+            rules,
+            now_ms,
+            events: Vec::new(),
+            tally: Tally::default(),
+            turnover_ms: None,
+        }
+    }
 }
 
 impl Tx<'_> {

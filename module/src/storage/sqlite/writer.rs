@@ -11,11 +11,14 @@ use rusqlite::Connection;
 
 use super::config::{Retention, Rules, TimeOfDay};
 use super::courier::Release;
+use super::ending::Endings;
 use super::indexing::Indexing;
 use super::retention::Sweep;
 use super::sql::{Fault, Sql, is_environment, refusal_of};
 use super::tally::Tally;
+use super::turnover::earliest;
 use super::tx::{Execute, Tx};
+use crate::inbox::Event;
 use crate::storage::operation::{Reply, Write};
 use crate::storage::refusal::Refusal;
 
@@ -27,6 +30,10 @@ const QUIET: Duration = Duration::from_millis(20);
 const PATIENCE: Duration = Duration::from_millis(250);
 /// Messages that may be missing from the index before indexing takes a step behind every commit.
 const UNINDEXED_MAX: u64 = 100_000;
+
+/// For how long channels are not told who has come and gone after that could not be kept, in
+/// milliseconds.
+const TURNOVER_RETRY_MS: u64 = 10_000;
 
 /// What the writer has done, for whoever wants to know.
 #[derive(Debug, Default)]
@@ -47,6 +54,9 @@ pub(super) struct Writer {
     /// Time never goes back, whatever the host's clock does.
     pub(super) last_ms: u64,
     pub(super) indexing: Indexing,
+    pub(super) endings: Endings,
+    /// When a channel is to be told who has come and gone, in milliseconds since 1970.
+    pub(super) turnover_ms: Option<u64>,
     pub(super) counters: Arc<Counters>,
     pub(super) sweep: Option<Sweep>,
     /// The last step of tidying was one of indexing: the next is the sweep's, if there is one.
@@ -71,11 +81,11 @@ impl Writer {
             } else {
                 sweep_at.saturating_duration_since(Instant::now())
             };
-            match self.queue.recv_timeout(wait) {
+            match self.queue.recv_timeout(wait.min(self.until_turnover())) {
                 Ok(first) => {
                     quiet = false;
                     self.failed = false;
-                    self.commit(first);
+                    self.commit(Some(first));
                     let now = Instant::now();
                     self.begin_sweep(&mut sweep_at, now);
                     let waits_long = self.has_tidying() && now >= tidied_at + PATIENCE;
@@ -85,6 +95,9 @@ impl Writer {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {
+                    if self.until_turnover().is_zero() {
+                        self.commit(None);
+                    }
                     let now = Instant::now();
                     self.begin_sweep(&mut sweep_at, now);
                     // Small steps, with a look at the queue after each.
@@ -110,23 +123,34 @@ impl Writer {
         }
     }
 
-    /// Does what is waiting, `first` before all, and lets the outcomes go once they are durable.
-    pub(super) fn commit(&mut self, first: Write) {
+    /// How long until a channel is to be told who has come and gone.
+    fn until_turnover(&self) -> Duration {
+        self.turnover_ms.map_or(Duration::MAX, |at_ms| {
+            let now_ms = self.last_ms.max((self.time)());
+            Duration::from_millis(at_ms.saturating_sub(now_ms))
+        })
+    }
+
+    /// Does what is waiting, `first` before all, and what has become due, and lets the outcomes go
+    /// once they are durable.
+    pub(super) fn commit(&mut self, first: Option<Write>) {
         self.last_ms = self.last_ms.max((self.time)());
         let connection = Arc::clone(&self.connection);
         let connection = connection.lock();
         let mut batch = Batch {
             releases: Vec::new(),
             tally: Tally::default(),
+            turnover_ms: self.turnover_ms,
             failed: None,
         };
         if let Err(error) = connection.run("BEGIN IMMEDIATE", []) {
             batch.failed = Some(refusal_of(&error));
         }
-        let waiting = std::iter::once(first).chain(self.queue.try_iter());
+        let waiting = first.into_iter().chain(self.queue.try_iter());
         for write in waiting.take(BATCH_MAX) {
             batch.perform(&connection, &self.rules, self.last_ms, write);
         }
+        let gathered = batch.tell_gathered(&connection, &self.rules, self.last_ms);
         let finish = || {
             batch.tally.keep(&connection, self.last_ms)?;
             connection.run("COMMIT", [])
@@ -142,6 +166,8 @@ impl Writer {
         if let Some(refusal) = batch.failed {
             count(&self.counters.failed_commits, 1);
             roll_back(&connection);
+            let retry_ms = self.last_ms + TURNOVER_RETRY_MS;
+            self.turnover_ms = self.turnover_ms.map(|at_ms| at_ms.max(retry_ms));
             for release in &mut batch.releases {
                 release.revoke(refusal);
             }
@@ -150,6 +176,11 @@ impl Writer {
             count(&self.counters.writes, batch.releases.len());
             for release in &batch.releases {
                 self.indexing.count(&release.events);
+                self.endings.count(&release.events);
+            }
+            self.turnover_ms = batch.turnover_ms;
+            if !gathered.is_empty() {
+                batch.releases.push(Release::unasked(gathered));
             }
         }
         drop(connection);
@@ -158,7 +189,8 @@ impl Writer {
     }
 
     fn has_tidying(&self) -> bool {
-        !self.failed && (self.indexing.behind() > 0 || self.sweep.is_some())
+        let waits = self.indexing.behind() > 0 || self.sweep.is_some() || self.endings.waits();
+        waits && !self.failed
     }
 
     /// A step of what nobody waits for. If it does not succeed, it is left until after the next
@@ -167,8 +199,12 @@ impl Writer {
         let connection = Arc::clone(&self.connection);
         let connection = connection.lock();
         let sweeps = self.sweep.is_some() && (self.indexed_last || self.indexing.behind() == 0);
-        self.indexed_last = !sweeps;
-        let outcome = if !sweeps && self.indexing.behind() > 0 {
+        // An end is some hundred steps at most, and the others wait for it.
+        let ends = self.endings.waits();
+        self.indexed_last = !sweeps && !ends;
+        let outcome = if ends {
+            self.endings.step(&connection)
+        } else if !sweeps && self.indexing.behind() > 0 {
             self.indexing.step(&connection)
         } else if let Some(sweep) = &mut self.sweep {
             let now_ms = self.last_ms.max((self.time)());
@@ -202,6 +238,7 @@ fn roll_back(connection: &Connection) {
 struct Batch {
     releases: Vec<Release>,
     tally: Tally,
+    turnover_ms: Option<u64>,
     /// Why none of them can be done, once that is known.
     failed: Option<Refusal>,
 }
@@ -215,6 +252,21 @@ struct Step<'a> {
 }
 
 impl Batch {
+    /// Tells channels who has come and gone, if it is time; what is told.
+    fn tell_gathered(&mut self, db: &Connection, rules: &Rules, now_ms: u64) -> Vec<Event> {
+        let due = self.turnover_ms.is_some_and(|at_ms| at_ms <= now_ms);
+        if !due || self.failed.is_some() {
+            return Vec::new();
+        }
+        let mut tx = Tx::new(db, rules, now_ms);
+        match tx.tell_gathered() {
+            Ok(next_ms) => self.turnover_ms = next_ms,
+            Err(Fault::Refused(refusal)) => self.failed = Some(refusal),
+            Err(Fault::Failed(error)) => self.failed = Some(refusal_of(&error)),
+        }
+        tx.events
+    }
+
     fn perform(&mut self, db: &Connection, rules: &Rules, now_ms: u64, write: Write) {
         let step = Step {
             batch: self,
@@ -279,13 +331,7 @@ impl Step<'_> {
             rules,
             now_ms,
         } = self;
-        let mut tx = Tx {
-            db,
-            rules,
-            now_ms,
-            events: Vec::new(),
-            tally: Tally::default(),
-        };
+        let mut tx = Tx::new(db, rules, now_ms);
         let outcome = match batch.failed {
             Some(refusal) => Err(refusal),
             None => tx.attempt(operation).map_err(|fault| match fault {
@@ -302,6 +348,7 @@ impl Step<'_> {
         };
         let events = if outcome.is_ok() {
             batch.tally.add(tx.tally, &tx.events);
+            batch.turnover_ms = earliest(batch.turnover_ms, tx.turnover_ms);
             tx.events
         } else {
             Vec::new()

@@ -37,7 +37,7 @@ export class Inbox {
     this.#store = store;
     this.#link = link;
     this.#lists = new Lists(store, link, events.onChange);
-    this.#changes = new Changes(link, (notice, time) => this.#notice(notice, time));
+    this.#changes = new Changes(link, (notice, time) => this.#notice(notice, time, true));
     this.#events = events;
   }
 
@@ -64,7 +64,7 @@ export class Inbox {
     else if (push === 'signal') this.#signal(data);
     else if (change !== undefined) {
       const conversation = this.#store.open(data.conversation ?? groupKey(data.group));
-      const taken = this.#changes.push(conversation, change, this.#taken(push, data));
+      const taken = this.#changes.push(conversation, change, this.#taken(push, data, true));
       this.#quietly(taken.then(() => this.#events.onChange()));
     } else this.#entry(inbox, this.#taken(push, data));
     this.#events.onChange();
@@ -100,18 +100,19 @@ export class Inbox {
     }
   }
 
-  #taken(push, data) {
+  /** `toAll`: told to everyone in a conversation that stands in no inbox. */
+  #taken(push, data, toAll = false) {
     switch (push) {
       case 'message':
         return () => this.message(data);
       case 'message.read':
         return () => this.#notice({ notice: 'read', ...data });
       case 'group.joined':
-        return () => this.#notice({ notice: 'group_joined', ...data });
+        return () => this.#notice({ notice: 'group_joined', ...data }, Date.now(), toAll);
       case 'group.left':
-        return () => this.#notice({ notice: 'group_left', ...data });
+        return () => this.#notice({ notice: 'group_left', ...data }, Date.now(), toAll);
       case 'notice':
-        return () => this.#notice(data);
+        return () => this.#notice(data, Date.now(), toAll);
       default:
         return () => {};
     }
@@ -256,7 +257,7 @@ export class Inbox {
     if (known !== online) store.peopleTotal = Math.max(1, store.peopleTotal + (online ? 1 : -1));
   }
 
-  #notice(data, time = Date.now()) {
+  #notice(data, time = Date.now(), toAll = false) {
     const store = this.#store;
     const me = store.me.id;
     const within = store.conversations.get(data.conversation);
@@ -305,25 +306,34 @@ export class Inbox {
         this.#want('applications');
         break;
       default:
-        this.#groupNotice(data, time);
+        this.#groupNotice(data, time, toAll);
     }
   }
 
-  #groupNotice(data, time) {
+  #groupNotice(data, time, toAll) {
     const { notice, group, user } = data;
     if (group === undefined) return;
     const store = this.#store;
     const conversation = store.open(groupKey(group));
-    this.#lookups.want(conversation.key, () => {
-      // Who has its members open reads them again.
+    const known = store.groups.get(group);
+    if (notice === 'group_members') {
+      // It says all there is to know: so many would ask at once.
+      if (known) store.group({ ...known, members: data.members });
       conversation.members = null;
-      return this.#lists.group(group);
-    });
+    } else {
+      this.#lookups.want(conversation.key, () => {
+        // Who has its members open reads them again.
+        conversation.members = null;
+        return this.#lists.group(group);
+      });
+    }
     if (user?.id === store.me.id && notice === 'group_joined') {
       conversation.left = false;
       conversation.unload();
     } else if (user?.id === store.me.id && notice === 'group_left') conversation.left = true;
-    const parts = groupNotice(data, store.me.id);
+    // A channel tells of the same in two ways: oneself by the inbox, and others by its changes.
+    const isTold = user?.id === store.me.id ? !toAll : toAll || known?.channel !== true;
+    const parts = isTold && groupNotice(data, store.me.id);
     if (parts) conversation.notice(parts, time);
   }
 
