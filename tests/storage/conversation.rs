@@ -6,7 +6,8 @@ use common::UserId;
 use module::group::Leave;
 use module::inbox::{Notice, Sync};
 use module::message::{
-    Clear, Conversation, ConversationPage, Conversations, MarkRead, Send, SetConversation, To,
+    Clear, Conversation, ConversationPage, Conversations, Delete, MarkRead, Send, SetConversation,
+    To,
 };
 use module::storage::refusal::Refusal;
 use module::storage::sqlite::{Retention, StoreConfig};
@@ -116,6 +117,46 @@ fn the_list_has_pinned_ones_first_and_then_the_latest() {
         bench.change_now(stranger),
         Err(Refusal::ConversationUnknown)
     );
+}
+
+#[test]
+fn the_last_message_of_the_list_is_the_last_that_one_has_kept() {
+    let bench = Bench::new();
+    let (ada, bob) = (bench.user("Ada"), bench.user("Bob"));
+    let conversation = Conversation::between(ada, bob);
+    for body in ["cleared", "first", "second", "third"] {
+        bench.send(ada, To::User(bob), body).unwrap();
+        if body == "cleared" {
+            let clear = Clear {
+                user: bob,
+                conversation,
+                unlist: false,
+                origin: None,
+            };
+            bench.change_now(clear).unwrap();
+        }
+    }
+    let shown = |user| {
+        let mut page = list(&bench, user);
+        let view = page.conversations.remove(0);
+        (view.last.map(|last| last.body), view.last_seq)
+    };
+    let said = |body: &str| (Some(body.to_owned()), 4);
+    for (deleted, left) in [
+        (vec![4], said("second")),
+        (vec![2], said("second")),
+        (vec![3], (None, 4)),
+    ] {
+        let delete = Delete {
+            user: bob,
+            conversation,
+            seqs: deleted,
+            origin: None,
+        };
+        bench.change_now(delete).unwrap();
+        assert_eq!(shown(bob), left);
+    }
+    assert_eq!(shown(ada), said("third"), "Ada keeps hers");
 }
 
 #[test]
