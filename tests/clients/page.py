@@ -149,6 +149,15 @@ class Page:
         shown = lambda: next((e for e in self.elements(selector) if e.is_displayed()), None)
         self.wait(lambda: (found := shown()) and (found.click() or True), f"a click on {selector}")
 
+    def row(self, name):
+        """What the list says of a conversation."""
+        found = self.elements(f'[data-testid="conversation-list"] [data-name="{name}"]')
+        return found[0].text if found else ""
+
+    def lists(self, name, text):
+        """The list says this of a conversation, in the end."""
+        self.wait(lambda: text in self.row(name), f"{text!r} in the row of {name}")
+
     def finds_online(self, name, online):
         """Whether the other one of the conversation that is open is there; told long before a heartbeat is missed."""
         assert self.find("pane-title").text == name
@@ -186,6 +195,42 @@ class Page:
 
         self.wait(opened, f"the menu of {text!r}")
         self.click(item)
+
+    def hold_catching_up(self):
+        """Loads the page again and keeps it from asking what was missed, until what is given back is called."""
+        script = """
+            const post = MessagePort.prototype.postMessage;
+            const held = [];
+            MessagePort.prototype.postMessage = function (message, ...more) {
+                if (message?.op !== 'inbox.sync') return post.call(this, message, ...more);
+                document.documentElement.dataset.held = 'true';
+                held.push(() => post.call(this, message, ...more));
+            };
+            globalThis.catchUp = () => {
+                MessagePort.prototype.postMessage = post;
+                for (const ask of held) ask();
+            };
+        """
+        added = self.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script})
+        self.driver.refresh()
+        self.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
+        self.has("html[data-held]")
+        return lambda: self.driver.execute_script("catchUp()")
+
+    def miss_a_change(self):
+        """The next push of a change does not reach the page."""
+        script = """
+            const [done] = arguments;
+            import(`${location.origin}/chat/app.js`).then(({ app: { inbox } }) => {
+                inbox.push = (message) => {
+                    if (message.change === undefined) return Object.getPrototypeOf(inbox).push.call(inbox, message);
+                    delete inbox.push;
+                    document.documentElement.dataset.missed = 'true';
+                };
+                done();
+            });
+        """
+        self.driver.execute_async_script(script)
 
     def hold_history(self, conversation):
         """Keeps pages of history from the page, once the server has given them, until what is given back is called."""

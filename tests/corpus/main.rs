@@ -35,6 +35,6 @@ macro_rules! replay {
 }
 
 replay! {
-    close config connection differential files forwarded handshake_client handshake_server http
-    native proxy tcp_length tcp_line utf8 ws_client ws_server
+    close config connection differential files form forwarded handshake_client handshake_server
+    http native proxy tcp_length tcp_line upload utf8 ws_client ws_server
 }

@@ -13,6 +13,7 @@ seconds=${2:-60}
 case $target in
   close | utf8 | tcp_length | tcp_line) length=200 ;;
   connection) length=400 ;;
+  form | upload) length=2000 ;;
   *) length=1200 ;;
 esac
 

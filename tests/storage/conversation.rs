@@ -6,8 +6,8 @@ use common::UserId;
 use module::group::Leave;
 use module::inbox::{Notice, Sync};
 use module::message::{
-    BODY_BYTES_MAX, Clear, Conversation, ConversationPage, Conversations, MarkRead, PAGE_BYTES,
-    Send, SetConversation, To,
+    BODY_BYTES_MAX, Clear, Conversation, ConversationPage, Conversations, Delete, MarkRead,
+    PAGE_BYTES, Send, SetConversation, To,
 };
 use module::storage::refusal::Refusal;
 use module::storage::sqlite::{Retention, StoreConfig};
@@ -148,6 +148,46 @@ fn a_page_of_the_list_ends_where_it_is_a_mebibyte() {
     seen.sort();
     seen.dedup();
     assert_eq!(seen.len(), fit + 10, "each once");
+}
+
+#[test]
+fn the_last_message_of_the_list_is_the_last_that_one_has_kept() {
+    let bench = Bench::new();
+    let (ada, bob) = (bench.user("Ada"), bench.user("Bob"));
+    let conversation = Conversation::between(ada, bob);
+    for body in ["cleared", "first", "second", "third"] {
+        bench.send(ada, To::User(bob), body).unwrap();
+        if body == "cleared" {
+            let clear = Clear {
+                user: bob,
+                conversation,
+                unlist: false,
+                origin: None,
+            };
+            bench.change_now(clear).unwrap();
+        }
+    }
+    let shown = |user| {
+        let mut page = list(&bench, user);
+        let view = page.conversations.remove(0);
+        (view.last.map(|last| last.body), view.last_seq)
+    };
+    let said = |body: &str| (Some(body.to_owned()), 4);
+    for (deleted, left) in [
+        (vec![4], said("second")),
+        (vec![2], said("second")),
+        (vec![3], (None, 4)),
+    ] {
+        let delete = Delete {
+            user: bob,
+            conversation,
+            seqs: deleted,
+            origin: None,
+        };
+        bench.change_now(delete).unwrap();
+        assert_eq!(shown(bob), left);
+    }
+    assert_eq!(shown(ada), said("third"), "Ada keeps hers");
 }
 
 #[test]

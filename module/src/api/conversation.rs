@@ -44,7 +44,7 @@ struct ConversationOut {
     /// The address of its picture.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     picture: String,
-    /// The last message that the user may see.
+    /// The last message that the user may see and has not deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     last: Option<MessageOut<'static>>,
     last_seq: u64,

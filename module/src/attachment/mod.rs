@@ -17,6 +17,9 @@ mod content;
 mod download;
 mod duty;
 mod files;
+#[cfg(feature = "fuzz")]
+#[doc(hidden)]
+pub mod fuzz;
 mod module;
 mod multipart;
 mod name;

@@ -12,6 +12,9 @@ use memchr::memmem;
 const FIELDS_BYTES_MAX: usize = 8 * 1024;
 /// Most bytes of a boundary (RFC 2046 section 5.1.1).
 const BOUNDARY_BYTES_MAX: usize = 70;
+/// Most bytes that are held between two pieces: of the fields of a part, and the mark behind them.
+#[cfg(feature = "fuzz")]
+pub(super) const HELD_BYTES_MAX: usize = FIELDS_BYTES_MAX + 4 + BOUNDARY_BYTES_MAX;
 
 /// What is wrong with a form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -92,8 +95,8 @@ impl Form {
             at += taken;
         }
         if self.state != State::Done {
-            input.drain(..at);
-            self.rest = input;
+            // A copy, since what is left is little and the piece may have been long.
+            self.rest = input[at..].to_vec();
         }
         Ok(())
     }
@@ -105,6 +108,11 @@ impl Form {
             (State::Done, false) => Err(FormError::NoFile),
             _ => Err(FormError::Incomplete),
         }
+    }
+
+    #[cfg(feature = "fuzz")]
+    pub(super) const fn held_bytes(&self) -> usize {
+        self.rest.capacity() + self.mark.capacity()
     }
 
     /// Deals with what stands at the front; how many bytes that was, or `None` if more must come.
@@ -219,7 +227,12 @@ fn parameter(mut text: &str, wanted: &str) -> Option<String> {
 
 fn closing_quote(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
-    memchr::memchr_iter(b'"', bytes).find(|&at| at == 0 || bytes[at - 1] != b'\\')
+    let is_closing = |&at: &usize| at == 0 || bytes[at - 1] != b'\\';
+    // A name may end in a backslash, in front of which clients put no other.
+    let last = || memchr::memrchr(b'"', bytes);
+    memchr::memchr_iter(b'"', bytes)
+        .find(is_closing)
+        .or_else(last)
 }
 
 #[cfg(test)]
@@ -264,6 +277,24 @@ mod tests {
         let bytes: Vec<&[u8]> = form.as_bytes().chunks(1).collect();
         assert_eq!(read(&bytes), whole);
         assert_eq!(read(&[b"preamble\r\n", form.as_bytes()]), whole);
+    }
+
+    #[test]
+    fn a_name_is_what_clients_mean_by_it() {
+        for (written, name) in [
+            // curl and browsers, curl --form-escape, Internet Explorer.
+            (r"a %22b%22.txt", "a \"b\".txt"),
+            (r#"a \"b\".txt"#, "a \"b\".txt"),
+            (r"C:\Users\ada\a.txt", "a.txt"),
+            // A path that ends in a backslash has nothing behind it, but it is a file's.
+            (r"end\", ""),
+            ("", ""),
+        ] {
+            let fields = format!("content-disposition: form-data; filename=\"{written}\"");
+            let form = part(&fields, "data") + "--b-1--";
+            let read = read(&[form.as_bytes()]);
+            assert_eq!(read, Ok((name.to_owned(), b"data".to_vec())), "{written}");
+        }
     }
 
     #[test]

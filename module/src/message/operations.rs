@@ -229,7 +229,7 @@ pub struct ConversationView {
     pub title: String,
     /// The address of its picture, or empty.
     pub picture: String,
-    /// The last message that the user may see.
+    /// The last message that the user may see and has not deleted.
     pub last: Option<Message>,
     /// The seq of the last message.
     pub last_seq: u64,

@@ -4,7 +4,7 @@
 //   chat/hub.js, link.js the same for all tabs of one login, in a shared worker
 //   chat/inbox.js        what the server tells, in its order  ->  chat/store.js  ->  chat/view/
 //   chat/actions.js      what a person does  ->  the server  ->  the inbox
-//   chat/outbox.js       what is not sent yet
+//   chat/outbox.js       what is not sent yet, and chat/draft.js what is not written yet to its end
 
 import { app } from './chat/app.js';
 import { remembered } from './chat/session.js';

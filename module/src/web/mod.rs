@@ -25,6 +25,7 @@ const CHAT: &[(&str, &[u8])] = &files![
     "chat/connection.js",
     "chat/conversation.js",
     "chat/dom.js",
+    "chat/draft.js",
     "chat/hub.js",
     "chat/inbox.js",
     "chat/link.js",

@@ -11,6 +11,7 @@ pub mod config;
 pub mod connection;
 pub mod differential;
 pub mod files;
+pub mod form;
 pub mod forwarded;
 pub mod handshake_client;
 pub mod handshake_server;
@@ -21,6 +22,7 @@ pub mod proxy;
 pub mod tcp_length;
 pub mod tcp_line;
 pub mod units;
+pub mod upload;
 pub mod utf8;
 mod ws;
 pub mod ws_client;
@@ -30,12 +32,13 @@ pub mod ws_server;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 16] = [
+pub const TARGETS: [Target; 18] = [
     ("close", close::check),
     ("config", config::check),
     ("connection", connection::check),
     ("differential", differential::check),
     ("files", files::check),
+    ("form", form::check),
     ("forwarded", forwarded::check),
     ("handshake_client", handshake_client::check),
     ("handshake_server", handshake_server::check),
@@ -44,6 +47,7 @@ pub const TARGETS: [Target; 16] = [
     ("proxy", proxy::check),
     ("tcp_length", tcp_length::check),
     ("tcp_line", tcp_line::check),
+    ("upload", upload::check),
     ("utf8", utf8::check),
     ("ws_client", ws_client::check),
     ("ws_server", ws_server::check),

@@ -3,7 +3,7 @@
 use common::{GroupId, UserId};
 use rusqlite::{Connection, Row};
 
-use super::message::find_message;
+use super::message::{find_message, last_kept};
 use super::readers::Query;
 use super::sql::{Outcome, Sql};
 use super::tx::{Execute, Tx};
@@ -306,7 +306,7 @@ fn listed(row: &Row<'_>) -> rusqlite::Result<Listed> {
     })
 }
 
-/// Adds the last message, and what the conversation is called.
+/// Adds the last message that the user has kept, and what the conversation is called.
 fn describe(db: &Connection, user: UserId, listed: Listed) -> Outcome<ConversationView> {
     let Listed {
         id,
@@ -314,15 +314,7 @@ fn describe(db: &Connection, user: UserId, listed: Listed) -> Outcome<Conversati
         mut view,
         ..
     } = listed;
-    if view.last_seq >= first_seq {
-        let deleted = db.has(
-            "SELECT 1 FROM deleted WHERE user = ? AND conversation = ? AND seq = ?",
-            (user.0, id, view.last_seq),
-        )?;
-        if !deleted {
-            view.last = find_message(db, view.conversation, id, view.last_seq)?;
-        }
-    }
+    view.last = last_kept(db, user, view.conversation, id, first_seq..=view.last_seq)?;
     let title =
         |sql: &str, params: (u64, u64)| db.first(sql, params, |row| Ok((row.get(0)?, row.get(1)?)));
     let found = match view.conversation {

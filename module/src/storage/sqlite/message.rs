@@ -1,5 +1,7 @@
 //! Messages that were sent: history, search, recall, deletion.
 
+use std::ops::RangeInclusive;
+
 use common::UserId;
 use rusqlite::{Connection, Row};
 
@@ -60,6 +62,26 @@ pub(super) fn find_message(
          WHERE m.conversation = ? AND m.seq = ?"
     );
     Ok(db.first(&sql, (id, seq), |row| message(row, conversation))?)
+}
+
+/// The last message with one of these seqs that the user has not deleted. Each that they have
+/// deleted behind it is looked at, too.
+pub(super) fn last_kept(
+    db: &Connection,
+    user: UserId,
+    conversation: Conversation,
+    id: u64,
+    seqs: RangeInclusive<u64>,
+) -> Outcome<Option<Message>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM messages m LEFT JOIN users u ON u.id = m.sender
+         WHERE m.conversation = ?1 AND m.seq BETWEEN ?2 AND ?3
+            AND NOT EXISTS (SELECT 1 FROM deleted d
+                WHERE d.user = ?4 AND d.conversation = ?1 AND d.seq = m.seq)
+         ORDER BY m.seq DESC LIMIT 1"
+    );
+    let params = (id, *seqs.start(), *seqs.end(), user.0);
+    Ok(db.first(&sql, params, |row| message(row, conversation))?)
 }
 
 impl Query for History {

@@ -23,12 +23,16 @@ export function isSeen(conversation) {
   return app.store.conversation === conversation && onScreen && document.visibilityState === 'visible';
 }
 
+/** How often a conversation was opened: what was meant to follow on an earlier time is not wanted any more. */
+let openings = 0;
+
 export function openConversation(conversation) {
+  openings += 1;
   const before = app.store.conversation;
   conversation.failed = false;
   if (before !== conversation) {
     app.on.leaveConversation?.(before);
-    saveDraft(before);
+    app.drafts.save(before);
     before.unreadFrom = 0;
   }
   app.store.current = conversation.key;
@@ -38,6 +42,7 @@ export function openConversation(conversation) {
     if (isPhone.matches) history.pushState({ conversation: true }, '');
   }
   app.on.openConversation?.(conversation);
+  app.inbox.meet(conversation);
   load(conversation);
   markRead(conversation);
   draw();
@@ -51,7 +56,7 @@ export function backToList() {
 }
 
 export function showList() {
-  saveDraft(app.store.conversation);
+  app.drafts.save(app.store.conversation);
   app.screen = 'list';
   draw();
 }
@@ -63,25 +68,6 @@ export function markRead(conversation) {
   conversation.read(lastSeq);
   draw();
   app.receipts.tell(conversation.key, lastSeq);
-}
-
-/** Keeps what was begun to write, for the other devices too. */
-export async function saveDraft(conversation) {
-  if (!conversation || conversation.draft === conversation.savedDraft) return;
-  const { key, draft } = conversation;
-  if (conversation.lastSeq === 0 || !app.store.ready) return;
-  try {
-    await ask('conversation.set', { conversation: key, draft });
-    conversation.savedDraft = draft;
-    // It may have been sent meanwhile, and is a draft no more.
-    if (conversation.draft === '') saveDraft(conversation);
-  } catch {
-    /* what could not be kept there is still in this tab, and is told after the next login */
-  }
-}
-
-export function saveDrafts() {
-  for (const conversation of app.store.conversations.values()) saveDraft(conversation);
 }
 
 export const setPinned = (conversation, pinned) => ask('conversation.set', { conversation: conversation.key, pinned });
@@ -159,12 +145,17 @@ export function loadLatest(conversation) {
   load(conversation);
 }
 
-/** Opens a conversation where a message stands. Fails if that part of it cannot be read. */
+/** Opens a conversation where a message stands, as soon as it can be read. Fails if that part of it cannot be. */
 export async function openAt(conversation, seq) {
   openConversation(conversation);
+  const opening = openings;
+  // Before everything is caught up with, no history is read.
+  if (!conversation.find(seq)) await app.whenReady();
   // The message may be in the page that is on its way; if not, the one around it is asked for after that.
   while (conversation.loading) await conversation.reading.catch(() => {});
-  if (!conversation.find(seq) && app.store.ready) {
+  if (opening !== openings) return;
+  markRead(conversation);
+  if (!conversation.find(seq)) {
     const around = { before: seq + AROUND, limit: AROUND * 2 };
     await conversation.readPage(() =>
       askHistory(conversation, around, (messages, page) => {
@@ -173,7 +164,7 @@ export async function openAt(conversation, seq) {
       }),
     );
   }
-  if (app.store.conversation === conversation) app.on.showMessage?.(conversation, seq);
+  if (opening === openings) app.on.showMessage?.(conversation, seq);
 }
 
 // Messages
@@ -190,8 +181,8 @@ export function sendText(conversation, text, mentioned) {
   const kind = replyTo ? 'quote' : mentioned.length > 0 ? 'mention' : 'text';
   send(conversation, { kind, body, extra, mentions: mentioned.map(({ id }) => id) });
   conversation.replyTo = null;
-  conversation.draft = '';
-  saveDraft(conversation);
+  app.drafts.set(conversation, '');
+  app.drafts.save(conversation);
   return true;
 }
 

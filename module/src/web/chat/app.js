@@ -2,6 +2,7 @@
 // they read the store and never change it, except through actions.js.
 
 import { Attachments } from './attachment.js';
+import { Drafts } from './draft.js';
 import { Inbox } from './inbox.js';
 import { Link } from './link.js';
 import { Outbox } from './outbox.js';
@@ -17,6 +18,7 @@ class App {
   link;
   inbox;
   outbox;
+  drafts;
   receipts;
   attachments;
   /** Credentials while one is logged in, or tries to be. */
@@ -29,6 +31,8 @@ class App {
   on = {};
 
   #drawWanted = false;
+  /** Called when everything was read. */
+  #waiting = [];
 
   constructor() {
     this.link = new Link({
@@ -44,8 +48,10 @@ class App {
 
   /** Everything of a user afresh. */
   #begin() {
+    this.#waiting = [];
     this.store = new Store();
     this.outbox = new Outbox(this);
+    this.drafts = new Drafts(this);
     this.receipts = new Receipts(this);
     this.attachments = new Attachments(this.link, () => this.credentials?.token);
     this.inbox = new Inbox(this.store, this.link, {
@@ -147,15 +153,23 @@ class App {
     }
   }
 
+  /** Resolves once everything was read, which may be after the next login. */
+  whenReady() {
+    if (this.store.ready) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
   #onReady() {
     // What could not be read before may be tried again.
     for (const conversation of this.store.conversations.values()) conversation.failed = false;
     this.outbox.restore();
+    this.drafts.restore();
     this.attachments.probe().then(() => this.draw());
     this.on.enter?.();
     this.draw();
     this.outbox.flush();
     this.receipts.flush();
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   #onRefused(error) {

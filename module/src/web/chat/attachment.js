@@ -76,6 +76,12 @@ export class Attachments {
     return !(expires < Date.now() + FRESH);
   }
 
+  /** The same once more, where an address turned out not to be good: clocks differ. */
+  findAnew(id) {
+    this.#known.delete(id);
+    return this.find(id);
+  }
+
   /** What the server says of an attachment, with addresses that are good now. */
   async find(id) {
     // What failed for another is asked for again here.

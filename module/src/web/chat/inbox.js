@@ -54,9 +54,15 @@ export class Inbox {
     } else {
       // Lists that stand in no inbox; conversations and requests follow from the entries.
       await Promise.all([this.catchUp(), this.#lists.presence(), this.#lists.friends()]);
+      await this.#lists.strangers();
     }
     store.ready = true;
     this.#events.onReady();
+  }
+
+  /** One talks to somebody, of whom one may not have heard before. */
+  meet(conversation) {
+    if (conversation.kind === 'direct') this.#want('strangers');
   }
 
   push({ push, inbox, change, data }) {
@@ -198,7 +204,9 @@ export class Inbox {
 
   message(data) {
     const store = this.#store;
+    const isKnown = store.conversations.has(data.conversation);
     const conversation = store.open(data.conversation, data.from);
+    if (!isKnown) this.meet(conversation);
     const standsAlone = conversation.kind === 'all' || store.groups.get(conversation.id)?.channel === true;
     const gapAfter = conversation.lastSeq;
     if (standsAlone && store.ready && gapAfter > 0 && data.seq > gapAfter + 1) {
@@ -250,11 +258,7 @@ export class Inbox {
       const member = conversation.members?.get(user.id);
       if (member) member.online = online;
     }
-    if (user.id === store.me.id) return;
-    const known = store.people.has(user.id);
-    if (online) store.people.set(user.id, { ...store.people.get(user.id), ...user });
-    else store.people.delete(user.id);
-    if (known !== online) store.peopleTotal = Math.max(1, store.peopleTotal + (online ? 1 : -1));
+    if (user.id !== store.me.id) store.setOnline(user, online);
   }
 
   #notice(data, time = Date.now(), toAll = false) {
@@ -276,6 +280,8 @@ export class Inbox {
         break;
       case 'deleted':
         within?.remove((message) => data.seqs.includes(message.seq));
+        // Which one was before it is known where the window reaches that far.
+        if (within && !within.last) this.#want('conversations');
         break;
       case 'cleared':
         within?.clear(data.seq);
@@ -290,6 +296,10 @@ export class Inbox {
         break;
       case 'friend_removed':
         store.friends.delete(data.user);
+        this.#lists.forget(data.user);
+        this.#want('strangers');
+        // Nor is there a remark by which the conversation would be called.
+        this.#want('conversations');
         break;
       case 'friend_changed':
         this.#want('friends');

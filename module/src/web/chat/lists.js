@@ -7,11 +7,16 @@ import { messageOf } from './message.js';
 const PAGE = 500;
 /** Pages of a list that are read; who has more finds the rest by searching. */
 const PAGES_MAX = 4;
+/** People beside friends of whom one hears, at most. */
+const NAMED_MAX = 500;
 
 export class Lists {
   #store;
   #link;
   #onChange;
+  /** Whether one hears of everyone; and if not, of whom beside friends, in this session. */
+  #hearsAll = false;
+  #named = new Set();
 
   constructor(store, link, onChange) {
     this.#store = store;
@@ -19,8 +24,8 @@ export class Lists {
     this.#onChange = onChange;
   }
 
-  all() {
-    return Promise.all([
+  async all() {
+    await Promise.all([
       this.presence(),
       this.friends(),
       this.blocks(),
@@ -28,6 +33,7 @@ export class Lists {
       this.applications(),
       this.groups().then(() => this.conversations()),
     ]);
+    await this.strangers();
   }
 
   async #pages(op, data, field) {
@@ -66,6 +72,8 @@ export class Lists {
       );
       this.#store.people.clear();
       this.#store.peopleTotal = 1;
+      this.#hearsAll = all;
+      this.#named.clear();
       if (!all) {
         await this.#link.request('presence.subscribe');
         return;
@@ -75,6 +83,28 @@ export class Lists {
       this.#store.people = new Map(others.map((user) => [user.id, user]));
       this.#store.peopleTotal = ok.total;
     });
+  }
+
+  /** Has one hear of those with whom one talks, too, where it is friends of whom one hears. */
+  strangers() {
+    return this.#refresh(async () => {
+      const store = this.#store;
+      const unnamed = store.strangers.filter((id) => !this.#named.has(id));
+      const users = unnamed.slice(0, NAMED_MAX - this.#named.size);
+      if (this.#hearsAll || users.length === 0) return;
+      await this.#link.request('presence.subscribe', { users });
+      for (const id of users) this.#named.add(id);
+      // Of those whom another tab has named nothing is told now.
+      const ok = await this.#link.request('presence.get', { users });
+      for (const { id, name, platforms } of ok.users) store.setOnline({ id, name, platforms }, platforms.length > 0);
+    });
+  }
+
+  /** Somebody is a friend no longer. Whether one hears of them is found out anew. */
+  forget(id) {
+    if (this.#hearsAll) return;
+    this.#named.delete(id);
+    this.#store.setOnline({ id }, false);
   }
 
   friends() {

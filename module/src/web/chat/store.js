@@ -79,6 +79,20 @@ export class Store {
     return this.friends.get(id)?.picture ?? '';
   }
 
+  /** Takes that somebody has come or gone. */
+  setOnline(user, online) {
+    const known = this.people.has(user.id);
+    if (online) this.people.set(user.id, { ...this.people.get(user.id), ...user });
+    else this.people.delete(user.id);
+    if (known !== online) this.peopleTotal = Math.max(1, this.peopleTotal + (online ? 1 : -1));
+  }
+
+  /** Those with whom one talks and who are no friends. */
+  get strangers() {
+    const direct = [...this.conversations.values()].filter(({ kind }) => kind === 'direct');
+    return direct.map(({ id }) => id).filter((id) => id !== this.me.id && !this.friends.has(id));
+  }
+
   isOnline(id) {
     return this.people.has(id) || this.friends.get(id)?.online === true;
   }

@@ -1,7 +1,7 @@
 // Where messages are written: text, answers, files.
 
 import { app, draw, isPhone } from '../app.js';
-import { BODY_BYTES_MAX, backToList, saveDraft, saveDrafts, sendFiles, sendText, tellTyping } from '../actions.js';
+import { BODY_BYTES_MAX, backToList, sendFiles, sendText, tellTyping } from '../actions.js';
 import { byId, el, iconButton, setText, syncOne } from '../dom.js';
 import { previewText } from '../message.js';
 import { OUTBOX_MAX } from '../outbox.js';
@@ -111,10 +111,9 @@ input.addEventListener('keydown', (event) => {
 
 input.addEventListener('input', () => {
   const { conversation } = app.store;
-  conversation.draft = input.value;
-  conversation.draftTime = Date.now();
+  app.drafts.set(conversation, input.value);
   clearTimeout(draftTimer);
-  draftTimer = setTimeout(() => saveDraft(conversation), DRAFT_PAUSE);
+  draftTimer = setTimeout(() => app.drafts.save(conversation), DRAFT_PAUSE);
   sizeInput();
   suggestMentions(conversation);
   if (input.value.trim()) tellTyping(conversation);
@@ -196,8 +195,8 @@ function show(conversation) {
 
 app.on.openConversation = show;
 app.on.enter = () => {
-  saveDrafts();
-  // A page that comes back keeps what is being written.
-  if (input.value === '' && app.store.conversation.draft) show(app.store.conversation);
+  app.drafts.saveAll();
+  // A page that comes back keeps what is being written; else it is as other devices, or an earlier page, have left it.
+  if (input.value !== app.store.conversation.draft) show(app.store.conversation);
 };
 app.views.push(drawComposer);

@@ -51,7 +51,10 @@ function drawDetails() {
     return;
   }
   if (profile?.id !== conversation.id && store.ready && !conversation.members) read(conversation);
-  const user = profile?.id === conversation.id ? profile : { id: conversation.id, name: conversation.title };
+  // Whether they are online changes while the profile is shown.
+  const online = store.isOnline(conversation.id);
+  const isRead = profile?.id === conversation.id;
+  const user = isRead ? { ...profile, online } : { id: conversation.id, name: conversation.title };
   const standing = [
     store.friends.get(user.id),
     store.blocked.has(user.id),

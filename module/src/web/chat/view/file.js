@@ -33,17 +33,18 @@ function buildPicture(message, file) {
     file.width,
     file.height,
   );
-  app.attachments.find(file.id).then(
-    (view) => {
-      const address = ownAddress(view.thumbnail_url ?? view.url);
-      if (!address) return;
-      const fail = () => frame.replaceChildren(el('span', { class: 'quiet' }, 'The picture is gone.'));
-      frame.append(el('img', { src: address, alt: file.name, onerror: fail }));
-      // The address may have grown old since.
-      frame.onclick = () => attempt(async () => showPicture(await app.attachments.find(file.id), file));
-    },
-    (error) => frame.append(el('span', { class: 'quiet' }, goneText(error))),
-  );
+  const say = (text) => frame.replaceChildren(el('span', { class: 'quiet' }, text));
+  const show = (view, fail) => {
+    const address = ownAddress(view.thumbnail_url ?? view.url);
+    if (!address) return;
+    frame.replaceChildren(el('img', { src: address, alt: file.name, onerror: fail }));
+    // The address may have grown old since.
+    frame.onclick = () => attempt(async () => showPicture(await app.attachments.find(file.id), file));
+  };
+  const gone = (error) => say(goneText(error));
+  const showAnew = () =>
+    app.attachments.findAnew(file.id).then((view) => show(view, () => say('The picture is gone.')), gone);
+  app.attachments.find(file.id).then((view) => show(view, showAnew), gone);
   return frame;
 }
 

@@ -1,7 +1,7 @@
 // Around everything: the banner, the title, who one is, and what the browser tells of itself.
 
 import { app, draw, isPhone } from '../app.js';
-import { backToList, markRead, saveDraft, showList } from '../actions.js';
+import { backToList, markRead, showList } from '../actions.js';
 import { avatar, byId, setText, syncOne } from '../dom.js';
 
 const STATUS = {
@@ -77,7 +77,7 @@ addEventListener('beforeunload', (event) => {
 document.addEventListener('visibilitychange', () => {
   if (app.screen === 'login') return;
   if (document.visibilityState !== 'visible') {
-    saveDraft(app.store.conversation);
+    app.drafts.save(app.store.conversation);
     return;
   }
   // Timers sleep in the background, so the connection may have gone unnoticed.

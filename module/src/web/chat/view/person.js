@@ -96,7 +96,7 @@ export function personActions(user, done = () => {}) {
           done();
           removeFriend(user);
         },
-        { class: 'button danger' },
+        { class: 'button danger', 'data-testid': 'person-remove' },
       ),
     isBlocked
       ? button(
