@@ -93,8 +93,8 @@ pub struct Floor {
 }
 
 impl Floor {
-    /// The floor of what `arguments` ask for, as the loop `own` of those that have bells. With the variant `shuffled` a broadcast walks the
-    /// connections in random order.
+    /// The floor of what `arguments` ask for, as the loop `own` of those that have bells. With the
+    /// variant `shuffled` a broadcast walks the connections in random order.
     ///
     /// # Errors
     /// What the host answers.

@@ -1,4 +1,5 @@
-//! Gatehouse, by its public framework: one reactor a loop, and one worker with the variant `worker`.
+//! Gatehouse, by its public framework: one reactor a loop, and one worker with the variant
+//! `worker`.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

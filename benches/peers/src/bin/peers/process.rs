@@ -70,7 +70,8 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts a server with so many loops that may use these cores, for clients that send payloads of this size.
+    /// Starts a server with so many loops that may use these cores, for clients that send payloads
+    /// of this size.
     pub(crate) fn start(
         server: &Server,
         mode: Mode,
