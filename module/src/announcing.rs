@@ -117,30 +117,17 @@ impl Delivery {
                     }
                 }
             }
-            Notice::BlockChanged {
-                user,
-                blocked: true,
-            } => {
+            Notice::BlockChanged { user, blocked } => {
                 let mut announcing = self.announcing.lock();
                 for &(owner, _) in numbers {
                     for seat in self.seats(*user) {
-                        if announcing.refuse(seat.session, owner) {
-                            // Or the last that it has heard would stay true for ever.
-                            self.tell_presence(outlet, &seat, owner, false);
-                        }
-                    }
-                }
-                outlet.flush();
-            }
-            Notice::BlockChanged {
-                user,
-                blocked: false,
-            } => {
-                let mut announcing = self.announcing.lock();
-                for &(owner, _) in numbers {
-                    for seat in self.seats(*user) {
-                        if announcing.allow(seat.session, owner) {
-                            self.tell_presence(outlet, &seat, owner, true);
+                        // Or the last that it has heard would stay true for ever.
+                        let untrue = match blocked {
+                            true => announcing.refuse(seat.session, owner),
+                            false => announcing.allow(seat.session, owner),
+                        };
+                        if untrue {
+                            self.tell_presence(outlet, &seat, owner, !blocked);
                         }
                     }
                 }
