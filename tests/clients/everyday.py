@@ -234,6 +234,19 @@ def take_back_in_a_channel(ada, bob, carol):
     bob.shoot("channel-desktop-light")
 
 
+def come_together(server, ada, crowd):
+    """Who joins a channel at once is told of together; the page counts and names them, and asks for nothing."""
+    group = crowd[0].ask("group.search", query="Everyone's mill")["groups"][0]["id"]
+    for miller in crowd:
+        miller.ask("group.join", group=group)
+    ada.open_named("Everyone's mill")
+    ada.wait(lambda: "8 members" in ada.find("pane-subtitle").text, "all of them to be counted")
+    told = lambda: " ".join(e.text for e in ada.elements('[data-testid="notice"]'))
+    ada.wait(lambda: "Miller 0 joined the group" in told(), "the first")
+    ada.wait(lambda: all(f"Miller {n}" in told() for n in range(1, 4)), "those who came with others")
+    ada.shoot("channel-joined-desktop-light")
+
+
 def outlives(server, address):
     """Waits until a signed address is good no more."""
     end = time.monotonic() + LIMIT_S
@@ -297,6 +310,10 @@ def main(program, screenshots):
         carol = Stranger(server, "carol", "never mind me")
         take_back_in_a_channel(ada, bob, carol)
         carol.close()
+        crowd = [Stranger(server, f"miller-{n}", "never mind me", f"Miller {n}") for n in range(5)]
+        come_together(server, ada, crowd)
+        for miller in crowd:
+            miller.close()
         look_again(server, ada, bob, folder)
         print("passed: a channel, and a picture whose address has grown old")
         ada.close()

@@ -205,6 +205,8 @@ function send(conversation, draft) {
 
 function push(conversation, message) {
   if (!conversation.atEnd) loadLatest(conversation);
+  // What is typed after it is news.
+  toldTyping.key = '';
   conversation.unreadFrom = 0;
   app.outbox.add(message);
   app.on.sent?.(conversation);
@@ -212,13 +214,15 @@ function push(conversation, message) {
 
 /** Lets the others see that one is writing; the server may not know of that. */
 let saysTyping = true;
-let toldTyping = 0;
+/** When, and where, since nothing was sent. */
+let toldTyping = { key: '', time: 0 };
 
-export function tellTyping({ kind, id, membersTotal }) {
+export function tellTyping({ key, kind, id, membersTotal }) {
   const now = Date.now();
   const isFew = kind === 'direct' || (kind === 'group' && membersTotal <= TYPING_MEMBERS_MAX);
-  if (!saysTyping || !isFew || !app.store.ready || now - toldTyping < TYPING_EVERY) return;
-  toldTyping = now;
+  const isTold = key === toldTyping.key && now - toldTyping.time < TYPING_EVERY;
+  if (!saysTyping || !isFew || !app.store.ready || isTold) return;
+  toldTyping = { key, time: now };
   const to = kind === 'direct' ? { user: id } : { group: id };
   ask('message.signal', { to, body: 'typing' }).catch(({ code }) => {
     if (code === 'unknown_op') saysTyping = false;
