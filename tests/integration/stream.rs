@@ -106,6 +106,7 @@ impl BodySource for Pieces {
 
 impl Drop for Pieces {
     fn drop(&mut self) {
+        // A test that has heard enough has gone.
         let _ = self.heard.lock().unwrap().send(Heard::Dropped);
     }
 }

@@ -55,6 +55,7 @@ impl Bells {
         let mut count = [0; 8];
         match rustix::io::read(&self.0[own], &mut count) {
             Ok(_) => u64::from_ne_bytes(count),
+            // Another wait has taken it: nobody has rung since.
             Err(_) => 0,
         }
     }
@@ -215,6 +216,7 @@ impl Floor {
             } else {
                 // The client sends its request in one piece, and waits for the answer.
                 connection.open = true;
+                // One that is gone ends by its read.
                 let _ = rustix::net::send(&connection.socket, wire::ANSWER, SendFlags::NOSIGNAL);
             }
             // A short read has emptied the socket: the next bytes are an event of their own.
@@ -232,6 +234,7 @@ impl Floor {
             let out = &self.out[..connection.owed.min(BUFFER_BYTES)];
             match rustix::net::send(&connection.socket, out, SendFlags::NOSIGNAL) {
                 Ok(bytes) => connection.owed -= bytes,
+                // What is full says so when it is not any more; what is gone ends by its read.
                 Err(_) => return,
             }
         }

@@ -915,12 +915,14 @@ fn a_value_cannot_split_a_response() {
 #[test]
 #[should_panic(expected = "a header name is a token")]
 fn a_name_cannot_split_a_response() {
+    // It panics, so nothing comes of it.
     let _ = Response::new(200).with_header("a: b\r\nc", "d");
 }
 
 #[test]
 #[should_panic(expected = "the encoder's to write")]
 fn framing_fields_are_the_encoders() {
+    // The same.
     let _ = Response::new(200).with_header("Content-Length", "5");
 }
 

@@ -45,6 +45,7 @@ impl Part {
         let run = move || {
             let mut crowd = match gather(number, addr, clients) {
                 Ok(crowd) => crowd,
+                // Whoever has gone meanwhile has an error of its own to tell.
                 Err(error) => return drop(told.send(Err(error))),
             };
             let mut answer = told.send(Ok(Instant::now()));
