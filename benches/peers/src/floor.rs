@@ -87,6 +87,8 @@ pub struct Floor {
     order: Vec<usize>,
     mode: Mode,
     shuffled: bool,
+    unmasking: bool,
+    payload_bytes: usize,
     request_bytes: usize,
     reply_bytes: usize,
     buffer: Vec<u8>,
@@ -95,7 +97,8 @@ pub struct Floor {
 
 impl Floor {
     /// The floor of what `arguments` ask for, as the loop `own` of those that have bells. With the
-    /// variant `shuffled` a broadcast walks the connections in random order.
+    /// variant `shuffled` a broadcast walks the connections in random order; with `unmasking` the
+    /// payloads of echoes are those that came.
     ///
     /// # Errors
     /// What the host answers.
@@ -120,6 +123,8 @@ impl Floor {
             order: Vec::new(),
             mode: arguments.mode,
             shuffled: arguments.variant == "shuffled",
+            unmasking: arguments.variant == "unmasking",
+            payload_bytes: arguments.payload,
             request_bytes: wire::request(&payload).len(),
             reply_bytes: reply.len(),
             buffer: vec![0; BUFFER_BYTES],
@@ -206,6 +211,9 @@ impl Floor {
                 match self.mode {
                     Mode::Echo => {
                         connection.owed += messages * self.reply_bytes;
+                        if self.unmasking {
+                            self.unmask(messages);
+                        }
                         self.write(at);
                     }
                     Mode::Broadcast => (0..messages).for_each(|_| {
@@ -222,6 +230,29 @@ impl Floor {
             // A short read has emptied the socket: the next bytes are an event of their own.
             if bytes < BUFFER_BYTES {
                 return;
+            }
+        }
+    }
+
+    /// Takes the mask off the payloads of as many messages and puts them behind the headers of as
+    /// many answers, in one pass: what no WebSocket server is spared.
+    fn unmask(&mut self, messages: usize) {
+        let requests = self.buffer.chunks_exact(self.request_bytes);
+        let answers = self.out.chunks_exact_mut(self.reply_bytes);
+        for (request, answer) in requests.zip(answers).take(messages) {
+            let (header, masked) = request.split_at(self.request_bytes - self.payload_bytes);
+            let (_, payload) = answer.split_at_mut(self.reply_bytes - self.payload_bytes);
+            let [.., a, b, c, d] = *header else {
+                return;
+            };
+            let key = [a, b, c, d, a, b, c, d];
+            let (whole, rest) = payload.as_chunks_mut::<8>();
+            let (masked, masked_rest) = masked.as_chunks::<8>();
+            for (to, from) in whole.iter_mut().zip(masked) {
+                *to = (u64::from_ne_bytes(*from) ^ u64::from_ne_bytes(key)).to_ne_bytes();
+            }
+            for ((to, from), key) in rest.iter_mut().zip(masked_rest).zip(key) {
+                *to = from ^ key;
             }
         }
     }

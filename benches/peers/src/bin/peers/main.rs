@@ -28,7 +28,7 @@ use session::{Effort, Session};
 #[derive(Debug, Parser)]
 struct Options {
     /// Rounds of which medians are taken.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 7)]
     rounds: usize,
     /// Measures to take: echo, cpu, placement, upgrades, broadcast, wide, million; all but the last
     /// if none is named.
@@ -140,7 +140,7 @@ fn main() -> anyhow::Result<()> {
                     server.name
                 ));
                 match session.run(server, &effort) {
-                    Ok(figures) => report.add(server, figures),
+                    Ok(figures) => report.add(round, server, figures),
                     Err(error) => report.fail(server, session.subject(), &error),
                 }
                 bar.inc(1);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
-use crate::servers::{FLOOR, GATEHOUSE, GATEHOUSE_WORKER, PEERS, SHUFFLED, Server};
+use crate::servers::{FLOOR, GATEHOUSE, GATEHOUSE_WORKER, PEERS, SHUFFLED, Server, UNMASKING};
 use crate::session::{Effort, Figure};
 
 const BEGIN: &str = "<!-- peers: begin -->";
@@ -141,7 +141,8 @@ pub(crate) struct Report {
     rounds: usize,
     seed: u64,
     effort: Effort,
-    samples: BTreeMap<(&'static str, String), Vec<Figure>>,
+    /// By server and measure, and then by round.
+    samples: BTreeMap<(&'static str, String), BTreeMap<usize, Figure>>,
     failures: Vec<String>,
 }
 
@@ -168,10 +169,10 @@ impl Report {
         })
     }
 
-    pub(crate) fn add(&mut self, server: &Server, figures: Vec<Figure>) {
+    pub(crate) fn add(&mut self, round: usize, server: &Server, figures: Vec<Figure>) {
         for figure in figures {
             let key = (server.name, figure.measure.clone());
-            self.samples.entry(key).or_default().push(figure);
+            self.samples.entry(key).or_default().insert(round, figure);
         }
     }
 
@@ -182,24 +183,30 @@ impl Report {
             .push(format!("{} in {subject}: {error:#}", server.name));
     }
 
-    fn median(&self, server: &Server, measure: &str) -> Option<f64> {
-        let samples = self.samples.get(&(server.name, measure.to_owned()))?;
-        Some(median(samples.iter().map(|figure| figure.value)))
+    fn samples(&self, server: &Server, measure: &str) -> Option<&BTreeMap<usize, Figure>> {
+        self.samples.get(&(server.name, measure.to_owned()))
     }
 
-    /// The sample that was disturbed least: what else runs on a host only makes things slower.
-    fn best(&self, server: &Server, measure: &str, form: Form) -> Option<f64> {
-        let samples = self.samples.get(&(server.name, measure.to_owned()))?;
-        let values = samples.iter().map(|figure| figure.value);
-        match form {
-            Form::Rate => values.reduce(f64::max),
-            Form::Fine | Form::Coarse | Form::Whole => values.reduce(f64::min),
-        }
+    fn median(&self, server: &Server, measure: &str) -> Option<f64> {
+        let samples = self.samples(server, measure)?;
+        Some(median(samples.values().map(|figure| figure.value)))
+    }
+
+    /// The ratio of both in the median round. What else runs on a host, and for how long, meets both
+    /// in most rounds.
+    fn ratio_in_round(&self, server: &Server, base: &Server, measure: &str) -> Option<f64> {
+        let bases = self.samples(base, measure)?;
+        let ratios: Vec<_> = self
+            .samples(server, measure)?
+            .iter()
+            .filter_map(|(round, figure)| Some(figure.value / bases.get(round)?.value))
+            .collect();
+        (!ratios.is_empty()).then(|| median(ratios.into_iter()))
     }
 
     fn busy(&self, server: &Server, measure: &str) -> Option<(f64, f64)> {
-        let samples = self.samples.get(&(server.name, measure.to_owned()))?;
-        let busy: Vec<_> = samples.iter().filter_map(|figure| figure.busy).collect();
+        let samples = self.samples(server, measure)?;
+        let busy: Vec<_> = samples.values().filter_map(|figure| figure.busy).collect();
         (!busy.is_empty()).then(|| {
             let server = median(busy.iter().map(|share| share.0));
             (server, median(busy.iter().map(|share| share.1)))
@@ -218,17 +225,11 @@ impl Report {
             return String::new();
         };
         let base = TABLES[table].base;
-        let ratio =
-            |value: Option<f64>, base: Option<f64>| Some(value? / base.filter(|b| *b > 0.0)?);
-        let medians = ratio(Some(value), self.median(base, measure));
-        let best = ratio(
-            self.best(server, measure, form),
-            self.best(base, measure, form),
-        );
-        match (medians, best) {
+        let medians = self.median(base, measure).map(|base| value / base);
+        match (medians, self.ratio_in_round(server, base, measure)) {
             // The floor's own memory is next to nothing, and a ratio to it says as much.
-            (Some(medians), Some(best)) if measure != "memory" => {
-                format!("{} ({medians:.2}; {best:.2})", form.write(value))
+            (Some(medians), Some(in_round)) if measure != "memory" => {
+                format!("{} ({medians:.2}; {in_round:.2})", form.write(value))
             }
             _ => form.write(value),
         }
@@ -302,8 +303,8 @@ impl Report {
         ensure!(begin <= end, "the markers stand in the wrong order");
         let head = format!(
             "Medians of {} rounds; in brackets their ratio to the floor's (of placements: to that \
-             in the reactor), and the ratio of the best rounds, which is what other work on the \
-             host disturbs least.\n{}; Linux {}; seed {}.\n",
+             in the reactor), and the median of the ratios within each round, in which most of \
+             what else runs on the host cancels.\n{}; Linux {}; seed {}.\n",
             self.rounds,
             processor(),
             kernel(),
@@ -324,8 +325,8 @@ impl Report {
     pub(crate) fn write_json(&self, path: &Path) -> anyhow::Result<()> {
         let mut measures: BTreeMap<&str, BTreeMap<&str, Value>> = BTreeMap::new();
         for ((server, measure), samples) in &self.samples {
-            let values: Vec<_> = samples.iter().map(|figure| figure.value).collect();
-            let busy: Vec<_> = samples.iter().filter_map(|figure| figure.busy).collect();
+            let values: Vec<_> = samples.values().map(|figure| figure.value).collect();
+            let busy: Vec<_> = samples.values().filter_map(|figure| figure.busy).collect();
             let mut entry = json!({ "median": median(values.iter().copied()), "samples": values });
             if !busy.is_empty() {
                 entry["busy_server_client"] = json!(busy);
@@ -361,7 +362,7 @@ impl Report {
 }
 
 fn every_server() -> impl Iterator<Item = &'static Server> {
-    [&FLOOR, &SHUFFLED, &GATEHOUSE, &GATEHOUSE_WORKER]
+    [&FLOOR, &SHUFFLED, &UNMASKING, &GATEHOUSE, &GATEHOUSE_WORKER]
         .into_iter()
         .chain(&PEERS)
 }

@@ -44,6 +44,15 @@ pub(crate) static SHUFFLED: Server = Server::new(
     "the same; a broadcast goes to the receivers in random order",
 );
 
+/// The floor of an echo whose payloads are not left as they lie.
+pub(crate) static UNMASKING: Server = Server::new(
+    "floor, unmasking",
+    "floor",
+    "unmasking",
+    "the same; takes the mask off each payload and puts it behind the header of its answer, in one \
+     pass, and looks into nothing else",
+);
+
 pub(crate) static GATEHOUSE: Server = Server::new(
     "gatehouse",
     "gatehouse",
@@ -120,7 +129,7 @@ pub(crate) static PEERS: [Server; 9] = [
 impl Server {
     /// Whether it does not look at what it is sent.
     pub(crate) fn is_blind(&self) -> bool {
-        self.program == FLOOR.program
+        self.program == FLOOR.program && self.variant != UNMASKING.variant
     }
 
     /// Whether its program is there. Only the one in C++ may be missing, for want of a compiler.

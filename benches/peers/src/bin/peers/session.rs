@@ -7,7 +7,7 @@ use gatehouse_peers::serve::Mode;
 
 use crate::crowd::{Crowd, Exchange};
 use crate::process::{self, Process};
-use crate::servers::{FLOOR, GATEHOUSE, GATEHOUSE_WORKER, PEERS, SHUFFLED, Server};
+use crate::servers::{FLOOR, GATEHOUSE, GATEHOUSE_WORKER, PEERS, SHUFFLED, Server, UNMASKING};
 use crate::throng::{self, Throng};
 
 /// Connections of a burst of upgrades.
@@ -114,6 +114,7 @@ impl Session {
         match self {
             Self::Placement => return vec![&GATEHOUSE, &GATEHOUSE_WORKER],
             Self::Broadcast => all.push(&SHUFFLED),
+            Self::Echo { .. } | Self::OneCore => all.push(&UNMASKING),
             // The others have one loop each, and so one table.
             Self::Wide | Self::Million => return all,
             _ => {}
