@@ -75,7 +75,7 @@ bench: ## the benches: codecs, compression, dispatch, fan-out, timers, cost of a
 
 PEERS := benches/peers
 
-peers: ## Gatehouse beside other servers, docs/benchmarks.md (20 minutes, a quiet machine): ROUNDS=5 ONLY=echo QUICK=1
+peers: ## Gatehouse beside other servers, docs/benchmarks.md (half an hour, a quiet machine): ROUNDS=7 ONLY=echo QUICK=1
 	cd $(PEERS) && cargo build --release --locked --bins
 	$(PEERS)/uwebsockets/build.sh target/release/uwebsockets
 	$(PEERS)/target/release/peers --json $(RUN)/peers.json --document docs/benchmarks.md \
