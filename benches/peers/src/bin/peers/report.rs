@@ -192,8 +192,8 @@ impl Report {
         Some(median(samples.values().map(|figure| figure.value)))
     }
 
-    /// The ratio of both in the median round. What else runs on a host, and for how long, meets both
-    /// in most rounds.
+    /// The ratio of both in the median round. What else runs on a host for a while meets both in
+    /// most rounds.
     fn ratio_in_round(&self, server: &Server, base: &Server, measure: &str) -> Option<f64> {
         let bases = self.samples(base, measure)?;
         let ratios: Vec<_> = self

@@ -49,8 +49,8 @@ pub(crate) static UNMASKING: Server = Server::new(
     "floor, unmasking",
     "floor",
     "unmasking",
-    "the same; takes the mask off each payload and puts it behind the header of its answer, in one \
-     pass, and looks into nothing else",
+    "the same; takes the mask off each payload and puts it behind the header of its answer, in \
+     one pass, and looks into nothing else",
 );
 
 pub(crate) static GATEHOUSE: Server = Server::new(
